@@ -1,0 +1,111 @@
+"""What can go wrong, named after what the operator can do about it.
+
+The text of an error says what happened, where, what was found, what was expected and the remedy,
+in one line: it is what the command prints.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BatchscanError(Exception):
+    """Any error that the product raises on purpose; its text is meant for the operator."""
+
+    code: ClassVar[str] = "error"
+
+
+class UsageError(BatchscanError):
+    """The command's words are wrong (exit code 2)."""
+
+    code = "usage"
+
+
+class JobError(BatchscanError):
+    """A job file says something that can't be done."""
+
+    code = "job"
+
+
+class ManifestError(BatchscanError):
+    """A manifest has wrong rows; the text names each with its line."""
+
+    code = "manifest"
+
+
+class OutputError(BatchscanError):
+    """A result can't be written where it was asked for."""
+
+    code = "output"
+
+
+class ModelError(BatchscanError):
+    """A model package is damaged, incomplete or not what its card says."""
+
+    code = "model"
+
+
+class ClusterError(BatchscanError):
+    """No workers, or the scheduler can't be reached."""
+
+    code = "cluster"
+
+
+class RunBusyError(BatchscanError):
+    """Another runner is at work in this run folder."""
+
+    code = "busy"
+
+
+class PatchSetError(BatchscanError):
+    """A patch folder or zip isn't in the public layout."""
+
+    code = "patch_set"
+
+
+class SlideError(BatchscanError):
+    """One slide can't be used; the others can. `code` is the ledger's reason code."""
+
+    code = "slide"
+
+
+class SlideExcluded(SlideError):
+    """The slide can't be analysed as it is: excluded, with the remedy in the text."""
+
+    code = "excluded"
+
+
+class UnopenableSlide(SlideExcluded):
+    """Neither OpenSlide nor the OME-Zarr reader recognises the file."""
+
+    code = "unopenable"
+
+
+class UnreadableSlide(SlideError):
+    """The slide opens, but pixels that are needed can't be read: failed."""
+
+    code = "unreadable"
+
+
+class MissingSpacing(SlideExcluded):
+    """Nobody says how many micrometres a pixel is."""
+
+    code = "no_spacing"
+
+
+class ImplausibleSpacing(SlideExcluded):
+    """What is given as spacing can't be one (a 72-dpi tag, say)."""
+
+    code = "implausible_spacing"
+
+
+class UnsuitableColour(SlideExcluded):
+    """The slide isn't an RGB image of a stained section."""
+
+    code = "not_rgb"
+
+
+class SpacingTooCoarse(SlideExcluded):
+    """The slide's finest pixels are larger than the model's."""
+
+    code = "too_coarse"

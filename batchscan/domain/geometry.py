@@ -1,0 +1,171 @@
+"""Pixels, micrometres and boxes: the only place where one becomes the other, or where a coordinate is rounded.
+
+Frames: a *box* is (x, y, width, height) in level-0 pixels of the slide store unless a name says otherwise;
+arrays are (row, col[, channel]). x grows to the right and with col, y grows down and with row.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batchscan.domain.errors import ImplausibleSpacing
+
+PLAUSIBLE_UM_PER_PX = (0.05, 20.0)
+UM_PER_MM = 1000.0
+
+
+class SpacingSource(StrEnum):
+    """Who says what the spacing is."""
+
+    VENDOR = "vendor"
+    OME_ZARR = "ome-zarr"
+    MANIFEST = "manifest"
+    OPTION = "option"
+
+
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """Micrometres a pixel, and who says so.
+
+    Raises
+    ------
+    ImplausibleSpacing
+        If the value is outside 0.05-20 um/px.
+    """
+
+    um_per_px: float
+    source: SpacingSource
+
+    def __post_init__(self) -> None:
+        low, high = PLAUSIBLE_UM_PER_PX
+        if not low <= self.um_per_px <= high:
+            raise ImplausibleSpacing(
+                f"spacing {self.um_per_px:g} um/px (from {self.source}) is outside the plausible "
+                f"{low:g}-{high:g} um/px: give the true one with --um-per-px or the manifest's um_per_px column"
+            )
+
+    def mm2(self, area_px: float) -> float:
+        """Square millimetres of an area in square pixels of this spacing."""
+        return area_px * (self.um_per_px / UM_PER_MM) ** 2
+
+    def mm(self, length_px: float) -> float:
+        """Millimetres of a length in pixels of this spacing."""
+        return length_px * self.um_per_px / UM_PER_MM
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle; the frame is the owner's (level-0 pixels unless its name says otherwise)."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        """x of the first column beyond the box."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        """y of the first row beyond the box."""
+        return self.y + self.height
+
+    def scaled(self, factor: float) -> Box:
+        """The same rectangle in a frame whose pixels are 1/factor as large."""
+        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+    def clipped(self, width: float, height: float) -> Box:
+        """The part inside (0, 0, width, height); an empty box has width or height 0."""
+        x, y = min(max(self.x, 0.0), width), min(max(self.y, 0.0), height)
+        return Box(x, y, max(0.0, min(self.right, width) - x), max(0.0, min(self.bottom, height) - y))
+
+
+def floor_px(value: float) -> int:
+    """The pixel a coordinate lies in; a hair under a whole number (1e-6) counts as it."""
+    return math.floor(value + 1e-6)
+
+
+def ceil_px(value: float) -> int:
+    """The first whole pixel at or after a coordinate; a hair over a whole number (1e-6) counts as it."""
+    return math.ceil(value - 1e-6)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchSpec:
+    """What the model looks at: squares of `patch_px` pixels at `um_per_px`, `stride` of a side apart.
+
+    Parameters
+    ----------
+    patch_px
+        Side of a patch in pixels at `um_per_px`.
+    um_per_px
+        The model's spacing, micrometres a pixel.
+    stride
+        Distance between neighbouring patches as a fraction of the side, in (0, 1]; 1.0 is no overlap.
+    """
+
+    patch_px: int
+    um_per_px: float
+    stride: float
+
+    def __post_init__(self) -> None:
+        if self.patch_px < 1 or not 0.0 < self.stride <= 1.0:
+            raise ValueError(f"no such patches: {self}")
+
+    @property
+    def side_um(self) -> float:
+        """Side of a patch in micrometres."""
+        return self.patch_px * self.um_per_px
+
+
+@dataclass(frozen=True, slots=True)
+class PatchGrid:
+    """The grid of patches over one slide, anchored at level-0 pixel (0, 0).
+
+    Patch (row, col) covers the level-0 box (col * step_px, row * step_px, side_px, side_px). Its *cell* is the
+    part that it alone answers for: the square of `step_px` around the patch's centre (the whole patch when the
+    stride is 1). Cells do not overlap, so areas are sums over cells: tissue fraction x `step_px` squared. With a
+    stride below 1 the outermost (side - step) / 2 at the slide's top and left lies in patches but in no cell.
+
+    Parameters
+    ----------
+    width_px, height_px
+        The slide's size, level-0 pixels.
+    step_px, side_px
+        Distance between patches and side of a patch, level-0 pixels, not rounded.
+    """
+
+    width_px: int
+    height_px: int
+    step_px: float
+    side_px: float
+
+    @classmethod
+    def over(cls, width_px: int, height_px: int, um_per_px: float, patch: PatchSpec) -> PatchGrid:
+        """The grid over a slide of `width_px` x `height_px` level-0 pixels of `um_per_px`."""
+        side_px = patch.side_um / um_per_px
+        return cls(width_px, height_px, side_px * patch.stride, side_px)
+
+    @property
+    def n_cols(self) -> int:
+        """Columns: as many as start inside the slide."""
+        return max(1, ceil_px(self.width_px / self.step_px))
+
+    @property
+    def n_rows(self) -> int:
+        """Rows: as many as start inside the slide."""
+        return max(1, ceil_px(self.height_px / self.step_px))
+
+    def patch_box(self, row: int, col: int) -> Box:
+        """What patch (row, col) looks at; it may stick out over the slide's right and lower edge."""
+        return Box(col * self.step_px, row * self.step_px, self.side_px, self.side_px)
+
+    def cell_box(self, row: int, col: int) -> Box:
+        """What patch (row, col) alone answers for, clipped to the slide."""
+        margin = (self.side_px - self.step_px) / 2
+        box = Box(col * self.step_px + margin, row * self.step_px + margin, self.step_px, self.step_px)
+        return box.clipped(self.width_px, self.height_px)

@@ -1,0 +1,326 @@
+"""The frozen values that travel between the floors and into result.json; no behaviour beyond derived numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
+
+SCHEMA_VERSION = 1
+
+BoolArray = NDArray[np.bool_]
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+Int32Array = NDArray[np.int32]
+Uint8Array = NDArray[np.uint8]
+
+
+class SlideStatus(StrEnum):
+    """What became of a slide; done + failed + excluded = slides asked for."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    EXCLUDED = "excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class SlideRequest:
+    """One slide that somebody asked for: a manifest row, or a path given on the command line.
+
+    Parameters
+    ----------
+    slide_id, patient_id
+        Pseudonymous ids, `[A-Za-z0-9._-]+`.
+    path
+        The slide store, or a file that OpenSlide opens; absolute.
+    spacing
+        An override from the manifest or an option; None leaves it to the slide.
+    reference
+        Patch labels (.csv) or polygons (.geojson); absolute, or None.
+    attributes
+        The manifest's other columns, as text.
+    """
+
+    slide_id: str
+    patient_id: str
+    path: Path
+    spacing: Spacing | None = None
+    reference: Path | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SlideInfo:
+    """A slide store as it was opened. Sizes are level-0 pixels; `fingerprint` is `sha256:<hex>` of its content."""
+
+    slide_id: str
+    patient_id: str
+    width_px: int
+    height_px: int
+    spacing: Spacing
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model; `sha256` is that of its weights file (model.keras)."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What ran the model: `keras` or `openvino`, in `f32` or `bf16`."""
+
+    name: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """Everything besides slide, model and engine that can change a number.
+
+    Parameters
+    ----------
+    patch
+        Patch side, spacing and stride.
+    min_tissue
+        A cell with at least this fraction of tissue is scanned.
+    max_unreadable
+        A slide with a larger share of unreadable tissue patches fails.
+    threshold
+        A patch is positive when p_idc >= threshold.
+    tolerance
+        How far two engines may differ in p_idc; patches this close to the threshold are borderline.
+    """
+
+    patch: PatchSpec
+    min_tissue: float
+    max_unreadable: float
+    threshold: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class TissueMap:
+    """Which pixels of an overview are tissue.
+
+    Parameters
+    ----------
+    mask
+        (rows, cols) bool, True where there is tissue.
+    pen
+        (rows, cols) bool, True where a marker pen covered the glass; never tissue.
+    background_rgb
+        The glass's colour, 0-255 each.
+    um_per_px
+        The overview's spacing.
+    """
+
+    mask: BoolArray
+    pen: BoolArray
+    background_rgb: tuple[int, int, int]
+    um_per_px: float
+
+
+@dataclass(frozen=True)
+class PatchTable:
+    """The scanned patches of one slide, one element a patch, in row-major grid order.
+
+    Parameters
+    ----------
+    grid
+        The grid that rows and columns belong to.
+    row, col
+        (n,) int32, place in the grid.
+    tissue_fraction
+        (n,) float32 in 0-1, of the patch's own cell.
+    p_idc
+        (n,) float32 in 0-1; NaN where unreadable.
+    readable
+        (n,) bool.
+    """
+
+    grid: PatchGrid
+    row: Int32Array
+    col: Int32Array
+    tissue_fraction: Float32Array
+    p_idc: Float32Array
+    readable: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def x_px(self) -> Float64Array:
+        """(n,) float64, left edge of each patch, level-0 pixels."""
+        return np.asarray(self.col * self.grid.step_px, dtype=np.float64)
+
+    @property
+    def y_px(self) -> Float64Array:
+        """(n,) float64, upper edge of each patch, level-0 pixels."""
+        return np.asarray(self.row * self.grid.step_px, dtype=np.float64)
+
+    def positive(self, threshold: float) -> BoolArray:
+        """(n,) bool: p_idc >= threshold; unreadable patches are not positive."""
+        return np.asarray(self.readable & (np.nan_to_num(self.p_idc, nan=-1.0) >= threshold), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many patches: of the grid, with tissue (scanned), positive, borderline, unreadable."""
+
+    grid: int
+    tissue: int
+    positive: int
+    borderline: int
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class Focus:
+    """An 8-connected set of positive cells.
+
+    Parameters
+    ----------
+    area_mm2
+        Tissue area of its cells.
+    greatest_mm
+        Greatest caliper (Feret) diameter of its outline.
+    perpendicular_mm
+        Extent of the outline at right angles to the greatest diameter.
+    bbox_px
+        (x, y, width, height), level-0 pixels, whole.
+    centroid_px
+        (x, y) of its cells' area, level-0 pixels.
+    mean_p
+        Mean p_idc of its patches.
+    n_patches
+        How many patches it is made of.
+    touches_edge
+        Whether it reaches the slide's edge, so that it may go on beyond.
+    rings_px
+        Outline: one list of closed rings (outer, then holes) a polygon, points (x, y) in level-0 pixels.
+    """
+
+    area_mm2: float
+    greatest_mm: float
+    perpendicular_mm: float
+    bbox_px: tuple[int, int, int, int]
+    centroid_px: tuple[float, float]
+    mean_p: float
+    n_patches: int
+    touches_edge: bool
+    rings_px: tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A slide's numbers. None means not defined; `undefined` then says why, by field name.
+
+    Parameters
+    ----------
+    tissue_mm2, idc_mm2
+        Tissue area of all scanned cells, of the positive ones.
+    unreadable_mm2
+        Tissue area of the cells that couldn't be read: part of tissue_mm2, not analysed.
+    idc_fraction
+        idc_mm2 / (tissue_mm2 - unreadable_mm2).
+    n_foci
+        Number of foci.
+    largest_focus_mm, perpendicular_mm
+        Greatest diameter of the focus that has the greatest one, and the perpendicular of the same focus.
+    field_extent_mm
+        Greatest diameter over all positive cells together.
+    touches_edge
+        Whether any focus reaches the slide's edge.
+    foci
+        Largest area first.
+    undefined
+        Field name -> why it is None.
+    """
+
+    tissue_mm2: float
+    unreadable_mm2: float
+    idc_mm2: float | None
+    idc_fraction: float | None
+    n_foci: int | None
+    largest_focus_mm: float | None
+    perpendicular_mm: float | None
+    field_extent_mm: float | None
+    touches_edge: bool | None
+    foci: tuple[Focus, ...]
+    undefined: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The stored pixels that a report is printed from, so that it can be printed again without the slide.
+
+    Parameters
+    ----------
+    overview
+        (rows, cols, 3) uint8 of the whole slide.
+    overview_um_per_px
+        Its spacing.
+    tissue
+        (rows, cols) bool, the tissue mask in the overview's frame.
+    patches
+        (row, col) of a patch -> its (side, side, 3) uint8 at the finest spacing stored.
+    """
+
+    overview: Uint8Array
+    overview_um_per_px: float
+    tissue: BoolArray
+    patches: Mapping[tuple[int, int], Uint8Array]
+
+
+@dataclass(frozen=True)
+class SlideResult:
+    """Everything known of one done slide: what result.json says, and the patch table beside it.
+
+    `seconds` holds read, tissue, infer, write and total; `qc` holds named facts (numbers or None).
+    """
+
+    slide: SlideInfo
+    model: ModelInfo
+    engine: EngineInfo
+    settings: ScanSettings
+    counts: Counts
+    extent: Extent
+    qc: Mapping[str, Any]
+    seconds: Mapping[str, float]
+    scan_digest: str
+    digest: str
+    table: PatchTable
+
+
+@dataclass(frozen=True, slots=True)
+class SlideOutcome:
+    """How a slide ended, as the ledger and summary.csv say it.
+
+    Parameters
+    ----------
+    status
+        done, failed or excluded.
+    reason
+        A short code (`no_spacing`, `unreadable`, ...); empty when done without remark.
+    sentence
+        What happened and the remedy, for people.
+    """
+
+    slide_id: str
+    status: SlideStatus
+    reason: str = ""
+    sentence: str = ""

@@ -1,0 +1,1 @@
+"""The model packages that ship with the product, a folder each."""

@@ -1,0 +1,1 @@
+"""Floor 2: from stored records to pages."""

@@ -1,0 +1,1 @@
+"""Floor 2: from a slide store to a probability for each patch."""

@@ -1,0 +1,1 @@
+"""Floor 1: everything that is read from or written to disk."""

@@ -1,0 +1,1 @@
+"""Floor 2: from labelled patches to a model package."""
