@@ -1,0 +1,144 @@
+"""A job file (TOML) or the options of `scan` -> one validated Job; unknown keys are refused, the nearest proposed."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from batchscan.domain.errors import JobError
+
+EngineName = Literal["auto", "keras", "openvino"]
+ENGINE_NAMES: tuple[str, ...] = get_args(EngineName)
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SlidesSection(_Section):
+    """Which slides. `sources`: archives, manifests, slide stores or slide files."""
+
+    sources: Annotated[tuple[Path, ...], Field(min_length=1)]
+    um_per_px: Annotated[float, Field(gt=0.0)] | None = None
+    finest_um_per_px: Annotated[float, Field(gt=0.0)] = 1.0
+
+
+class ModelSection(_Section):
+    """Which model and engine. Without `threshold` the model card's own is used."""
+
+    package: str = "published-cnn"
+    engine: EngineName = "auto"
+    threshold: Fraction | None = None
+
+
+class PatchesSection(_Section):
+    """Which patches are looked at."""
+
+    stride: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    min_tissue: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    max_unreadable: Fraction = 0.01
+
+
+class RunSection(_Section):
+    """Where the run is kept and what works on it. Without `workers`: one a core, as memory allows."""
+
+    out: Path
+    workers: Annotated[int, Field(ge=1)] | None = None
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss|inproc)://|^[^/]+:\d+$")] | None = None
+
+
+class ReportSection(_Section):
+    """What is printed."""
+
+    per_slide: bool = True
+
+
+class Job(_Section):
+    """Everything that a run is asked to do; paths are absolute."""
+
+    schema_version: Literal[1] = 1
+    slides: SlidesSection
+    run: RunSection
+    model: ModelSection = ModelSection()
+    patches: PatchesSection = PatchesSection()
+    report: ReportSection = ReportSection()
+
+
+def read_job(path: Path) -> Job:
+    """Read a job file; relative paths in it are relative to the file.
+
+    Raises
+    ------
+    JobError
+        If the file can't be read, isn't TOML, or a key is unknown, missing or wrong: all are named.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise JobError(f"{path}: can't be read ({error.strerror}); check the path of the job file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise JobError(f"{path}: isn't valid TOML: {error}") from error
+    return absolute(validated_job(data, str(path)), path.resolve().parent)
+
+
+def validated_job(data: dict[str, Any], where: str) -> Job:
+    """The Job that `data` describes.
+
+    Raises
+    ------
+    JobError
+        Naming every wrong key of `data`, which came from `where`.
+    """
+    try:
+        return Job.model_validate(data)
+    except ValidationError as error:
+        raise JobError(f"{where}: " + "; ".join(_complaints(error))) from error
+
+
+def absolute(job: Job, folder: Path) -> Job:
+    """The same job with its relative paths taken from `folder`."""
+    model = job.model
+    if "/" in model.package:
+        model = model.model_copy(update={"package": str((folder / model.package).resolve())})
+    sources = tuple((folder / source).resolve() for source in job.slides.sources)
+    return job.model_copy(
+        update={
+            "model": model,
+            "slides": job.slides.model_copy(update={"sources": sources}),
+            "run": job.run.model_copy(update={"out": (folder / job.run.out).resolve()}),
+        }
+    )
+
+
+def _complaints(error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            yield f"unknown key {key!r}{_nearest(key)}"
+        elif item["type"] == "missing":
+            yield f"key {key!r} is missing"
+        else:
+            yield f"key {key!r} is {item['input']!r}: {item['msg'].lower()}"
+
+
+def _nearest(key: str) -> str:
+    near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.4)
+    return f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known_keys())}"
+
+
+def known_keys() -> tuple[str, ...]:
+    """Every key that a job file may have, dotted."""
+    keys: list[str] = []
+    for name, field in Job.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, _Section):
+            keys += [name, *(f"{name}.{key}" for key in section.model_fields)]
+        else:
+            keys.append(name)
+    return tuple(keys)

@@ -1,0 +1,43 @@
+"""Text or bytes -> a file that is either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from batchscan.domain.errors import OutputError
+
+
+@contextmanager
+def write_atomically(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a temporary neighbour of `path` for writing; it takes the name when the block ends without an error.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written; the old file, if any, is untouched and nothing half-written remains.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") if binary else os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp gives a name, and made the file private
+        os.replace(temporary, path)  # noqa: PTH105 - same
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108 - same
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path}: can't be written ({error.strerror or error}): check permissions and free space")

@@ -1,0 +1,324 @@
+"""A slide's result <-> its folder in the run: result.json, patches.parquet and the pictures; committed by renaming."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from batchscan.domain.errors import OutputError
+from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.records import (
+    SCHEMA_VERSION,
+    Counts,
+    EngineInfo,
+    Extent,
+    Focus,
+    ModelInfo,
+    PatchTable,
+    Pictures,
+    ScanSettings,
+    SlideInfo,
+    SlideResult,
+    SlideStatus,
+)
+from batchscan.stores.atomic import write_atomically
+
+RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
+    "result.json",
+    "patches.parquet",
+    "regions.geojson",
+    "heatmap.png",
+    "report.pdf",
+)
+_PICTURES = "pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The places in a run folder."""
+
+    path: Path
+
+    @property
+    def ledger(self) -> Path:
+        """ledger.sqlite."""
+        return self.path / "ledger.sqlite"
+
+    @property
+    def stores(self) -> Path:
+        """Slide stores made from vendor files that were scanned without an ingest."""
+        return self.path / "stores"
+
+    @property
+    def staging(self) -> Path:
+        """Results on their way; anything here is nobody's result."""
+        return self.path / "slides" / ".staging"
+
+    def slide(self, slide_id: str) -> Path:
+        """The folder of a slide's committed result."""
+        return self.path / "slides" / slide_id
+
+    def create(self) -> None:
+        """Make the folder and see that it can be written to.
+
+        Raises
+        ------
+        OutputError
+            If it can't.
+        """
+        try:
+            self.staging.mkdir(parents=True, exist_ok=True)
+            probe = self.staging / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            text = (
+                f"{self.path}: can't be written to ({error.strerror}); choose another --out or change its permissions"
+            )
+            raise OutputError(text) from error
+
+    def clear_staging(self) -> None:
+        """Drop what an interrupted run left half-done."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+        self.staging.mkdir(parents=True, exist_ok=True)
+
+    def commit(self, staged: Path, slide_id: str) -> Path:
+        """Give a staged result its name; an older result of the slide makes way.
+
+        The files are on disk before the name is: a folder under its final name is whole even after a power loss.
+        """
+        final = self.slide(slide_id)
+        for file in sorted(staged.rglob("*")):
+            _sync(file)
+        _sync(staged)
+        if final.exists():
+            old = staged.with_name(f"{staged.name}.old")
+            final.rename(old)
+            staged.rename(final)
+            shutil.rmtree(old)
+        else:
+            staged.rename(final)
+        _sync(final.parent)
+        return final
+
+
+def write_result(folder: Path, result: SlideResult) -> None:
+    """Write result.json and patches.parquet into `folder`."""
+    write_json(folder / RESULT, result_json(result))
+    _write_table(folder / PATCHES, result)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON object, indented, atomically; NaN is refused, since an undefined number is null."""
+    with write_atomically(path) as stream:
+        json.dump(value, stream, indent=2, allow_nan=False)
+        stream.write("\n")
+
+
+def result_json(result: SlideResult) -> dict[str, Any]:
+    """What result.json says of a result."""
+    slide, settings = result.slide, result.settings
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": SlideStatus.DONE.value,
+        "slide": {
+            "slide_id": slide.slide_id,
+            "patient_id": slide.patient_id,
+            "width_px": slide.width_px,
+            "height_px": slide.height_px,
+            "um_per_px": slide.spacing.um_per_px,
+            "um_per_px_source": slide.spacing.source.value,
+            "fingerprint": slide.fingerprint,
+        },
+        "model": asdict(result.model),
+        "engine": asdict(result.engine),
+        "threshold": settings.threshold,
+        "tolerance": settings.tolerance,
+        "min_tissue": settings.min_tissue,
+        "max_unreadable": settings.max_unreadable,
+        "patch": {**asdict(settings.patch), "side_px": result.table.grid.side_px},
+        "counts": asdict(result.counts),
+        "extent": _extent_json(result.extent),
+        "qc": dict(result.qc),
+        "seconds": {name: round(value, 4) for name, value in result.seconds.items()},
+        "scan_digest": result.scan_digest,
+        "digest": result.digest,
+    }
+
+
+def read_result(folder: Path) -> SlideResult:
+    """Read a committed result back; outlines of foci stay in regions.geojson, so `rings_px` comes from there.
+
+    Raises
+    ------
+    OutputError
+        If a file is missing or isn't what this version writes.
+    """
+    try:
+        data = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        rings = _rings(json.loads((folder / REGIONS).read_text(encoding="utf-8")))
+        settings = ScanSettings(
+            patch=PatchSpec(**{name: data["patch"][name] for name in ("patch_px", "um_per_px", "stride")}),
+            **{name: data[name] for name in ("min_tissue", "max_unreadable", "threshold", "tolerance")},
+        )
+        slide = data["slide"]
+        spacing = Spacing(slide.pop("um_per_px"), SpacingSource(slide.pop("um_per_px_source")))
+        info = SlideInfo(spacing=spacing, **slide)
+        return SlideResult(
+            slide=info,
+            model=ModelInfo(**data["model"]),
+            engine=EngineInfo(**data["engine"]),
+            settings=settings,
+            counts=Counts(**data["counts"]),
+            extent=_extent(data["extent"], rings),
+            qc=data["qc"],
+            seconds=data["seconds"],
+            scan_digest=data["scan_digest"],
+            digest=data["digest"],
+            table=read_table(folder, PatchGrid.over(info.width_px, info.height_px, spacing.um_per_px, settings.patch)),
+        )
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
+        raise OutputError(
+            f"{folder}: the stored result can't be read ({type(error).__name__}: {error}); scan the slide again"
+        ) from error
+
+
+def read_digests(folder: Path) -> tuple[str, str] | None:
+    """(scan digest, digest) of a committed result; None where there is no whole one."""
+    try:
+        data = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return str(data["scan_digest"]), str(data["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
+    """The patch table of a committed result over `grid`."""
+    table = pq.read_table(folder / PATCHES)
+    p_idc = table["p_idc"].to_numpy(zero_copy_only=False)
+    return PatchTable(
+        grid=grid,
+        row=table["row"].to_numpy(),
+        col=table["col"].to_numpy(),
+        tissue_fraction=table["tissue_fraction"].to_numpy(),
+        p_idc=p_idc.astype(np.float32),
+        readable=table["readable"].to_numpy(zero_copy_only=False).astype(np.bool_),
+    )
+
+
+def write_pictures(folder: Path, pictures: Pictures) -> None:
+    """Write overview, tissue mask and patch pixels below `folder` as PNG."""
+    place = folder / _PICTURES
+    (place / "patches").mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pictures.overview).save(place / "overview.png")
+    Image.fromarray(pictures.tissue).save(place / "tissue.png")
+    for (row, col), pixels in pictures.patches.items():
+        Image.fromarray(pixels).save(place / "patches" / f"r{row}_c{col}.png")
+    write_json(place / "pictures.json", {"overview_um_per_px": pictures.overview_um_per_px})
+
+
+def read_pictures(folder: Path) -> Pictures:
+    """The pictures that `write_pictures` stored.
+
+    Raises
+    ------
+    OutputError
+        If one is missing or damaged.
+    """
+    place = folder / _PICTURES
+    try:
+        facts = json.loads((place / "pictures.json").read_text(encoding="utf-8"))
+        return Pictures(
+            overview=_pixels(place / "overview.png"),
+            overview_um_per_px=float(facts["overview_um_per_px"]),
+            tissue=_pixels(place / "tissue.png").astype(np.bool_),
+            patches={_place(file): _pixels(file) for file in sorted((place / "patches").glob("r*_c*.png"))},
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise OutputError(f"{place}: the stored pictures can't be read ({error}); scan the slide again") from error
+
+
+def _pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def _place(file: Path) -> tuple[int, int]:
+    row, col = file.stem.split("_")
+    return int(row[1:]), int(col[1:])
+
+
+def _write_table(path: Path, result: SlideResult) -> None:
+    table, spacing = result.table, result.slide.spacing
+    columns = {
+        "x_px": table.x_px,
+        "y_px": table.y_px,
+        "row": table.row,
+        "col": table.col,
+        "tissue_fraction": table.tissue_fraction,
+        "p_idc": pa.array(table.p_idc, mask=~table.readable),
+        "readable": table.readable,
+    }
+    facts = {
+        "side_px": table.grid.side_px,
+        "um_per_px": spacing.um_per_px,
+        "slide_id": result.slide.slide_id,
+        "scan_digest": result.scan_digest,
+    }
+    metadata = {f"batchscan.{name}": json.dumps(value) for name, value in facts.items()}
+    metadata |= {"side_px": repr(table.grid.side_px), "um_per_px": repr(spacing.um_per_px)}
+    with write_atomically(path, binary=True) as stream:
+        pq.write_table(pa.table(columns).replace_schema_metadata(metadata), stream, compression="zstd")
+
+
+def _extent_json(extent: Extent) -> dict[str, Any]:
+    """Outlines are in regions.geojson."""
+    data = asdict(extent)
+    for focus in data["foci"]:
+        del focus["rings_px"]
+    return data
+
+
+def _extent(data: dict[str, Any], rings: list[Any]) -> Extent:
+    foci = tuple(
+        Focus(
+            **{
+                **focus,
+                "bbox_px": tuple(focus["bbox_px"]),
+                "centroid_px": tuple(focus["centroid_px"]),
+                "rings_px": outline,
+            }
+        )
+        for focus, outline in zip(data.pop("foci"), rings, strict=True)
+    )
+    return Extent(foci=foci, **data)
+
+
+def _rings(regions: dict[str, Any]) -> list[Any]:
+    """GeoJSON geometry of each feature -> polygons of rings of points."""
+    outlines = []
+    for feature in regions["features"]:
+        geometry = feature["geometry"]
+        polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+        outlines.append(
+            tuple(tuple(tuple((float(x), float(y)) for x, y in ring) for ring in polygon) for polygon in polygons)
+        )
+    return outlines
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
