@@ -63,6 +63,16 @@ class PatchSetError(BatchscanError):
     code = "patch_set"
 
 
+class ReferenceFileError(BatchscanError):
+    """Reference labels or regions can't be read as what they should be: mend the file."""
+
+    code = "reference"
+
+
+class ReferenceMismatch(ReferenceFileError):
+    """Reference labels don't lie on the grid that was scanned: they belong to another slide, spacing or origin."""
+
+
 class SlideError(BatchscanError):
     """One slide can't be used; the others can. `code` is the ledger's reason code."""
 

@@ -94,6 +94,11 @@ def ceil_px(value: float) -> int:
     return math.ceil(value - 1e-6)
 
 
+def round_px(value: float) -> int:
+    """The nearest whole number of pixels; a half goes to the even one."""
+    return round(value)
+
+
 @dataclass(frozen=True, slots=True)
 class PatchSpec:
     """What the model looks at: squares of `patch_px` pixels at `um_per_px`, `stride` of a side apart.

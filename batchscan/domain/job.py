@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -114,6 +114,12 @@ def absolute(job: Job, folder: Path) -> Job:
             "run": job.run.model_copy(update={"out": (folder / job.run.out).resolve()}),
         }
     )
+
+
+def overridden(job: Job, run: Mapping[str, Any]) -> Job:
+    """The same job with the keys of its run section that aren't None taken from `run`."""
+    given = {key: value for key, value in run.items() if value is not None}
+    return validated_job(job.model_copy(update={"run": job.run.model_copy(update=given)}).model_dump(), "the options")
 
 
 def _complaints(error: ValidationError) -> Iterator[str]:

@@ -1,0 +1,194 @@
+"""Foci <-> regions.geojson in the form that QuPath 0.4 and later imports and exports.
+
+The form was checked against QuPath's own reader and writer (qupath.lib.io.QuPathTypeAdapters): `id` is a UUID,
+`classification` holds `name` and a `color` triple, `measurements` is an object of finite numbers (QuPath can't read
+back a NaN, qupath/qupath#1293), `metadata` is an object of text (read since 0.5).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon, Polygon
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+
+from batchscan.domain.errors import ReferenceFileError
+from batchscan.domain.records import Focus, ModelInfo
+from batchscan.stores.atomic import write_atomically
+
+CLASSIFICATION = "IDC"
+# Vermilion of the Okabe-Ito palette: told from haematoxylin and eosin, also by the colour-blind.
+COLOUR_RGB = (213, 94, 0)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One annotated region of a slide.
+
+    Parameters
+    ----------
+    name
+        What it is called; empty when it has no name.
+    classification
+        Its class ("IDC"), a derived class as "A: B"; empty when it has none.
+    polygon
+        A valid, non-empty shapely Polygon or MultiPolygon, level-0 pixels.
+    measurements
+        Its numbers by name; another tool's may be NaN.
+    """
+
+    name: str
+    classification: str
+    polygon: Polygon | MultiPolygon
+    measurements: Mapping[str, float]
+
+
+def foci_geojson(slide_id: str, foci: Sequence[Focus], threshold: float, model: ModelInfo) -> dict[str, Any]:
+    """A GeoJSON FeatureCollection with one annotation a focus, in the order given, coordinates in level-0 pixels.
+
+    The same slide, model and threshold give the same ids, so that importing twice is seen to be twice the same.
+    """
+    metadata = {
+        "slide_id": slide_id,
+        "model": f"{model.name} {model.version}",
+        "model_sha256": model.sha256,
+        "threshold": f"{threshold:g}",
+    }
+    features = [_feature(number, focus, metadata) for number, focus in enumerate(foci, start=1)]
+    return {"type": "FeatureCollection", "features": features}
+
+
+def write_regions(path: Path, slide_id: str, foci: Sequence[Focus], threshold: float, model: ModelInfo) -> None:
+    """Write the foci as regions.geojson.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written.
+    """
+    text = json.dumps(foci_geojson(slide_id, foci, threshold, model), allow_nan=False, separators=(",", ":"))
+    with write_atomically(path) as stream:
+        stream.write(text + "\n")
+
+
+def read_regions(path: Path) -> tuple[Region, ...]:
+    """Read the regions of a GeoJSON file: ours, QuPath's (a collection, a list or one Feature), or another tool's.
+
+    Raises
+    ------
+    ReferenceFileError
+        If the file isn't GeoJSON, or a feature isn't a valid polygon with finite coordinates; the first ten are named.
+    """
+    regions, wrong = [], []
+    for number, feature in enumerate(_features(path), start=1):
+        try:
+            regions.append(_region(feature))
+        except ReferenceFileError as error:
+            wrong.append(f"feature {number} {error}")
+    if wrong:
+        more = f"; and {len(wrong) - 10} more" if len(wrong) > 10 else ""  # noqa: PLR2004 - said in the docstring
+        raise ReferenceFileError(
+            f"{path}: {len(wrong)} of its regions can't be used: "
+            + "; ".join(wrong[:10])
+            + more
+            + "; mend or delete them"
+        )
+    return tuple(regions)
+
+
+def _feature(number: int, focus: Focus, metadata: Mapping[str, str]) -> dict[str, Any]:
+    name = f"IDC focus {number}"
+    rings = [[[list(point) for point in ring] for ring in polygon] for polygon in focus.rings_px]
+    single = len(rings) == 1
+    return {
+        "type": "Feature",
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(("batchscan", *metadata.values(), name)))),
+        "geometry": {
+            "type": "Polygon" if single else "MultiPolygon",
+            "coordinates": rings[0] if single else rings,
+        },
+        "properties": {
+            "objectType": "annotation",
+            "name": name,
+            "classification": {"name": CLASSIFICATION, "color": list(COLOUR_RGB)},
+            "measurements": {
+                "Tissue area mm^2": focus.area_mm2,
+                "Greatest diameter mm": focus.greatest_mm,
+                "Perpendicular diameter mm": focus.perpendicular_mm,
+                "Mean p(IDC)": focus.mean_p,
+                "Patches": focus.n_patches,
+                "Touches slide edge": int(focus.touches_edge),
+            },
+            "metadata": dict(metadata),
+        },
+    }
+
+
+def _features(path: Path) -> list[Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ReferenceFileError(
+            f"{path}: can't be read as GeoJSON ({error}): export the annotations again, as GeoJSON"
+        ) from error
+    if isinstance(found, dict) and found.get("type") == "FeatureCollection":
+        found = found.get("features")
+    elif isinstance(found, dict) and found.get("type") == "Feature":
+        found = [found]
+    if not isinstance(found, list):
+        raise ReferenceFileError(f"{path}: holds no GeoJSON features: export the annotations as a FeatureCollection")
+    return found
+
+
+def _region(feature: Any) -> Region:
+    if not isinstance(feature, dict):
+        raise ReferenceFileError("isn't a GeoJSON object")
+    properties = feature.get("properties") or {}
+    return Region(
+        name=str(properties.get("name") or ""),
+        classification=_classification(properties.get("classification")),
+        polygon=_polygon(feature.get("geometry")),
+        measurements=_measurements(properties.get("measurements")),
+    )
+
+
+def _polygon(geometry: Any) -> Polygon | MultiPolygon:
+    if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
+        kind = geometry.get("type") if isinstance(geometry, dict) else geometry
+        raise ReferenceFileError(f"is {kind or 'without a geometry'}, not a Polygon or MultiPolygon")
+    try:
+        with np.errstate(invalid="ignore"):  # what isn't finite is refused below
+            polygon = shape(geometry)
+    except (ShapelyError, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise ReferenceFileError(f"has coordinates that make no polygon ({error})") from error
+    if polygon.is_empty or not np.isfinite(shapely.get_coordinates(polygon)).all():
+        raise ReferenceFileError("is empty or has coordinates that aren't finite")
+    if not polygon.is_valid:
+        raise ReferenceFileError(f"isn't a valid polygon ({shapely.is_valid_reason(polygon)})")
+    assert isinstance(polygon, Polygon | MultiPolygon)
+    return polygon
+
+
+def _classification(found: Any) -> str:
+    """QuPath 0.4+ writes `name`, or `names` for a derived class; older ones and other tools may write plain text."""
+    if isinstance(found, dict):
+        names = found.get("names")
+        return ": ".join(map(str, names)) if isinstance(names, list) else str(found.get("name") or "")
+    return found if isinstance(found, str) else ""
+
+
+def _measurements(found: Any) -> dict[str, float]:
+    """QuPath 0.4+ writes an object; before, it was a list of {name, value}."""
+    if isinstance(found, list):
+        found = {item.get("name"): item.get("value") for item in found if isinstance(item, dict)}
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
