@@ -1,0 +1,175 @@
+"""Records and stored pixels become pictures: PNG bytes, drawn without pyplot's global state.
+
+Everything is drawn in level-0 pixels of the slide. Colour is never alone: foci have outlines and numbers,
+unreadable cells a hatching, probabilities a legend. The colour map is cividis (perceptually uniform and the same
+to colour-blind eyes, doi:10.1371/journal.pone.0199239), dark for probable, so that it also reads in grey.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from batchscan.domain.geometry import Box
+from batchscan.domain.records import Float32Array, Focus, PatchTable, Pictures, SlideResult, Uint8Array
+from batchscan.report import numbers
+from batchscan.report.layout import number_boxes, picture_layout
+from batchscan.report.sheet import GREY, HALO, INK, Sheet, typeface
+
+N_NUMBERED = 10
+
+_COLOURS = colormaps["cividis_r"]
+_CELL_ALPHA = 0.72
+_FADE = 0.45
+_PLATE_MM = 2.9
+_LEGEND_MM = (40.0, 2.4)
+_LEGEND_TOP_MM = 3.8
+_HATCH_MM = Box(0.4, 1.6, 3.6, 2.4)
+_GALLERY_DOTS = 240
+
+
+def overview_png(result: SlideResult, pictures: Pictures) -> bytes:
+    """The slide with every focus outlined and the largest ten numbered, and a scale bar, as PNG."""
+    sheet = _sheet(result)
+    _show(sheet, pictures, _resized(pictures.overview, sheet.dots))
+    _outline(sheet, result.extent.foci)
+    _number(sheet, result.extent.foci[:N_NUMBERED])
+    return sheet.png()
+
+
+def heatmap_png(result: SlideResult, pictures: Pictures) -> bytes:
+    """p_idc of every scanned cell over the faded slide, with legend, threshold and scale bar, as PNG.
+
+    Cells that could not be read are hatched; what was not scanned has no colour. A thin line is the tissue's edge.
+    """
+    sheet = _sheet(result)
+    _show(sheet, pictures, _faded(_resized(pictures.overview, sheet.dots)))
+    _colour_cells(sheet, result.table)
+    _tissue_edge(sheet, pictures)
+    _outline(sheet, result.extent.foci)
+    _legend(sheet, result.settings.threshold, unreadable=result.counts.unreadable > 0)
+    return sheet.png()
+
+
+def patch_png(pixels: Uint8Array) -> bytes:
+    """One patch as PNG, shrunk to what a page can show, never enlarged.
+
+    Parameters
+    ----------
+    pixels
+        (side, side, 3) uint8.
+    """
+    side = min(_GALLERY_DOTS, pixels.shape[0])
+    target = io.BytesIO()
+    Image.fromarray(_resized(pixels, (side, side))).save(target, format="PNG")
+    return target.getvalue()
+
+
+def probabilities(table: PatchTable) -> Float32Array:
+    """(n_rows, n_cols) float32 of the grid: p_idc where it was read, NaN elsewhere."""
+    cells = np.full((table.grid.n_rows, table.grid.n_cols), np.nan, dtype=np.float32)
+    cells[table.row[table.readable], table.col[table.readable]] = table.p_idc[table.readable]
+    return cells
+
+
+def _sheet(result: SlideResult) -> Sheet:
+    sheet = Sheet(result.slide, picture_layout(result.slide.width_px, result.slide.height_px))
+    sheet.scale_bar()
+    return sheet
+
+
+def _show(sheet: Sheet, pictures: Pictures, pixels: Uint8Array) -> None:
+    sheet.axes.imshow(pixels, extent=_overview_extent(sheet, pictures), aspect="auto", interpolation="bilinear")
+
+
+def _overview_extent(sheet: Sheet, pictures: Pictures) -> tuple[float, float, float, float]:
+    rows, cols = pictures.overview.shape[:2]
+    scale = pictures.overview_um_per_px / sheet.slide.spacing.um_per_px
+    return 0.0, cols * scale, rows * scale, 0.0
+
+
+def _colour_cells(sheet: Sheet, table: PatchTable) -> None:
+    grid = table.grid
+    margin = (grid.side_px - grid.step_px) / 2
+    extent = (margin, margin + grid.n_cols * grid.step_px, margin + grid.n_rows * grid.step_px, margin)
+    cells = np.ma.masked_invalid(probabilities(table))
+    sheet.axes.imshow(
+        cells, extent=extent, aspect="auto", interpolation="nearest", cmap=_COLOURS, vmin=0, vmax=1, alpha=_CELL_ALPHA
+    )
+    unread = np.flatnonzero(~table.readable)
+    boxes = [grid.cell_box(int(table.row[i]), int(table.col[i])) for i in unread]
+    _hatch(sheet.axes, boxes)
+
+
+def _hatch(axes: Axes, boxes: Sequence[Box]) -> None:
+    squares = [Rectangle((box.x, box.y), box.width, box.height) for box in boxes]
+    collection = PatchCollection(squares, facecolor="white", edgecolor=GREY, linewidth=0.4, hatch="/" * 7)
+    collection.set_hatch_linewidth(0.5)
+    axes.add_collection(collection)
+
+
+def _tissue_edge(sheet: Sheet, pictures: Pictures) -> None:
+    width, height = (max(2, side // 2) for side in sheet.dots)
+    mask = np.asarray(Image.fromarray(pictures.tissue).resize((width, height), Image.Resampling.NEAREST))
+    if mask.all() or not mask.any():
+        return
+    _, right, bottom, _ = _overview_extent(sheet, pictures)
+    x, y = (np.arange(width) + 0.5) * right / width, (np.arange(height) + 0.5) * bottom / height
+    sheet.axes.contour(x, y, mask.astype(np.float32), levels=[0.5], colors=[GREY], linewidths=0.5)
+
+
+def _outline(sheet: Sheet, foci: Sequence[Focus]) -> None:
+    rings = [np.asarray(ring) for focus in foci for polygon in focus.rings_px for ring in polygon]
+    lines = LineCollection(rings, colors=[INK], linewidths=0.9, path_effects=[HALO], zorder=4)
+    sheet.axes.add_collection(lines)
+
+
+def _number(sheet: Sheet, foci: Sequence[Focus]) -> None:
+    within = Box(0, 0, sheet.slide.width_px, sheet.slide.height_px)
+    for number, box in enumerate(number_boxes(foci, within, _PLATE_MM * sheet.px_per_mm), start=1):
+        plate = Rectangle((box.x, box.y), box.width, box.height, facecolor="white", edgecolor=INK, linewidth=0.5)
+        sheet.axes.add_patch(plate).set_zorder(5)
+        centre = (box.x + box.width / 2, box.y + box.height * 0.47)
+        words = sheet.axes.text(*centre, str(number), fontproperties=typeface(), ha="center", va="center_baseline")
+        words.set(color=INK, zorder=6)
+
+
+def _legend(sheet: Sheet, threshold: float, *, unreadable: bool) -> None:
+    width, height = _LEGEND_MM
+    left, top = sheet.width_mm - width - 4.0, _LEGEND_TOP_MM
+    bar = np.linspace(0, 1, 256)[np.newaxis]
+    extent = (left, left + width, top + height, top)
+    sheet.strip.imshow(bar, extent=extent, aspect="auto", cmap=_COLOURS, vmin=0, vmax=1, alpha=_CELL_ALPHA)
+    sheet.strip.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=GREY, linewidth=0.5))
+    for value in (0, 1):
+        sheet.text(left + value * width, top + height + 1.6, str(value), ha="center")
+    sheet.text(left - 1.4, top + height / 2, "p(IDC)", ha="right")
+    at = left + threshold * width
+    sheet.strip.plot([at, at], [top - 0.5, top + height + 0.5], color=INK, linewidth=1.1, path_effects=[HALO])
+    sheet.text(at, top - 2.3, f"positive from {numbers.threshold(threshold)}", ha="center")
+    if unreadable:
+        _hatch(sheet.strip, [_HATCH_MM])
+        sheet.text(_HATCH_MM.right + 1.0, _HATCH_MM.y + _HATCH_MM.height / 2, "not readable")
+
+
+def _resized(pixels: Uint8Array, dots: tuple[int, int]) -> Uint8Array:
+    """Shrunk by area to `dots` (width, height) where it is larger, else as it is."""
+    rows, cols = pixels.shape[:2]
+    width, height = min(dots[0], cols), min(dots[1], rows)
+    if (width, height) == (cols, rows):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
+
+
+def _faded(pixels: Uint8Array) -> Uint8Array:
+    """Grey, and lightened so that a heat map on it keeps its own colours."""
+    grey = np.asarray(Image.fromarray(pixels).convert("L"), dtype=np.float32)
+    faded = np.clip(255 - (255 - grey) * _FADE, 0, 255).astype(np.uint8)
+    return np.repeat(faded[..., np.newaxis], 3, axis=2)

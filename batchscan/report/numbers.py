@@ -1,0 +1,151 @@
+"""A value becomes the words that stand on a page: sensible digits, its unit, and never more certainty than it has.
+
+Zero, 0 % and 100 % are printed only when the value is exactly that; None is printed as "not defined".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+NOT_DEFINED = "not defined"
+TIMES = "\u00d7"
+_SECONDS_A_MINUTE = 60
+# Two sums over the same cells may differ by this much and still be the same number.
+_SUMMED = 1e-9
+
+
+def area(value_mm2: float | None) -> str:
+    """Square millimetres, three digits: `236 mm²`, `25.9 mm²`, `0.16 mm²`, `<0.01 mm²`."""
+    return _with_unit(value_mm2, "mm²", digits=3, most_decimals=2)
+
+
+def length(value_mm: float | None) -> str:
+    """Millimetres to a tenth: a focus is made of cells of some tenths of a millimetre."""
+    if value_mm is not None and value_mm > 0 and round(value_mm, 1) == 0:
+        return "<0.1 mm"
+    if value_mm is None:
+        return NOT_DEFINED
+    return f"{value_mm:,.1f} mm" if value_mm else "0 mm"
+
+
+def dimensions(greatest_mm: float | None, perpendicular_mm: float | None) -> str:
+    """Greatest by perpendicular, one unit: `8.2 x 3.1 mm`, with a true multiplication sign."""
+    if greatest_mm is None or perpendicular_mm is None:
+        return NOT_DEFINED
+    return f"{length(greatest_mm).removesuffix(' mm')} {TIMES} {length(perpendicular_mm)}"
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as percent; 0 % and 100 % only when exact, else `<1 %` and `>99 %`."""
+    if fraction is None:
+        return NOT_DEFINED
+    if fraction == 0:
+        return "0 %"
+    if math.isclose(fraction, 1, abs_tol=_SUMMED):
+        return "100 %"
+    if fraction < 0.01:  # noqa: PLR2004 - one percent, as the text says
+        return "<1 %"
+    if fraction > 0.99:  # noqa: PLR2004 - ninety-nine percent, as the text says
+        return ">99 %"
+    return f"{_significant(fraction * 100, digits=2, most_decimals=1)} %"
+
+
+def probability(value: float | None) -> str:
+    """Three decimals; 0.000 and 1.000 only when exact."""
+    if value is None or math.isnan(value):
+        return NOT_DEFINED
+    if value > 0 and round(value, 3) == 0:
+        return "<0.001"
+    if value < 1 and round(value, 3) == 1:
+        return ">0.999"
+    return f"{value:.3f}"
+
+
+def threshold(value: float) -> str:
+    """A setting as it was set, at most six digits: `0.5`."""
+    return f"{value:.6g}"
+
+
+def spacing(um_per_px: float) -> str:
+    """Micrometres a pixel, at most five digits: `0.499 µm/px`."""
+    return f"{um_per_px:.5g} µm/px"
+
+
+def micrometres(value_um: float) -> str:
+    """Micrometres, at most four digits: `400 µm`."""
+    return f"{value_um:.4g} µm"
+
+
+def count(value: int | None, noun: str = "", plural: str = "") -> str:
+    """A whole number with thousands apart and its noun: `1 focus`, `1,642 patches`."""
+    if value is None:
+        return NOT_DEFINED
+    words = noun if value == 1 else plural or f"{noun}s" if noun else ""
+    return f"{value:,} {words}".rstrip()
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds, or minutes and seconds from two minutes on."""
+    if seconds is None:
+        return NOT_DEFINED
+    if seconds < 2 * _SECONDS_A_MINUTE:
+        return _with_unit(seconds, "s", digits=3, most_decimals=2)
+    minutes, rest = divmod(round(seconds), _SECONDS_A_MINUTE)
+    return f"{minutes:,} min {rest:02d} s"
+
+
+def fact(name: str, value: Any) -> tuple[str, str]:
+    """A named fact as label and value; the suffix of its name (`_share`, `_mm2`, ...) says how it is written."""
+    stem, label_end = name, ""
+    write: Callable[[Any], str] = _plain
+    for suffix, (writer, words) in _SUFFIXES.items():
+        if name.endswith(suffix):
+            stem, write, label_end = name.removesuffix(suffix), writer, words
+            break
+    label = stem.replace("_", " ").strip() + label_end
+    return label[:1].upper() + label[1:], NOT_DEFINED if value is None else write(value)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item) for item in value)
+    return str(value)
+
+
+def _with_unit(value: float | None, unit: str, *, digits: int, most_decimals: int) -> str:
+    if value is None:
+        return NOT_DEFINED
+    if value > 0 and round(value, most_decimals) == 0:
+        return f"<{10**-most_decimals:.{most_decimals}f} {unit}"
+    return f"{_significant(value, digits=digits, most_decimals=most_decimals)} {unit}"
+
+
+def _significant(value: float, *, digits: int, most_decimals: int) -> str:
+    """At least the whole part; decimals while there are fewer than `digits` digits, `most_decimals` at most."""
+    if value == 0:
+        return "0"
+    for decimals in range(most_decimals, 0, -1):
+        whole_digits = len(str(int(round(value, decimals))))
+        if whole_digits + decimals <= digits:
+            return f"{value:,.{decimals}f}"
+    return f"{value:,.0f}"
+
+
+_SUFFIXES: dict[str, tuple[Callable[[Any], str], str]] = {
+    "_share": (percent, ", share of slide"),
+    "_fraction": (percent, ""),
+    "_mm2": (area, ""),
+    "_mm": (length, ""),
+    "_um_per_px": (spacing, ", spacing"),
+    "_um": (micrometres, ""),
+    "_rgb": (_plain, " colour, RGB"),
+    "_seconds": (duration, ""),
+}

@@ -1,0 +1,184 @@
+"""A result and its model's card become the method page: what was done, by what, and what each number means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchscan.domain.card import HeldOutPerformance, ModelCard
+from batchscan.domain.records import SlideResult
+from batchscan.report import numbers
+from batchscan.report.words import Fact
+
+N_PERFORMANCE_ROWS = 8
+_USED_FOR = {"validation": "validation (optimistic)", "test": "test"}
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceRow:
+    """One held-out patient's measurement of the model."""
+
+    patient: str
+    used_for: str
+    n_patches: str
+    n_positive: str
+    auroc: str
+    f1: str
+    balanced_accuracy: str
+    sensitivity: str
+    specificity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The method page.
+
+    Parameters
+    ----------
+    model, settings, slide
+        Facts about the model, how it was applied, and to what.
+    hashes
+        What identifies model, slide and result.
+    timings
+        Seconds by stage.
+    performance, performance_note
+        Held-out measurements, and what they are worth.
+    limits
+        What the model's card warns of.
+    definitions
+        What each number of the report means.
+    """
+
+    model: tuple[Fact, ...]
+    settings: tuple[Fact, ...]
+    slide: tuple[Fact, ...]
+    hashes: tuple[Fact, ...]
+    timings: tuple[Fact, ...]
+    performance: tuple[PerformanceRow, ...]
+    performance_note: str
+    limits: tuple[str, ...]
+    definitions: tuple[Fact, ...]
+
+
+def provenance(result: SlideResult, card: ModelCard) -> Provenance:
+    """The method page of a slide's report."""
+    return Provenance(
+        model=_model(result, card),
+        settings=_settings(result, card),
+        slide=_slide(result),
+        hashes=_hashes(result),
+        timings=tuple(Fact(name, numbers.duration(seconds)) for name, seconds in result.seconds.items()),
+        performance=tuple(_performance(held_out) for held_out in card.performance[:N_PERFORMANCE_ROWS]),
+        performance_note=_performance_note(card.performance),
+        limits=card.limits,
+        definitions=_definitions(result, card),
+    )
+
+
+def _model(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
+    return (
+        Fact("Name, version", f"{result.model.name} {result.model.version}"),
+        Fact("Architecture", card.architecture),
+        Fact("Intended use", card.intended_use),
+        Fact("Trained on", f"{numbers.count(len(card.training_patients), 'patient')}", card.training_data),
+        Fact("Model\u2019s spacing", numbers.spacing(card.scale.um_per_px), card.scale.how_known),
+        Fact("Calibration", card.calibration.method, card.calibration.note),
+    )
+
+
+def _settings(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
+    settings = result.settings
+    patch = settings.patch
+    side_mm2 = (patch.side_um / 1000) ** 2
+    return (
+        Fact("Engine", f"{result.engine.name}, {result.engine.precision}"),
+        Fact(
+            "Threshold",
+            f"p(IDC) \u2265 {numbers.threshold(settings.threshold)}",
+            _threshold_source(settings.threshold, card),
+        ),
+        Fact(
+            "Patch",
+            f"{numbers.micrometres(patch.side_um)} \u00d7 {numbers.micrometres(patch.side_um)}",
+            f"{patch.patch_px} px at {numbers.spacing(patch.um_per_px)}, {numbers.area(side_mm2)}",
+        ),
+        Fact("Stride", f"{patch.stride:g} of a patch", "no overlap" if patch.stride == 1 else "overlapping"),
+        Fact("Scanned", f"cells with at least {numbers.percent(settings.min_tissue)} tissue"),
+        Fact("Slide fails", f"above {numbers.percent(settings.max_unreadable)} unreadable patches"),
+        Fact("Engine tolerance", f"{numbers.threshold(settings.tolerance)} in p(IDC)"),
+    )
+
+
+def _threshold_source(threshold: float, card: ModelCard) -> str:
+    if threshold == card.threshold.value:
+        return f"the model\u2019s own: {card.threshold.how_chosen}"
+    return f"set for this run; the model\u2019s own is {numbers.threshold(card.threshold.value)}"
+
+
+def _slide(result: SlideResult) -> tuple[Fact, ...]:
+    slide = result.slide
+    width, height = (numbers.length(slide.spacing.mm(side)) for side in (slide.width_px, slide.height_px))
+    return (
+        Fact("Size", f"{slide.width_px:,} \u00d7 {slide.height_px:,} px", f"{width} \u00d7 {height}"),
+        Fact("Spacing", numbers.spacing(slide.spacing.um_per_px), f"source: {slide.spacing.source}"),
+    )
+
+
+def _hashes(result: SlideResult) -> tuple[Fact, ...]:
+    return (
+        Fact("Model weights", f"sha256:{result.model.sha256}"),
+        Fact("Slide", result.slide.fingerprint),
+        Fact("Result", result.digest),
+    )
+
+
+def _performance(held_out: HeldOutPerformance) -> PerformanceRow:
+    return PerformanceRow(
+        patient=held_out.patient_id,
+        used_for=_USED_FOR[held_out.used_for],
+        n_patches=numbers.count(held_out.n_patches),
+        n_positive=numbers.count(held_out.n_positive),
+        auroc=numbers.probability(held_out.auroc),
+        f1=numbers.probability(held_out.f1),
+        balanced_accuracy=numbers.probability(held_out.balanced_accuracy),
+        sensitivity=numbers.probability(held_out.sensitivity),
+        specificity=numbers.probability(held_out.specificity),
+    )
+
+
+def _performance_note(performance: Sequence[HeldOutPerformance]) -> str:
+    if not performance:
+        return "The model\u2019s card holds no measurement on patients that it was not fitted to."
+    note = (
+        "Patch by patch, on patients that the network was not fitted to. \u201cValidation\u201d: epoch or threshold "
+        "was chosen on this patient, which makes its figures optimistic. \u201cTest\u201d: nothing was chosen on it."
+    )
+    hidden = len(performance) - N_PERFORMANCE_ROWS
+    return f"{note} {numbers.count(hidden, 'more patient')} in the model\u2019s card.json." if hidden > 0 else note
+
+
+def _definitions(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
+    settings = result.settings
+    tolerance = numbers.threshold(settings.tolerance)
+    grain = numbers.length(settings.patch.side_um * settings.patch.stride / 1000)
+    return (
+        Fact("p(IDC)", f"what the model says of one patch, from 0 to 1; class \u201c{card.classes[1]}\u201d."),
+        Fact("Positive", f"a patch with p(IDC) \u2265 {numbers.threshold(settings.threshold)}."),
+        Fact(
+            "Tissue area",
+            "sum over the scanned cells of cell area \u00d7 share of tissue in it; each cell counts once.",
+        ),
+        Fact("IDC-positive area", "the same sum over the positive cells only."),
+        Fact("Share of tissue", "IDC-positive area \u00f7 (tissue area \u2212 unreadable area)."),
+        Fact("Focus", "positive cells that touch by a side or a corner (8-connected)."),
+        Fact("Greatest", "largest distance between two points of a focus\u2019s outline (Feret diameter)."),
+        Fact("Perpendicular", "extent of the same outline at right angles to its greatest dimension."),
+        Fact("Largest focus", "the one with the greatest dimension; the table is ordered by area."),
+        Fact("Field extent", "greatest dimension over all positive cells of the slide together."),
+        Fact(
+            "Borderline",
+            f"patches with |p(IDC) \u2212 threshold| \u2264 {tolerance}, the most that engines differ.",
+        ),
+        Fact("Unreadable", "patches whose pixels could not be read: in the tissue area, not in the share."),
+        Fact("Resolution", f"outlines follow the cells, so a dimension is known to about {grain}."),
+    )

@@ -1,0 +1,174 @@
+"""What a page says becomes a PDF or an HTML file: templates, pictures and typeface put together, nothing fetched."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from batchscan import __version__
+from batchscan.domain.card import ModelCard
+from batchscan.domain.errors import OutputError
+from batchscan.domain.records import Pictures, SlideResult
+from batchscan.report.content import SlideContent, slide_content
+from batchscan.report.index import run_content
+
+_TEMPLATES = "batchscan.templates"
+_FACES = (("IBMPlexSans-Regular.ttf", 400), ("IBMPlexSans-SemiBold.ttf", 600))
+
+logger = logging.getLogger(__name__)
+
+
+def render_slide_report(
+    result: SlideResult, card: ModelCard, pictures: Pictures, out_pdf: Path, generated: datetime
+) -> None:
+    """Print the report of one done slide as PDF; the file has its name only when it is whole.
+
+    The same result, pictures and `generated` give the same bytes with the same versions of the libraries.
+
+    Raises
+    ------
+    ModelError
+        If the card belongs to another model than the result.
+    OutputError
+        If the file can't be written, or a template asks for a resource outside the report.
+    """
+    content = slide_content(result, card, generated, __version__)
+    html = slide_html(content, _images(content, result, pictures))
+    _write(out_pdf, lambda temporary: print_pdf(html, temporary))
+    logger.debug("printed %s", out_pdf)
+
+
+def pdf_library() -> str:
+    """The version of what prints PDFs.
+
+    Raises
+    ------
+    OutputError
+        If it, or Pango beneath it, can't be loaded.
+    """
+    try:
+        import weasyprint  # noqa: PLC0415 - slow to load, and fails where Pango is missing
+    except (ImportError, OSError) as error:
+        packages = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+        raise OutputError(f"Pango can't be loaded ({error}); run: sudo apt-get install {packages}") from error
+    return f"WeasyPrint {weasyprint.__version__} with Pango"
+
+
+def render_run_index(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out_html: Path) -> None:
+    """Write the index page of a run: one self-contained file that needs neither network nor script.
+
+    Parameters
+    ----------
+    run, rows
+        What `batchscan.report.index.run_content` takes.
+    out_html
+        Where; beside the `slides` folder that it links to.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written.
+    """
+    html = _environment().get_template("run.html").render(content=run_content(run, rows, __version__))
+    _write(out_html, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+
+
+def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
+    """The report as HTML for paper.
+
+    Parameters
+    ----------
+    content
+        What it says.
+    images
+        `overview` and `heatmap`: data: URIs; `patches`: (row, col) -> data: URI.
+    """
+    return _environment().get_template("slide.html").render(content=content, images=images)
+
+
+def print_pdf(html: str, out_pdf: Path) -> None:
+    """HTML for paper to a tagged PDF; only data: URIs are resolved, anything else stops the printing.
+
+    Raises
+    ------
+    OutputError
+        If the HTML asks for a file or an address.
+    """
+    from weasyprint import CSS, HTML  # noqa: PLC0415 - slow to import, needed only to print
+    from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415 - as above
+    from weasyprint.urls import FatalURLFetchingError, URLFetcher  # noqa: PLC0415 - as above
+
+    fetcher = URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
+    fonts = FontConfiguration()
+    try:
+        faces = CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
+        HTML(string=html, url_fetcher=fetcher).write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, pdf_tags=True)
+    except FatalURLFetchingError as error:
+        raise OutputError(
+            f"{out_pdf.name}: not printed, its template asks for something outside the report ({error}): "
+            "only data: URIs are allowed in templates"
+        ) from error
+
+
+def _images(content: SlideContent, result: SlideResult, pictures: Pictures) -> dict[str, Any]:
+    from batchscan.report import figures  # noqa: PLC0415 - matplotlib is slow to import, needed only to print
+
+    shown = [picture.place for group in content.gallery for picture in group.pictures]
+    return {
+        "overview": _data_uri("image/png", figures.overview_png(result, pictures)),
+        "heatmap": _data_uri("image/png", figures.heatmap_png(result, pictures)),
+        "patches": {
+            place: _data_uri("image/png", figures.patch_png(pictures.patches[place]))
+            for place in shown
+            if place in pictures.patches
+        },
+    }
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader(_TEMPLATES, package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _font_faces() -> str:
+    """The style sheet that brings the typeface along, so that a page is the same on every machine."""
+    rule = '@font-face {{ font-family: "IBM Plex Sans"; font-weight: {}; src: url("{}"); }}'
+    folder = files(_TEMPLATES)
+    return "\n".join(
+        rule.format(weight, _data_uri("font/ttf", folder.joinpath(name).read_bytes())) for name, weight in _FACES
+    )
+
+
+def _data_uri(media_type: str, payload: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(payload).decode('ascii')}"
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write to a temporary name beside `path`, then rename: a file that has its name is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: can't be written ({error.strerror or error}): check that the folder exists, "
+            "is writable and has space"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

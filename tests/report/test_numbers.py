@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchscan.report import numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "not defined"),
+        (0.0, "0 mm²"),
+        (0.004, "<0.01 mm²"),
+        (0.16, "0.16 mm²"),
+        (9.96, "9.96 mm²"),
+        (9.999, "10.0 mm²"),
+        (25.94, "25.9 mm²"),
+        (99.96, "100 mm²"),
+        (236.4, "236 mm²"),
+        (12345.6, "12,346 mm²"),
+    ],
+)
+def test_area(value: float | None, words: str) -> None:
+    assert numbers.area(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "not defined"), (0.0, "0 mm"), (0.04, "<0.1 mm"), (0.57, "0.6 mm"), (1234.56, "1,234.6 mm")],
+)
+def test_length(value: float | None, words: str) -> None:
+    assert numbers.length(value) == words
+
+
+def test_dimensions_need_both() -> None:
+    assert numbers.dimensions(8.24, 3.06) == "8.2 \u00d7 3.1 mm"
+    assert numbers.dimensions(8.24, None) == "not defined"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "not defined"),
+        (0.0, "0 %"),
+        (1e-9, "<1 %"),
+        (0.0099, "<1 %"),
+        (0.01, "1.0 %"),
+        (0.0994, "9.9 %"),
+        (0.0999, "10 %"),
+        (0.506, "51 %"),
+        (0.99, "99 %"),
+        (0.9901, ">99 %"),
+        (1 - 1e-7, ">99 %"),
+        (1 - 1e-12, "100 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_percent(value: float | None, words: str) -> None:
+    assert numbers.percent(value) == words
+
+
+@given(st.floats(0, 1))
+def test_zero_and_hundred_percent_only_when_exact(fraction: float) -> None:
+    assert (numbers.percent(fraction) == "0 %") == (fraction == 0)
+    assert (numbers.percent(fraction) == "100 %") == (fraction >= 1 - 1e-9)
+
+
+@given(st.floats(1e-300, 1e6))
+def test_a_positive_measure_is_never_printed_as_nothing(value: float) -> None:
+    for words in (numbers.area(value), numbers.length(value), numbers.duration(value)):
+        assert words.startswith("<") or any(digit in words for digit in "123456789")
+
+
+@given(st.floats(0.005, 1e5))
+def test_area_is_right_to_three_digits(value: float) -> None:
+    printed = float(numbers.area(value).removesuffix(" mm²").replace(",", "").replace("<", ""))
+    assert math.isclose(printed, value, rel_tol=0.0051, abs_tol=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "not defined"),
+        (math.nan, "not defined"),
+        (0.0, "0.000"),
+        (1e-5, "<0.001"),
+        (0.12345, "0.123"),
+        (0.99996, ">0.999"),
+        (1.0, "1.000"),
+    ],
+)
+def test_probability(value: float | None, words: str) -> None:
+    assert numbers.probability(value) == words
+
+
+def test_counts_have_their_noun() -> None:
+    assert numbers.count(1, "patch", "patches") == "1 patch"
+    assert numbers.count(1642, "patch", "patches") == "1,642 patches"
+    assert numbers.count(2, "slide") == "2 slides"
+    assert numbers.count(0) == "0"
+    assert numbers.count(None) == "not defined"
+
+
+def test_durations() -> None:
+    assert numbers.duration(3.214) == "3.21 s"
+    assert numbers.duration(119.0) == "119 s"
+    assert numbers.duration(125.4) == "2 min 05 s"
+    assert numbers.duration(None) == "not defined"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("pen_share", 0.034, ("Pen, share of slide", "3.4 %")),
+        ("pen_fraction", 0.034, ("Pen", "3.4 %")),
+        ("overview_um_per_px", 31.25, ("Overview, spacing", "31.25 µm/px")),
+        ("background_rgb", (246, 245, 247), ("Background colour, RGB", "246, 245, 247")),
+        ("sharpness", None, ("Sharpness", "not defined")),
+        ("sharpness", 12.3456, ("Sharpness", "12.3")),
+        ("is_whole", True, ("Is whole", "yes")),
+        ("n_pieces", 1200, ("N pieces", "1,200")),
+        ("hole_mm2", 1.234, ("Hole", "1.23 mm²")),
+    ],
+)
+def test_a_fact_is_written_as_its_name_says(name: str, value: object, expected: tuple[str, str]) -> None:
+    assert numbers.fact(name, value) == expected

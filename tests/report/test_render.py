@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jinja2 import UndefinedError
+from pypdf import PdfReader
+from report_factory import UNREADABLE, make_card, make_pictures, make_result, renamed, tissue_grid
+
+from batchscan.domain.errors import OutputError
+from batchscan.domain.records import SlideResult
+from batchscan.report.content import slide_content
+from batchscan.report.render import print_pdf, render_slide_report, slide_html
+
+WHEN = dt.datetime(2025, 11, 23, 6, 30, tzinfo=dt.UTC)
+GOLDEN = Path(__file__).parent / "golden" / "slide.html"
+CAVEAT = "Slide-level, research use; cannot separate DCIS from IDC; not the specimen\u2019s tumour size."
+
+
+def block(rows: int = 30, cols: int = 24) -> np.ndarray:
+    p = tissue_grid(rows, cols)
+    p[rows // 2 : rows // 2 + 4, cols // 2 : cols // 2 + 5] = 0.9
+    return p
+
+
+def many() -> np.ndarray:
+    p = np.full((70, 70), 0.05)
+    p[1:69:3, 1:67:3] = 0.9
+    return p
+
+
+def at_edge() -> np.ndarray:
+    p = tissue_grid(24, 30)
+    p[8:14, 0:6] = 0.9
+    return p
+
+
+def unreadable() -> np.ndarray:
+    p = block()
+    p[6:9, 8:14] = UNREADABLE
+    return p
+
+
+CASES: dict[str, Callable[[], SlideResult]] = {
+    "block": lambda: make_result(block()),
+    "negative": lambda: make_result(tissue_grid()),
+    "no tissue": lambda: make_result(np.full((30, 24), np.nan)),
+    "506 foci": lambda: make_result(many()),
+    "unreadable": lambda: make_result(unreadable()),
+    "edge": lambda: make_result(at_edge()),
+    "long id": lambda: make_result(block(), slide_id="Hospital_" + "A1b2." * 40),
+    "tall": lambda: make_result(block(80, 12)),
+    "wide": lambda: make_result(block(16, 80)),
+}
+
+
+def printed(result: SlideResult, out: Path, **card: Any) -> PdfReader:
+    render_slide_report(result, make_card(**card), make_pictures(result), out, WHEN)
+    return PdfReader(out)
+
+
+def words(page: Any) -> str:
+    return re.sub(r"\s+", " ", page.extract_text())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_slide_has_its_answer_on_page_one(case: str, tmp_path: Path) -> None:
+    result = CASES[case]()
+    out = tmp_path / "report.pdf"
+    reader = printed(result, out)
+    pages = [words(page) for page in reader.pages]
+    content = slide_content(result, make_card(), WHEN, "9")
+    assert len(pages) == 3
+    assert content.headline in pages[0]
+    assert content.answer in pages[0]
+    assert CAVEAT in pages[0]
+    for fact in content.figures:
+        assert f"{fact.label} {fact.value}" in pages[0]
+    for notice in content.notices:
+        assert notice in pages[0]
+    for number, page in enumerate(pages, start=1):
+        assert "Research use only \u2013 not for diagnosis" in page
+        assert "Result c0ffeec0ffee" in page
+        assert f"{number} / 3" in page
+    assert out.stat().st_size < 2_000_000
+    assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]
+
+
+def test_numbers_of_page_one_by_a_second_route(tmp_path: Path) -> None:
+    """Counted from the probabilities themselves: 0.16 mm2 a cell, a block of 4 x 5 cells."""
+    p = block()
+    page = words(printed(make_result(p), tmp_path / "report.pdf").pages[0])
+    n_tissue, n_positive = int((~np.isnan(p)).sum()), int((p >= 0.5).sum())
+    assert n_positive == 20
+    greatest = np.hypot(1.6, 2.0)
+    assert f"IDC-positive area {n_positive * 0.16:.2f} mm²" in page
+    assert f"Share of tissue {100 * n_positive / n_tissue:.1f} %" in page
+    assert f"Tissue area {n_tissue * 0.16:.1f} mm²" in page
+    assert f"{n_tissue} patches" in page
+    assert f"Largest focus {greatest:.1f} \u00d7 {2 * 1.6 * 2.0 / greatest:.1f} mm" in page
+
+
+def test_the_method_page_names_what_made_the_numbers(tmp_path: Path) -> None:
+    result = make_result(block())
+    reader = printed(result, tmp_path / "report.pdf")
+    method = words(reader.pages[2])
+    for text in (
+        result.model.sha256,
+        result.slide.fingerprint,
+        result.digest,
+        "openvino, bf16",
+        "8 µm/px (source: option)",
+        "400 µm \u00d7 400 µm (50 px at 8 µm/px, 0.16 mm²)",
+        "p(IDC) ≥ 0.5",
+        "validation (optimistic) 712 55 0.953 0.604 0.871 0.836 0.906",
+        "test 979 207 0.941 not defined 0.881 1.000 >0.999",
+        "16 patients",
+        "total 5.30 s",
+    ):
+        assert text in method
+
+
+def test_metadata_language_bookmarks_and_alternative_texts(tmp_path: Path) -> None:
+    result = make_result(block())
+    reader = printed(result, tmp_path / "report.pdf")
+    assert reader.metadata is not None
+    assert reader.metadata.title == "Slide 8867 \u2013 batchscan report"
+    assert str(reader.metadata.author).startswith("batchscan ")
+    root: Any = reader.trailer["/Root"]
+    assert root["/Lang"] == "en"
+    assert root["/MarkInfo"]["/Marked"].value is True
+    for bookmark in ("Slide 8867", "Foci and close-ups", "Method and provenance"):
+        assert f"'/Title': '{bookmark}'" in str(reader.outline)
+    alts = [str(item.get("/Alt", "")) for item in _objects(reader)]
+    assert any(alt.startswith("Overview of slide 8867, 9.6 mm wide, 12.0 mm high") for alt in alts)
+    assert any(alt.startswith("Heat map of the same view") for alt in alts)
+    assert sum(alt.startswith("Patch at x ") for alt in alts) == 12
+
+
+def _objects(reader: PdfReader) -> list[dict[str, Any]]:
+    indices = [*reader.xref.get(0, {}), *reader.xref_objStm]
+    objects: list[Any] = [reader.get_object(index) for index in sorted(set(indices))]
+    return [item for item in objects if isinstance(item, dict)]
+
+
+def test_only_the_shipped_typeface_is_used(tmp_path: Path) -> None:
+    reader = printed(make_result(block()), tmp_path / "report.pdf")
+    resources: list[Any] = [page["/Resources"] for page in reader.pages]
+    fonts = {str(font.get_object()["/BaseFont"]) for used in resources for font in used["/Font"].values()}
+    assert fonts
+    assert all("IBM-Plex-Sans" in font or "IBMPlexSans" in font for font in fonts), fonts
+
+
+def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
+    result = make_result(block())
+    for name in ("a.pdf", "b.pdf"):
+        render_slide_report(result, make_card(), make_pictures(result), tmp_path / name, WHEN)
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_hostile_words_come_out_as_words(tmp_path: Path) -> None:
+    attack = "<img src=file:///etc/passwd><script>alert(1)</script>{{ 7*7 }}"
+    result = replace(renamed(make_result(block()), attack), qc={attack: attack})
+    reader = printed(result, tmp_path / "report.pdf", limits=(attack,), architecture=attack)
+    pages = [words(page) for page in reader.pages]
+    for page in (pages[0], pages[2]):
+        assert re.sub(r"\s", "", attack) in re.sub(r"\s", "", page)
+    assert reader.metadata is not None
+    assert attack in str(reader.metadata.title)
+    assert "root:" not in " ".join(pages)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<img src='file:///etc/hostname'>",
+        "<img src='http://127.0.0.1:9/x.png'>",
+        "<link rel=stylesheet href='file:///etc/hostname'>",
+        "<style>@import url(file:///etc/hostname);</style>",
+        "<style>body { background: url(file:///etc/hostname) }</style>",
+        "<style>@font-face { font-family: x; src: url(file:///etc/hostname) } body { font-family: x }</style><p>x",
+        "<base href='file:///etc/'><img src='hostname'>",
+        "<object data='file:///etc/hostname'></object>",
+        "<link rel=attachment href='file:///etc/hostname'>",
+    ],
+)
+def test_a_template_that_reaches_outside_is_refused(html: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"outside the report.*only data: URIs are allowed"):
+        print_pdf(html, tmp_path / "report.pdf")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_patch_whose_pixels_are_not_stored_is_named_as_such(tmp_path: Path) -> None:
+    result = make_result(block())
+    pictures = replace(make_pictures(result), patches={})
+    render_slide_report(result, make_card(), pictures, tmp_path / "report.pdf", WHEN)
+    page = words(PdfReader(tmp_path / "report.pdf").pages[1])
+    assert page.count("picture not stored") == 12
+
+
+def test_a_failed_print_leaves_the_old_report_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = make_result(block())
+    out = tmp_path / "report.pdf"
+    out.write_bytes(b"old")
+    monkeypatch.setattr("batchscan.report.render.slide_html", lambda *_: "<img src='file:///etc/hostname'>")
+    with pytest.raises(OutputError):
+        render_slide_report(result, make_card(), make_pictures(result), out, WHEN)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]
+    assert out.read_bytes() == b"old"
+
+
+def test_a_word_that_the_content_lacks_is_an_error() -> None:
+    content = slide_content(make_result(block()), make_card(), WHEN, "9")
+    with pytest.raises(UndefinedError):
+        slide_html(content, {"overview": "data:,", "patches": {}})
+
+
+def test_golden_page() -> None:
+    """What the page says and how it is marked up; styles and pictures are scrubbed. REGOLD=1 writes it anew."""
+    content = slide_content(make_result(block()), make_card(), WHEN, "VERSION")
+    places = [picture.place for group in content.gallery for picture in group.pictures]
+    images = {"overview": "OVERVIEW", "heatmap": "HEATMAP", "patches": dict.fromkeys(places, "PATCH")}
+    html = re.sub(r"<style>.*?</style>", "<style>STYLE</style>", slide_html(content, images), flags=re.DOTALL)
+    if os.environ.get("REGOLD"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(html, encoding="utf-8")
+    assert html == GOLDEN.read_text(encoding="utf-8")
