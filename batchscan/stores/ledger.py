@@ -99,15 +99,14 @@ class Ledger:
             raise OutputError(f"{path}: can't be read as a ledger ({error})") from error
 
     def _take(self) -> None:
-        mine = {"host": socket.gethostname(), "pid": os.getpid()}
         with self._transaction():
             held = self.facts().get("holder")
-            if held and not _is_gone(held, mine):
+            if held and not holder_is_gone(held):
                 raise RunBusyError(
                     f"a runner on {held['host']} with pid {held['pid']} is at work in this run folder; "
                     "wait for it, or stop it and start again"
                 )
-            self._set_fact("holder", mine)
+            self._set_fact("holder", _me())
 
     def _release(self) -> None:
         self._db.execute("DELETE FROM run WHERE key = 'holder'")
@@ -198,11 +197,16 @@ class Ledger:
         )
 
 
-def _is_gone(holder: Mapping[str, Any], mine: Mapping[str, Any]) -> bool:
-    """Whether the holder has ended without letting go: only a process of this host can be looked up."""
-    if holder["host"] != mine["host"]:
+def _me() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid()}
+
+
+def holder_is_gone(holder: Mapping[str, Any]) -> bool:
+    """Whether a run's holder has ended without letting go: only a process of this host can be looked up."""
+    if holder["host"] != _me()["host"]:
         return False
-    if holder["pid"] == mine["pid"]:
+    if holder["pid"] == _me()["pid"]:
+        # The caller isn't holding it: in a container every runner may get the same pid.
         return True
     try:
         os.kill(holder["pid"], 0)

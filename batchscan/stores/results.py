@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
@@ -41,6 +42,7 @@ RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
     "report.pdf",
 )
 _PICTURES = "pictures"
+_JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class RunFolder:
         return self.path / "ledger.sqlite"
 
     @property
+    def card(self) -> Path:
+        """The card of the model that the results come from, kept so that reports can be printed without the model."""
+        return self.path / "model-card.json"
+
+    @property
     def stores(self) -> Path:
         """Slide stores made from vendor files that were scanned without an ingest."""
         return self.path / "stores"
@@ -67,6 +74,20 @@ class RunFolder:
     def slide(self, slide_id: str) -> Path:
         """The folder of a slide's committed result."""
         return self.path / "slides" / slide_id
+
+    def read_card(self) -> ModelCard:
+        """The stored card.
+
+        Raises
+        ------
+        OutputError
+            If it is missing or damaged.
+        """
+        try:
+            return ModelCard.model_validate_json(self.card.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            text = f"{self.path}: has no readable {self.card.name}; give a run folder, or run the job again"
+            raise OutputError(text) from error
 
     def create(self) -> None:
         """Make the folder and see that it can be written to.
@@ -110,6 +131,15 @@ class RunFolder:
             staged.rename(final)
         _sync(final.parent)
         return final
+
+    def set_aside(self, slide_id: str) -> None:
+        """Take an older result of a slide out of sight: it isn't what the slide comes to now."""
+        final = self.slide(slide_id)
+        if final.exists():
+            place = self.path / "slides" / ".superseded" / slide_id
+            shutil.rmtree(place, ignore_errors=True)
+            place.parent.mkdir(exist_ok=True)
+            final.rename(place)
 
 
 def write_result(folder: Path, result: SlideResult) -> None:
@@ -217,13 +247,13 @@ def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
 
 
 def write_pictures(folder: Path, pictures: Pictures) -> None:
-    """Write overview, tissue mask and patch pixels below `folder` as PNG."""
+    """Write overview, tissue mask and patch pixels below `folder`; they are for looking at, not for measuring."""
     place = folder / _PICTURES
     (place / "patches").mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pictures.overview).save(place / "overview.png")
+    Image.fromarray(pictures.overview).save(place / "overview.jpg", **_JPEG)
     Image.fromarray(pictures.tissue).save(place / "tissue.png")
     for (row, col), pixels in pictures.patches.items():
-        Image.fromarray(pixels).save(place / "patches" / f"r{row}_c{col}.png")
+        Image.fromarray(pixels).save(place / "patches" / f"r{row}_c{col}.jpg", **_JPEG)
     write_json(place / "pictures.json", {"overview_um_per_px": pictures.overview_um_per_px})
 
 
@@ -239,10 +269,10 @@ def read_pictures(folder: Path) -> Pictures:
     try:
         facts = json.loads((place / "pictures.json").read_text(encoding="utf-8"))
         return Pictures(
-            overview=_pixels(place / "overview.png"),
+            overview=_pixels(place / "overview.jpg"),
             overview_um_per_px=float(facts["overview_um_per_px"]),
             tissue=_pixels(place / "tissue.png").astype(np.bool_),
-            patches={_place(file): _pixels(file) for file in sorted((place / "patches").glob("r*_c*.png"))},
+            patches={_place(file): _pixels(file) for file in sorted((place / "patches").glob("r*_c*.jpg"))},
         )
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(f"{place}: the stored pictures can't be read ({error}); scan the slide again") from error

@@ -1,0 +1,164 @@
+"""Pixels become area averages: by a whole factor, or over squares that start and end inside pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from batchscan.domain.records import Float32Array, Float64Array, Uint8Array
+
+WHITE = 255
+# Coordinates come from products of spacings; what is this close to a pixel's edge is meant to lie on it.
+_SNAP_PX = 1e-6
+_LARGEST_UINT16_FACTOR = 16
+
+
+def shrink(plane: Uint8Array, factor: int) -> Uint8Array:
+    """Average squares of `factor` x `factor` pixels; halves are rounded to the even neighbour.
+
+    Parameters
+    ----------
+    plane
+        (rows, cols) uint8, both multiples of `factor`.
+    factor
+        A whole number.
+
+    Returns
+    -------
+    (rows / factor, cols / factor) uint8.
+    """
+    if factor == 1:
+        return plane
+    # A square's sum is at most 255 factor^2.
+    by_row: NDArray[Any] = plane[0::factor].astype(np.uint16 if factor <= _LARGEST_UINT16_FACTOR else np.uint32)
+    for offset in range(1, factor):
+        by_row += plane[offset::factor]
+    sums = by_row[:, 0::factor].copy()
+    for offset in range(1, factor):
+        sums += by_row[:, offset::factor]
+    if factor == 2:  # noqa: PLR2004 - the pyramid's own factor, in integers: twice as fast
+        sums += ((sums >> 2) & 1) + 1
+        return np.asarray(sums >> 2, dtype=np.uint8)
+    return np.asarray(np.rint(sums / float(factor * factor)), dtype=np.uint8)
+
+
+def shrink_rgb(pixels: Uint8Array, factor: int) -> Uint8Array:
+    """The same for (rows, cols, 3) pixels; each channel is made contiguous first, which is faster."""
+    if factor == 1:
+        return pixels
+    return np.stack([shrink(np.ascontiguousarray(pixels[..., c]), factor) for c in range(3)], axis=-1)
+
+
+def padded(pixels: Uint8Array, rows: int, cols: int) -> Uint8Array:
+    """The image with white added below and to the right, up to `rows` x `cols`."""
+    missing = (rows - pixels.shape[0], cols - pixels.shape[1])
+    if missing == (0, 0):
+        return pixels
+    widths = ((0, missing[0]), (0, missing[1]), *(((0, 0),) * (pixels.ndim - 2)))
+    return np.pad(pixels, widths, constant_values=WHITE)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Squares laid over an image, by their edges: (cols + 1,) along x and (rows + 1,) along y, in its pixels."""
+
+    edges_x: Float64Array
+    edges_y: Float64Array
+
+    @classmethod
+    def of(cls, start: tuple[float, float], step: tuple[float, float], shape: tuple[int, int]) -> Lattice:
+        """`shape` (rows, cols) squares of `step` (x, y) pixels from `start` (x, y) on; none of these is rounded."""
+        return cls(_edges(start[0], step[0], shape[1]), _edges(start[1], step[1], shape[0]))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return len(self.edges_y) - 1, len(self.edges_x) - 1
+
+    @property
+    def span_x(self) -> tuple[int, int]:
+        """First column that a square touches, and the first beyond."""
+        return _span(self.edges_x)
+
+    @property
+    def span_y(self) -> tuple[int, int]:
+        """First row that a square touches, and the first beyond."""
+        return _span(self.edges_y)
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether each square is exactly one pixel."""
+        return all(
+            float(edges[0]).is_integer() and bool(np.all(np.diff(edges) == 1)) for edges in (self.edges_x, self.edges_y)
+        )
+
+
+class AreaSum:
+    """Sums up, part by part, an image's area average over a lattice; outside the image is white."""
+
+    def __init__(self, lattice: Lattice) -> None:
+        self._lattice = lattice
+        # Blackness, not brightness, is summed up: what lies outside then adds nothing.
+        # It is kept turned, (3, cols, rows): columns are summed up last.
+        self._black: Float32Array = np.zeros((3, *lattice.shape[::-1]), dtype=np.float32)
+
+    def add(self, planes: Uint8Array, x: int, y: int) -> None:
+        """Take in one part of the image, once.
+
+        Parameters
+        ----------
+        planes
+            (3, rows, cols) uint8.
+        x, y
+            Where its upper left pixel lies in the image.
+        """
+        _, n_rows, n_cols = planes.shape
+        first, last = np.searchsorted(self._lattice.edges_y, (y, y + n_rows), side="right")
+        touched = slice(max(int(first) - 1, 0), int(last))
+        by_row = _overlaps(self._lattice.edges_y[touched.start : touched.stop + 1], y, n_rows)
+        by_col = _overlaps(self._lattice.edges_x, x, n_cols)
+        if by_row.shape[0] == 0:
+            return
+        for channel, plane in enumerate(planes):
+            black = (WHITE - plane).astype(np.float32)
+            self._black[channel, :, touched] += by_col @ (by_row @ black).T
+
+    def pixels(self) -> Uint8Array:
+        """(rows, cols, 3) uint8: the average of each square."""
+        rows, cols = self._lattice.shape
+        squares = np.outer(np.diff(self._lattice.edges_x), np.diff(self._lattice.edges_y)).astype(np.float32)
+        pixels = np.empty((rows, cols, 3), dtype=np.uint8)
+        for channel, black in enumerate(self._black):
+            average = black / squares
+            np.subtract(WHITE, average, out=average)
+            pixels[..., channel] = np.rint(average, out=average).T
+        return pixels
+
+
+def _edges(start: float, step: float, n: int) -> Float64Array:
+    """The n + 1 edges of n squares."""
+    edges = start + step * np.arange(n + 1)
+    whole = np.rint(edges)
+    return np.where(np.abs(edges - whole) < _SNAP_PX, whole, edges)
+
+
+def _span(edges: Float64Array) -> tuple[int, int]:
+    return int(np.floor(edges[0])), int(np.ceil(edges[-1]))
+
+
+def _overlaps(edges: Float64Array, start: int, n: int) -> csr_array:
+    """(squares, n) lengths of pixels start ... start + n - 1 that lie in each square."""
+    left, right = edges[:-1], edges[1:]
+    first = np.clip(np.floor(left), start, start + n).astype(np.int64)
+    beyond = np.clip(np.ceil(right), start, start + n).astype(np.int64)
+    counts = beyond - first
+    ends = np.cumsum(counts)
+    square = np.repeat(np.arange(len(counts)), counts)
+    pixel = np.arange(len(square)) - np.repeat(ends - counts, counts) + np.repeat(first, counts)
+    lengths = np.minimum(pixel + 1, right[square]) - np.maximum(pixel, left[square])
+    offsets = np.concatenate(([0], ends))
+    return csr_array((lengths.astype(np.float32), pixel - start, offsets), shape=(len(counts), n))

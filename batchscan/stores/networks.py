@@ -1,0 +1,115 @@
+"""A model.keras file <-> a Keras network, and the environment that Keras is imported in."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batchscan.domain.errors import ModelError
+from batchscan.domain.records import Float32Array
+
+log = logging.getLogger(__name__)
+
+_BACKEND_CHATTER = re.compile(rb"WARNING: All log messages before absl|[IWE]\d{4} ")
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """The variables that hold Keras' backends to `threads` threads; they count only before the backend is imported."""
+    count = str(threads)
+    return {
+        "TF_NUM_INTRAOP_THREADS": count,
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+    }
+
+
+def import_keras(threads: int) -> Any:
+    """The `keras` module, quiet and held to `threads` threads.
+
+    The thread count holds for the process: where a backend was imported before, it keeps the count it had.
+
+    Raises
+    ------
+    ModelError
+        If Keras or its backend isn't installed or can't be imported.
+    """
+    if "keras" in sys.modules:
+        if os.environ.get("TF_NUM_INTRAOP_THREADS") != str(threads):
+            log.debug("keras was imported before: it keeps its number of threads")
+        return importlib.import_module("keras")
+    os.environ.update(thread_environment(threads))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    try:
+        with _without_chatter():
+            return importlib.import_module("keras")
+    except ImportError as error:
+        raise ModelError(
+            f"keras can't be imported: {' '.join(str(error).split())}; expected Keras 3 with the backend that "
+            f"KERAS_BACKEND names (default tensorflow): install it, or use the openvino engine"
+        ) from error
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Hold back what goes to stderr, then pass it on without the lines that TensorFlow's C++ writes on being loaded.
+
+    No setting of TensorFlow 2.21 silences them, since they come before its logging is set up.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            os.write(2, b"".join(line for line in held if not _BACKEND_CHATTER.match(line)))
+
+
+def positive_probability(logits: NDArray[Any]) -> Float32Array:
+    """p_idc of logits (n, 2): softmax(logits)[:, 1], (n,) float32 in 0-1.
+
+    Worked in float64 one row at a time, so that a row's value never depends on its neighbours.
+    """
+    wide = np.asarray(logits, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        return np.asarray(1.0 / (1.0 + np.exp(wide[:, 0] - wide[:, 1])), dtype=np.float32)
+
+
+def load_network(path: Path, threads: int) -> Any:
+    """The Keras network of a model.keras file, not compiled; code inside the file is never run (`safe_mode`).
+
+    Raises
+    ------
+    ModelError
+        If Keras refuses the file, whatever the reason.
+    """
+    keras = import_keras(threads)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return keras.saving.load_model(path, safe_mode=True, compile=False)
+    except Exception as error:  # keras raises whatever the damage leads to: zip, h5, json, type and value errors
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"model file {path} can't be loaded: {reason}; expected a Keras 3 network without code of its own: "
+            "write it again with `batchscan train`"
+        ) from error

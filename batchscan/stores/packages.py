@@ -1,0 +1,289 @@
+"""A model package (a folder with model.keras, card.json, golden.npz) -> a checked record of what it holds.
+
+Opening one needs no Keras: the files, the card, the weights' hash and the golden patches are checked here; the network
+is loaded by who runs it (`networks.py`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.resources
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from batchscan.domain.card import ModelCard
+from batchscan.domain.errors import ModelError, OutputError
+from batchscan.domain.records import Float32Array, ModelInfo, Uint8Array
+
+DEFAULT_MODEL = "published-cnn"
+MODEL_FILE, CARD_FILE, GOLDEN_FILE = "model.keras", "card.json", "golden.npz"
+FILES = (MODEL_FILE, CARD_FILE, GOLDEN_FILE)
+GOLDEN_AT_LEAST = 16
+LARGEST_CARD_BYTES = 4 << 20
+LARGEST_MEMBER_BYTES = 1 << 30
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+_WITH_CODE = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Patches with the probabilities that the network gave when the package was made; engines prove themselves on them.
+
+    Parameters
+    ----------
+    patches
+        (n, p, p, 3) uint8, n >= 16.
+    p_idc
+        (n,) float32 in 0-1.
+    """
+
+    patches: Uint8Array
+    p_idc: Float32Array
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A package whose files, card and weights' hash have been checked.
+
+    Parameters
+    ----------
+    path
+        The folder, absolute.
+    card
+        card.json.
+    info
+        Name, version and sha256 of the weights file.
+    """
+
+    path: Path
+    card: ModelCard
+    info: ModelInfo
+
+    @property
+    def network_path(self) -> Path:
+        """The model.keras file."""
+        return self.path / MODEL_FILE
+
+    def golden(self) -> Golden:
+        """The golden patches, read and checked.
+
+        Raises
+        ------
+        ModelError
+            If golden.npz is damaged, holds pickled objects, or lacks what it must hold.
+        """
+        return _read_golden(self.path / GOLDEN_FILE, self.card.patch_px)
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the packages that ship with the product, sorted."""
+    return tuple(sorted(folder.name for folder in _shipped_folder().iterdir() if (folder / CARD_FILE).is_file()))
+
+
+def open_package(name_or_dir: str | Path) -> ModelPackage:
+    """The package of a shipped name, or in a folder.
+
+    A text is a shipped model's name if there is one of that name, else a folder; a Path is always a folder.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or the package isn't whole or not what its card says.
+    """
+    if isinstance(name_or_dir, str) and name_or_dir in shipped_models():
+        return _opened(_shipped_folder() / name_or_dir)
+    folder = Path(name_or_dir)
+    if folder.is_dir():
+        return _opened(folder.absolute())
+    if folder.exists():
+        raise ModelError(f"{folder} is a file: expected a model package, a folder with {', '.join(FILES)}")
+    shipped = shipped_models()
+    near = difflib.get_close_matches(str(name_or_dir), shipped, n=1, cutoff=0.0)
+    raise ModelError(
+        f"no model {str(name_or_dir)!r}: neither a shipped one ({', '.join(shipped) or 'none'}) nor a folder"
+        + (f"; the nearest name is {near[0]}" if near else "")
+    )
+
+
+def check_free(out: Path) -> None:
+    """Refuse a place where something is already, or that can't be written to.
+
+    Raises
+    ------
+    OutputError
+        With the remedy in its text.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out} is there already: a model package is never overwritten; name another folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}."):
+            pass
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+
+
+def write_package(out: Path, save: Callable[[Path], None], card: Mapping[str, Any], golden: Golden) -> ModelPackage:
+    """Write a package, check it as any reader would, and only then give it its name.
+
+    Parameters
+    ----------
+    out
+        The folder to make; nothing may be there yet.
+    save
+        Writes the network to the model.keras path that it is given.
+    card
+        Fields of the card; `weights_sha256` is added here.
+    golden
+        At least 16 patches.
+
+    Raises
+    ------
+    OutputError
+        If the folder is there already or can't be written.
+    ModelError
+        If what was written isn't a valid package.
+    """
+    check_free(out)
+    staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        save(staged / MODEL_FILE)
+        fields = {**card, "weights_sha256": _sha256(staged / MODEL_FILE)}
+        (staged / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with (staged / GOLDEN_FILE).open("wb") as stream:
+            np.savez_compressed(stream, patches=golden.patches, p_idc=golden.p_idc)
+        _opened(staged)
+        staged.chmod(0o755)
+        staged.replace(out)
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return _opened(out.absolute())
+
+
+def _cannot_write(out: Path, error: OSError) -> OutputError:
+    return OutputError(f"{out}: can't be written ({error.strerror or error}): check permissions and space")
+
+
+def _shipped_folder() -> Path:
+    return Path(str(importlib.resources.files("batchscan.models")))
+
+
+def _opened(folder: Path) -> ModelPackage:
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(
+            f"model package {folder} lacks {', '.join(missing)}: a package is a folder with {', '.join(FILES)}; "
+            "fetch it again, or make one with `batchscan train`"
+        )
+    card = _read_card(folder / CARD_FILE)
+    _check_network_file(folder / MODEL_FILE)
+    found = _sha256(folder / MODEL_FILE)
+    if found != card.weights_sha256:
+        raise ModelError(
+            f"{folder / MODEL_FILE} has sha256 {found[:12]}..., but its card says {card.weights_sha256[:12]}...: "
+            "the weights were changed or damaged; fetch the package again"
+        )
+    package = ModelPackage(folder, card, ModelInfo(card.name, card.version, card.weights_sha256))
+    package.golden()
+    return package
+
+
+def _read_card(path: Path) -> ModelCard:
+    try:
+        if path.stat().st_size > LARGEST_CARD_BYTES:
+            raise ModelError(f"{path} is larger than {LARGEST_CARD_BYTES} bytes: not a model card")
+        return ModelCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        problems = "; ".join(_sentence(problem) for problem in error.errors())
+        raise ModelError(f"model card {path}: {problems}; fetch the package again or complete the card") from error
+    except OSError as error:
+        raise ModelError(f"model card {path} can't be read ({error.strerror or error})") from error
+
+
+def _sentence(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"field {where} is missing"
+    if problem["type"] == "extra_forbidden":
+        return f"field {where} is unknown"
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
+
+
+def _check_network_file(path: Path) -> None:
+    """Only a Keras 3 archive of the three plain members, with no layer that carries code."""
+    if not zipfile.is_zipfile(path):
+        raise ModelError(
+            f"{path} isn't a .keras archive (an .h5, a pickle or a damaged file): only Keras 3's own format is loaded, "
+            "since the others can run code"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive.infolist())
+            config = json.loads(archive.read("config.json"))
+    except (OSError, zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
+        raise ModelError(f"{path} is a damaged .keras archive ({error}): fetch the package again") from error
+    refused = sorted(_class_names(config) & _WITH_CODE)
+    if refused:
+        raise ModelError(f"{path} holds a {', '.join(refused)} layer, which can run code: such models are never loaded")
+
+
+def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    if {member.filename for member in members} != _MEMBERS or len(members) != len(_MEMBERS):
+        raise ModelError(f"{path} isn't a Keras 3 archive: expected exactly {', '.join(sorted(_MEMBERS))} in it")
+    if any(member.file_size > LARGEST_MEMBER_BYTES for member in members):
+        raise ModelError(f"{path} unpacks to more than {LARGEST_MEMBER_BYTES} bytes: not a model of this product")
+
+
+def _class_names(config: Any) -> set[str]:
+    return {str(node["class_name"]) for node in _nodes(config) if "class_name" in node}
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _nodes(one)
+
+
+def _read_golden(path: Path, patch_px: int) -> Golden:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            patches, p_idc = arrays["patches"], arrays["p_idc"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"{path} can't be read ({' '.join(str(error).split())}): expected the plain arrays patches and p_idc; "
+            "fetch the package again"
+        ) from error
+    count = len(p_idc) if p_idc.ndim else 0
+    if (
+        (patches.dtype, p_idc.dtype) != (np.uint8, np.float32)
+        or patches.shape != (count, patch_px, patch_px, 3)
+        or p_idc.shape != (count,)
+        or not np.all((p_idc >= 0.0) & (p_idc <= 1.0))
+    ):
+        raise ModelError(
+            f"{path} holds {patches.dtype} {patches.shape} and {p_idc.dtype} {p_idc.shape}: expected uint8 patches "
+            f"(n, {patch_px}, {patch_px}, 3) and float32 probabilities (n,) in 0-1; fetch the package again"
+        )
+    if count < GOLDEN_AT_LEAST:
+        raise ModelError(f"{path} has {count} golden patches: at least {GOLDEN_AT_LEAST} are needed")
+    return Golden(patches, p_idc)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,122 @@
+"""A folder, or a zip read in place, becomes small files by name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from batchscan.domain.errors import PatchSetError
+
+LARGEST_FILE_BYTES = 1 << 20
+HEAD_BYTES = 64
+
+
+class NamedFiles(Protocol):
+    """What a folder and a zip have in common; names are relative, with forward slashes."""
+
+    def names(self) -> Iterator[str]:
+        """Names of all files, in a stable order."""
+        ...
+
+    def head(self, name: str) -> tuple[bytes, int]:
+        """The file's first 64 bytes and its CRC-32."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The file's content."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+class FolderFiles:
+    """Files of a folder; a checksum costs reading the file, which is small."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> Iterator[str]:
+        """Names of all files, folder by folder."""
+        for root, folders, files in os.walk(self._folder):
+            folders.sort()
+            relative = Path(root).relative_to(self._folder)
+            yield from ((relative / file).as_posix() for file in sorted(files))
+
+    def head(self, name: str) -> tuple[bytes, int]:
+        """The file's first 64 bytes and its CRC-32."""
+        content = self.read(name)
+        return content[:HEAD_BYTES], zlib.crc32(content)
+
+    def read(self, name: str) -> bytes:
+        """The file's content."""
+        path = self._folder / name
+        _check_size(name, path.stat().st_size)
+        return path.read_bytes()
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class ZipFiles:
+    """Members of a zip: nothing is ever extracted to disk, so no name can lead out of a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path)
+
+    def names(self) -> Iterator[str]:
+        """Names of all members that are files, sorted."""
+        yield from sorted(name for name in self._zip.namelist() if not name.endswith("/"))
+
+    def head(self, name: str) -> tuple[bytes, int]:
+        """The member's first 64 bytes and the CRC-32 that the zip states."""
+        with self._zip.open(name) as member:
+            return member.read(HEAD_BYTES), self._zip.getinfo(name).CRC
+
+    def read(self, name: str) -> bytes:
+        """The member's content, checked against its CRC-32."""
+        _check_size(name, self._zip.getinfo(name).file_size)
+        return self._zip.read(name)
+
+    def close(self) -> None:
+        """Let go of the zip."""
+        self._zip.close()
+
+
+def open_files(path: Path, layout: str) -> NamedFiles:
+    """The files of a folder or zip.
+
+    Raises
+    ------
+    PatchSetError
+        If it is neither; the text says that `layout` was expected in it.
+    """
+    if path.is_dir():
+        return FolderFiles(path)
+    try:
+        return ZipFiles(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise PatchSetError(
+            f"{path} can't be read as a patch set ({error}): expected a folder or an intact zip with {layout}"
+        ) from error
+
+
+@contextlib.contextmanager
+def translated(path: Path, name: str) -> Iterator[None]:
+    """Name the file in what zipfile, zlib, Pillow and the system raise."""
+    foreign = (OSError, RuntimeError, ValueError, SyntaxError, EOFError, zipfile.BadZipFile, zlib.error)
+    try:
+        yield
+    except foreign as error:
+        raise PatchSetError(f"{path}: {name} can't be read ({error}): replace the file") from error
+
+
+def _check_size(name: str, n_bytes: int) -> None:
+    if n_bytes > LARGEST_FILE_BYTES:
+        raise PatchSetError(f"{name} has {n_bytes} bytes, more than the {LARGEST_FILE_BYTES} of any patch: remove it")

@@ -1,0 +1,384 @@
+"""An OME-Zarr pyramid (0.5 or 0.4) becomes RGB boxes at any spacing, by exact area averages."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import lzma
+import math
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.storage import LocalStore
+
+from batchscan.domain.errors import (
+    SpacingTooCoarse,
+    UnopenableSlide,
+    UnreadableSlide,
+    UnsuitableColour,
+)
+from batchscan.domain.geometry import Box, Spacing, SpacingSource, round_px
+from batchscan.domain.records import Uint8Array
+from batchscan.stores.area import WHITE, AreaSum, Lattice
+from batchscan.stores.fingerprints import tree_fingerprint
+from batchscan.stores.ngff import ImageDocument, ScaledDataset, parse_image
+from batchscan.stores.zarr_documents import Json, read_array_document, read_group_attributes
+
+log = logging.getLogger(__name__)
+
+OWN_ATTRIBUTES = "batchscan"
+# A level counts as fine enough when it is at most this much coarser than asked for.
+SAME_SPACING = 1e-3
+LARGEST_UPSCALING = 0.01
+# Pixels that are decoded and averaged at once when a box is shrunk.
+STRIP_PX = 1 << 23
+N_RGB, N_RGBA = 3, 4
+
+_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
+# What codecs and zarr raise on damaged bytes.
+_ZARR_ERRORS = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of a pyramid.
+
+    Parameters
+    ----------
+    path
+        Where its array lies in the store.
+    width_px, height_px
+        Its own size.
+    downsample_x, downsample_y
+        Level-0 pixels a pixel of it.
+    um_per_px
+        Its spacing.
+    chunk_px
+        (rows, cols) that are decoded at once.
+    """
+
+    path: str
+    width_px: int
+    height_px: int
+    downsample_x: float
+    downsample_y: float
+    um_per_px: float
+    chunk_px: tuple[int, int]
+
+
+class SlideStore:
+    """An open OME-Zarr slide; boxes are in its level-0 pixels. Safe to read from several threads.
+
+    Parameters
+    ----------
+    path
+        The store's folder.
+    spacing
+        Of level 0.
+    levels
+        Finest first.
+    arrays
+        Their zarr arrays.
+    axes
+        Letters of the arrays' axes.
+    record
+        What batchscan wrote about the store; empty if another program wrote it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        spacing: Spacing,
+        levels: Sequence[Level],
+        arrays: Sequence[zarr.Array[Any]],
+        axes: tuple[str, ...],
+        record: Mapping[str, Any],
+    ) -> None:
+        self.path = path
+        self.spacing = spacing
+        self.levels = tuple(levels)
+        self.record = record
+        self._arrays = tuple(arrays)
+        self._axes = axes
+
+    @property
+    def width_px(self) -> int:
+        """Width of level 0."""
+        return self.levels[0].width_px
+
+    @property
+    def height_px(self) -> int:
+        """Height of level 0."""
+        return self.levels[0].height_px
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """`sha256:<hex>` of the content, wherever and whenever it lies.
+
+        Of its pixels if batchscan wrote the store, else of its files' names, sizes and ends, and its metadata.
+        """
+        return own_fingerprint(self.record) or tree_fingerprint(self.path)
+
+    def level_for(self, um_per_px: float) -> Level:
+        """The coarsest level that is still as fine as `um_per_px`.
+
+        Raises
+        ------
+        SpacingTooCoarse
+            If level 0 is more than 1 % coarser.
+        """
+        if self.spacing.um_per_px > um_per_px * (1 + LARGEST_UPSCALING):
+            raise SpacingTooCoarse(
+                f"{self.path}: its finest pixels are {self.spacing.um_per_px:g} um ({self.spacing.source}), coarser "
+                f"than the {um_per_px:g} um/px asked for: scan or ingest the slide at a finer spacing"
+            )
+        fine_enough = [level for level in self.levels if level.um_per_px <= um_per_px * (1 + SAME_SPACING)]
+        return max(fine_enough, key=lambda level: level.um_per_px, default=self.levels[0])
+
+    def read_box(self, box: Box, um_per_px: float) -> Uint8Array:
+        """Pixels of `um_per_px` from the box's upper left corner on; outside the slide is white.
+
+        Parameters
+        ----------
+        box
+            Level-0 pixels, not rounded.
+        um_per_px
+            Side of a pixel of the result.
+
+        Returns
+        -------
+        (rows, cols, 3) uint8 RGB, rows = round(box.height * spacing / um_per_px), cols likewise; each the area
+        average of the coarsest level that is still as fine.
+
+        Raises
+        ------
+        SpacingTooCoarse
+            If the slide is more than 1 % coarser than asked for.
+        UnreadableSlide
+            If what is needed can't be decoded.
+        """
+        level = self.level_for(um_per_px)
+        # Level-0 pixels a pixel of the result.
+        step = um_per_px / self.spacing.um_per_px
+        shape = round_px(box.height / step), round_px(box.width / step)
+        lattice = Lattice.of(
+            (box.x / level.downsample_x, box.y / level.downsample_y),
+            (step / level.downsample_x, step / level.downsample_y),
+            shape,
+        )
+        with self._translated(level, box):
+            return self._copied(level, lattice) if lattice.is_pixels else self._averaged(level, lattice)
+
+    def check(self, level: Level, box: Box) -> None:
+        """Decode what a box, in whole pixels of `level` and inside it, needs.
+
+        Raises
+        ------
+        UnreadableSlide
+            If it can't be decoded.
+        """
+        with self._translated(level, box):
+            self.read_planes(level, int(box.x), int(box.y), int(box.width), int(box.height))
+
+    def overview(self, max_side_px: int) -> tuple[Uint8Array, float]:
+        """The whole slide, at most `max_side_px` high and wide (as it is if it's no larger).
+
+        Returns
+        -------
+        pixels
+            (rows, cols, 3) uint8 RGB.
+        um_per_px
+            Their spacing.
+        """
+        factor = max(1.0, max(self.width_px, self.height_px) / max_side_px)
+        um_per_px = self.spacing.um_per_px * factor
+        return self.read_box(Box(0, 0, self.width_px, self.height_px), um_per_px), um_per_px
+
+    def read_planes(self, level: Level, x: int, y: int, width: int, height: int) -> Uint8Array:
+        """(3, height, width) uint8 as stored, of a part that lies inside the level; raises what zarr does."""
+        place = {"c": slice(None), "y": slice(y, y + height), "x": slice(x, x + width)}
+        array = self._arrays[self.levels.index(level)]
+        found = np.asarray(array[tuple(place.get(axis, 0) for axis in self._axes)])
+        stored = [axis for axis in self._axes if axis in place]
+        planes = found.transpose([stored.index(axis) for axis in "cyx"])
+        return planes if len(planes) == N_RGB else _over_white(planes)
+
+    @contextlib.contextmanager
+    def _translated(self, level: Level, box: Box) -> Iterator[None]:
+        try:
+            yield
+        except _ZARR_ERRORS as error:
+            raise UnreadableSlide(
+                f"{self.path}: level {level.path} can't be decoded within x {box.x:g}, y {box.y:g}, {box.width:g} x "
+                f"{box.height:g} px ({_one_line(error)}); the store is damaged: copy or ingest it again"
+            ) from error
+
+    def _copied(self, level: Level, lattice: Lattice) -> Uint8Array:
+        pixels = np.full((*lattice.shape, 3), WHITE, dtype=np.uint8)
+        (left, right), (top, bottom) = lattice.span_x, lattice.span_y
+        x0, x1 = max(left, 0), min(right, level.width_px)
+        y0, y1 = max(top, 0), min(bottom, level.height_px)
+        if x0 < x1 and y0 < y1:
+            planes = self.read_planes(level, x0, y0, x1 - x0, y1 - y0)
+            pixels[y0 - top : y1 - top, x0 - left : x1 - left] = planes.transpose(1, 2, 0)
+        return pixels
+
+    def _averaged(self, level: Level, lattice: Lattice) -> Uint8Array:
+        """In strips that end with chunks, so that memory is bounded and each chunk is decoded once."""
+        (left, right), (top, bottom) = lattice.span_x, lattice.span_y
+        x0, x1 = max(left, 0), min(right, level.width_px)
+        y0, y1 = max(top, 0), min(bottom, level.height_px)
+        chunk_rows = level.chunk_px[0]
+        strip_rows = max(1, STRIP_PX // max(1, x1 - x0) // chunk_rows) * chunk_rows
+        total = AreaSum(lattice)
+        while x0 < x1 and y0 < y1:
+            end = min((y0 // chunk_rows * chunk_rows) + strip_rows, y1)
+            total.add(self.read_planes(level, x0, y0, x1 - x0, end - y0), x0, y0)
+            y0 = end
+        return total.pixels()
+
+
+def is_store(path: Path) -> bool:
+    """Whether a path is a zarr folder (and so for `open_store`), not a vendor's slide."""
+    return path.is_dir() and ((path / "zarr.json").is_file() or (path / ".zattrs").is_file())
+
+
+def open_store(path: Path, override: Spacing | None = None) -> SlideStore:
+    """Open an OME-Zarr slide, of batchscan or of another program.
+
+    Parameters
+    ----------
+    path
+        The store's folder.
+    override
+        Spacing of level 0 that counts instead of the store's own.
+
+    Raises
+    ------
+    UnopenableSlide
+        If it isn't an OME-Zarr 0.4 or 0.5 image of uint8, or its metadata are broken or unsafe.
+    UnsuitableColour
+        If it isn't RGB or RGBA.
+    MissingSpacing, ImplausibleSpacing
+        If there is no override and the store's own spacing isn't one.
+    UnreadableSlide
+        If batchscan wrote it and a part is missing.
+    """
+    attributes = read_group_attributes(path)
+    if attributes is None:
+        raise UnopenableSlide(f"{path}: no zarr group is there; expected an OME-Zarr folder: check the path")
+    image = parse_image(path, attributes)
+    record = attributes.get(OWN_ATTRIBUTES)
+    record = record if isinstance(record, dict) else {}
+    spacing = override or _own_source(image.spacing(path), record)
+    levels, arrays = _open_levels(path, image, spacing.um_per_px)
+    if own_fingerprint(record):
+        for level, array in zip(levels, arrays, strict=True):
+            _check_shards(path, level, array)
+    return SlideStore(path, spacing, levels, arrays, image.axes, record)
+
+
+def own_fingerprint(record: Json) -> str | None:
+    """The content's fingerprint that batchscan wrote down; None for other programs' stores."""
+    found = record.get("fingerprint")
+    return found if isinstance(found, str) and _FINGERPRINT.fullmatch(found) else None
+
+
+def _own_source(spacing: Spacing, record: Json) -> Spacing:
+    """A store of ours remembers who said what its spacing is."""
+    source = record.get("um_per_px_source")
+    return Spacing(spacing.um_per_px, SpacingSource(source)) if source in set(SpacingSource) else spacing
+
+
+def _open_levels(path: Path, image: ImageDocument, um_per_px: float) -> tuple[list[Level], list[zarr.Array[Any]]]:
+    levels: list[Level] = []
+    arrays: list[zarr.Array[Any]] = []
+    for dataset in image.datasets:
+        level = _level(path, dataset, image, um_per_px)
+        if levels and not _fits(level, levels[0]):
+            # Its pixels would be put in the wrong place; a finer level has them too.
+            log.warning("%s: level %s is not used, its size and scale contradict each other", path, dataset.path)
+            continue
+        levels.append(level)
+        arrays.append(_open_array(path / dataset.path))
+    return levels, arrays
+
+
+def _level(path: Path, dataset: ScaledDataset, image: ImageDocument, um_per_px: float) -> Level:
+    document = read_array_document(path / dataset.path)
+    if len(document.shape) != len(image.axes):
+        raise UnopenableSlide(
+            f"{path}: level {dataset.path} has shape {document.shape}, axes are {', '.join(image.axes)}"
+        )
+    size = dict(zip(image.axes, document.shape, strict=True))
+    if size["c"] not in (N_RGB, N_RGBA):
+        raise UnsuitableColour(f"{path}: has {size['c']} channels, expected RGB or RGBA: export it as a colour image")
+    planes = {axis: size[axis] for axis in "tz" if size.get(axis, 1) != 1}
+    if planes:
+        raise UnopenableSlide(f"{path}: has several planes {planes}, expected one: export a single plane")
+    chunk = dict(zip(image.axes, document.chunks, strict=True))
+    finest = image.datasets[0]
+    down_x, down_y = dataset.scale_x / finest.scale_x, dataset.scale_y / finest.scale_y
+    um = um_per_px * math.sqrt(down_x * down_y)
+    return Level(dataset.path, size["x"], size["y"], down_x, down_y, um, (chunk["y"], chunk["x"]))
+
+
+def _fits(level: Level, finest: Level) -> bool:
+    """Whether size times scale is the slide's size; writers round up or down at each step, so 2 pixels are allowed."""
+    return (
+        min(level.downsample_x, level.downsample_y) >= 1
+        and abs(level.width_px - finest.width_px / level.downsample_x) <= 2  # noqa: PLR2004 - see above
+        and abs(level.height_px - finest.height_px / level.downsample_y) <= 2  # noqa: PLR2004 - see above
+    )
+
+
+def _open_array(folder: Path) -> zarr.Array[Any]:
+    """From its own document, which has been checked; a group's consolidated copy has not."""
+    try:
+        array = zarr.open_array(LocalStore(folder, read_only=True), mode="r")
+    except _ZARR_ERRORS as error:
+        raise UnopenableSlide(f"{folder}: zarr can't open it ({_one_line(error)}): write the image again") from error
+    return array
+
+
+def _check_shards(path: Path, level: Level, array: zarr.Array[Any]) -> None:
+    """Zarr reads a missing shard as fill value; batchscan writes every one, so a missing one is damage."""
+    _, shard_rows, shard_cols = array.shards or array.chunks
+    n_cols = math.ceil(level.width_px / shard_cols)
+    for row in range(math.ceil(level.height_px / shard_rows)):
+        folder = path / level.path / "c" / "0" / str(row)
+        found = {shard.name for shard in folder.iterdir()} if folder.is_dir() else set()
+        missing = [folder / str(col) for col in range(n_cols) if str(col) not in found]
+        if missing:
+            raise UnreadableSlide(
+                f"{path}: shard {missing[0].relative_to(path)} is missing, so the store is damaged: ingest the slide "
+                "again, or copy the store again"
+            )
+
+
+def _over_white(planes: Uint8Array) -> Uint8Array:
+    """RGBA, not premultiplied, on white."""
+    alpha = planes[3].astype(np.float32) / WHITE
+    blended = planes[:3] * alpha + WHITE * (1 - alpha)
+    return np.asarray(np.rint(blended), dtype=np.uint8)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -1,0 +1,279 @@
+"""A vendor's slide file becomes levels, a spacing and RGB boxes; the only module that knows OpenSlide."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import openslide
+from PIL import Image
+
+from batchscan.domain.errors import MissingSpacing, UnopenableSlide, UnreadableSlide
+from batchscan.domain.geometry import Spacing, SpacingSource, floor_px
+from batchscan.domain.records import Uint8Array
+from batchscan.stores.area import padded, shrink_rgb
+from batchscan.stores.spacings import SPACING_REMEDY, square_spacing
+
+WHITE_HEX = "FFFFFF"
+OPAQUE = 255
+SPACING_TOLERANCE = 0.02
+READ_AT_ONCE_PX = 2048
+SMALLEST_TILE_PX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class VendorLevel:
+    """One level of the file: its own size, and level-0 pixels a pixel of it."""
+
+    width_px: int
+    height_px: int
+    downsample: float
+
+
+class VendorSlide:
+    """An open slide file. Safe to read from several threads; closes as a context manager.
+
+    Label, macro and thumbnail images, dates, comments and whatever else the file says are never touched.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    UnopenableSlide
+        If OpenSlide doesn't recognise the file, or can't open it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle = _open(path)
+        self._reopening = threading.Lock()
+        try:
+            self._properties: dict[str, str] = dict(self._handle.properties)
+            sizes, downsamples = self._handle.level_dimensions, self._handle.level_downsamples
+        except openslide.OpenSlideError as error:
+            raise _unopenable(path, str(error)) from error
+        self.levels = tuple(VendorLevel(w, h, down) for (w, h), down in zip(sizes, downsamples, strict=True))
+
+    @property
+    def vendor(self) -> str:
+        """OpenSlide's name of the format: `aperio`, `dicom`, ..."""
+        return self._properties.get(openslide.PROPERTY_NAME_VENDOR, "unknown")
+
+    @property
+    def quickhash(self) -> str:
+        """OpenSlide's own hash of the slide's coarsest level and layout, the same for each file of it; may be empty."""
+        return self._properties.get(openslide.PROPERTY_NAME_QUICKHASH1, "")
+
+    def spacing(self) -> Spacing:
+        """Level-0 spacing as the scanner wrote it.
+
+        Raises
+        ------
+        MissingSpacing
+            If it wrote none.
+        ImplausibleSpacing
+            If it can't be one (a 72-dpi tag), or pixels aren't square within 2 %.
+        """
+        um_x, um_y = self._number(openslide.PROPERTY_NAME_MPP_X), self._number(openslide.PROPERTY_NAME_MPP_Y)
+        if um_x is None or um_y is None:
+            raise MissingSpacing(
+                f"{self.path}: the {self.vendor} file doesn't say how many micrometres a pixel is: {SPACING_REMEDY}"
+            )
+        return square_spacing(self.path, um_x, um_y, SpacingSource.VENDOR)
+
+    def facts(self) -> dict[str, Any]:
+        """All that is ever kept of the file's metadata."""
+        return {
+            "format": self.vendor,
+            "objective_power": self._number(openslide.PROPERTY_NAME_OBJECTIVE_POWER),
+            "um_per_px_x": self._number(openslide.PROPERTY_NAME_MPP_X),
+            "um_per_px_y": self._number(openslide.PROPERTY_NAME_MPP_Y),
+            "level_sizes_px": [[level.width_px, level.height_px] for level in self.levels],
+        }
+
+    def read(self, level: int, x: int, y: int, width: int, height: int) -> Uint8Array:
+        """Pixels of one level, on the slide's background colour where it has none.
+
+        Parameters
+        ----------
+        level
+            Index into `levels`.
+        x, y, width, height
+            In pixels of that level. OpenSlide wants the corner in level-0 pixels: where a level's downsample isn't
+            whole it is moved by up to half a level-0 pixel.
+
+        Returns
+        -------
+        (height, width, 3) uint8 RGB.
+
+        Raises
+        ------
+        UnreadableSlide
+            If the file can't be decoded there.
+        """
+        downsample = self.levels[level].downsample
+        corner = round(x * downsample), round(y * downsample)
+        handle = self._handle
+        try:
+            region = handle.read_region(corner, level, (width, height))
+        except openslide.OpenSlideError as error:
+            self._reopen(handle)
+            raise UnreadableSlide(
+                f"{self.path}: level {level} can't be decoded within x {x}, y {y}, {width} x {height} px "
+                f"({_plain(error)}); expected an intact slide: copy the file again from the scanner and compare sizes"
+            ) from error
+        return _over(region, self._background)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _background(self) -> tuple[int, int, int]:
+        text = self._properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR, WHITE_HEX)
+        red, green, blue = bytes.fromhex(text)
+        return red, green, blue
+
+    def _number(self, name: str) -> float | None:
+        try:
+            return float(self._properties[name])
+        except (KeyError, ValueError):
+            return None
+
+    def _reopen(self, spoilt: openslide.OpenSlide) -> None:
+        """After an error OpenSlide refuses everything on a handle; other threads may still be inside the old one."""
+        with self._reopening:
+            if self._handle is spoilt:
+                self._handle = _open(self.path)
+
+
+class ShrunkSlide:
+    """One level of a slide, shrunk by a whole factor: what an archive keeps of it.
+
+    Parameters
+    ----------
+    slide
+        Open as long as this is read.
+    level
+        Index into its levels.
+    factor
+        Pixels of the level along a side of a pixel of this.
+    """
+
+    def __init__(self, slide: VendorSlide, level: int, factor: int) -> None:
+        self._slide = slide
+        self._level = level
+        self._factor = factor
+        self._source = slide.levels[level]
+        self.width_px = math.ceil(self._source.width_px / factor)
+        self.height_px = math.ceil(self._source.height_px / factor)
+        # Large enough that few of the scanner's tiles are decoded twice, small enough for many threads.
+        self.tile_px = max(SMALLEST_TILE_PX, 1 << int(math.log2(READ_AT_ONCE_PX / factor)))
+
+    @property
+    def downsample(self) -> float:
+        """The slide's level-0 pixels along a side of a pixel of this."""
+        return self._source.downsample * self._factor
+
+    def read(self, x: int, y: int, width: int, height: int) -> Uint8Array:
+        """(height, width, 3) uint8 RGB: exact area averages; beyond the level's edge is white.
+
+        Raises
+        ------
+        UnreadableSlide
+            If the file can't be decoded there.
+        """
+        left, top = x * self._factor, y * self._factor
+        wide = min(width * self._factor, self._source.width_px - left)
+        high = min(height * self._factor, self._source.height_px - top)
+        pixels = self._slide.read(self._level, left, top, wide, high)
+        return shrink_rgb(padded(pixels, height * self._factor, width * self._factor), self._factor)
+
+
+def shrunk_to(slide: VendorSlide, um_per_px: float, finest_um_per_px: float) -> ShrunkSlide:
+    """The slide at the coarsest spacing that is still as fine as asked for: its best level, shrunk by a whole factor.
+
+    Parameters
+    ----------
+    slide
+        The slide.
+    um_per_px
+        Its level-0 spacing.
+    finest_um_per_px
+        What is asked for; 2 % more counts as the same. A slide that is coarser stays as it is.
+    """
+    limit = finest_um_per_px * (1 + SPACING_TOLERANCE)
+    fine_enough = [index for index, level in enumerate(slide.levels) if um_per_px * level.downsample <= limit]
+    level = max(fine_enough, key=lambda index: slide.levels[index].downsample, default=0)
+    factor = max(1, floor_px(limit / (um_per_px * slide.levels[level].downsample)))
+    return ShrunkSlide(slide, level, factor)
+
+
+def is_vendor_slide(path: Path) -> bool:
+    """Whether OpenSlide recognises the file, whatever its name ends with."""
+    try:
+        return openslide.OpenSlide.detect_format(path) is not None
+    except openslide.OpenSlideError:
+        # It knows the format, and what is wrong with the file; opening will say it.
+        return True
+
+
+def _open(path: Path) -> openslide.OpenSlide:
+    try:
+        return openslide.OpenSlide(path)
+    except openslide.OpenSlideUnsupportedFormatError as error:
+        raise _unopenable(path, "OpenSlide doesn't recognise it") from error
+    except openslide.OpenSlideError as error:
+        raise _unopenable(path, _plain(error)) from error
+
+
+def _unopenable(path: Path, why: str) -> UnopenableSlide:
+    return UnopenableSlide(
+        f"{path}: can't be opened as a slide ({why}; {_found(path)}); expected a whole-slide image of a format that "
+        "OpenSlide reads: copy the file again from the scanner, with all files that belong to it, or export OME-Zarr"
+    )
+
+
+def _found(path: Path) -> str:
+    """What kind of thing lies there, without repeating any of it: it may name a patient."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            head = stream.read(1024)
+    except OSError as error:
+        return error.strerror or "it can't be read"
+    if not head:
+        return "the file is empty"
+    kind = "text" if b"\0" not in head and head.isascii() else "a file"
+    return f"found {kind} of {size} bytes"
+
+
+def _over(region: Image.Image, background: tuple[int, int, int]) -> Uint8Array:
+    """RGBA on a background; Pillow drops an opaque alpha channel faster than numpy copies around it."""
+    rgba = np.asarray(region)
+    alpha = rgba[..., 3:]
+    if alpha.min() == OPAQUE:
+        return np.asarray(region.convert("RGB"))
+    share = alpha.astype(np.float32) / OPAQUE
+    blended = rgba[..., :3] * share + np.asarray(background, dtype=np.float32) * (1 - share)
+    return np.asarray(np.rint(blended), dtype=np.uint8)
+
+
+def _plain(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,112 @@
+"""A folder in the making becomes a folder with its final name: whole, or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchscan.domain.errors import OutputError
+
+SUFFIX = ".partial"
+
+
+@contextlib.contextmanager
+def staged_folder(final: Path) -> Iterator[Path]:
+    """Give a new folder beside `final`, which gets that name when the block ends well and is removed when it doesn't.
+
+    What had the name before is replaced. Everything is on the disk (fsync) before the name is given. Leftovers of
+    a process that was killed are removed by the next one that makes the same folder.
+
+    Raises
+    ------
+    OutputError
+        If something can't be written.
+    """
+    try:
+        _remove_abandoned(final)
+        partial = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
+        partial.mkdir()
+        lock = os.open(partial, os.O_RDONLY)
+    except OSError as error:
+        raise _output_error(final, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield partial
+        _sync(partial)
+        _take_name(partial, final)
+    except OSError as error:
+        raise _output_error(final, error) from error
+    finally:
+        os.close(lock)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` if need be, and see that files can be made in it.
+
+    Raises
+    ------
+    OutputError
+        If not.
+    """
+    probe = folder / f".{uuid.uuid4().hex}{SUFFIX}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise _output_error(folder, error) from error
+
+
+def _remove_abandoned(final: Path) -> None:
+    """A live maker holds the lock on its folder; the system gives it back when the maker dies."""
+    for left in final.parent.glob(f".{final.name}.*{SUFFIX}"):
+        try:
+            handle = os.open(left, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        finally:
+            os.close(handle)
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _take_name(partial: Path, final: Path) -> None:
+    if final.exists():
+        old = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
+        final.rename(old)
+        partial.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        partial.rename(final)
+    _sync_one(final.parent)
+
+
+def _sync(folder: Path) -> None:
+    for root, _, files in os.walk(folder, topdown=False):
+        for file in files:
+            _sync_one(Path(root) / file)
+        _sync_one(Path(root))
+
+
+def _sync_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _output_error(target: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{target} can't be written ({error.strerror or error}): expected a writable folder with enough free space; "
+        "choose another one or make room"
+    )

@@ -1,0 +1,63 @@
+"""Results and the ledger -> summary.csv, a row a slide; an undefined number is an empty cell, never 0."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from batchscan.domain.records import SlideResult
+from batchscan.stores.atomic import write_atomically
+from batchscan.stores.ledger import LedgerRow
+
+_EXTENT = (
+    "tissue_mm2",
+    "unreadable_mm2",
+    "idc_mm2",
+    "idc_fraction",
+    "n_foci",
+    "largest_focus_mm",
+    "perpendicular_mm",
+    "field_extent_mm",
+    "touches_edge",
+)
+_COUNTS = {"n_patches": "tissue", "n_positive": "positive", "n_borderline": "borderline", "n_unreadable": "unreadable"}
+_QC = ("tissue_share", "pen_share")
+_SECONDS = ("read", "tissue", "infer", "write", "total")
+_WHO = ("slide_id", "patient_id", "status", "reason", "sentence")
+COLUMNS = (
+    *_WHO,
+    *_EXTENT,
+    *_COUNTS,
+    *(f"qc_{name}" for name in _QC),
+    *(f"seconds_{name}" for name in _SECONDS),
+)
+
+
+def summary_numbers(result: SlideResult) -> dict[str, Any]:
+    """The columns of summary.csv that a result fills."""
+    numbers: dict[str, Any] = {name: getattr(result.extent, name) for name in _EXTENT}
+    numbers |= {column: getattr(result.counts, name) for column, name in _COUNTS.items()}
+    numbers |= {f"qc_{name}": result.qc.get(name) for name in _QC}
+    return numbers | {f"seconds_{name}": round(result.seconds[name], 3) for name in _SECONDS}
+
+
+def summary_row(row: LedgerRow) -> dict[str, Any]:
+    """All columns of one slide; None where there is no number."""
+    who = {name: getattr(row, name) for name in _WHO} | {"status": row.status.value}
+    return {name: who.get(name, row.numbers.get(name)) for name in COLUMNS}
+
+
+def write_summary(path: Path, rows: Iterable[LedgerRow]) -> None:
+    """Write summary.csv atomically."""
+    with write_atomically(path) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(_cells(summary_row(row)) for row in rows)
+
+
+def _cells(row: Mapping[str, Any]) -> Iterator[Any]:
+    for name in COLUMNS:
+        value = row[name]
+        yield "" if value is None else str(value).lower() if isinstance(value, bool) else value

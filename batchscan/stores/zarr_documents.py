@@ -1,0 +1,139 @@
+"""The JSON documents of a zarr folder become checked facts, before zarr may act on anything that they say."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from batchscan.domain.errors import UnopenableSlide
+
+LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
+LARGEST_CHUNK_BYTES = 256 * 1024 * 1024
+# Codecs that only unpack bytes. Others could run what the metadata says (numcodecs' pickle does).
+CODECS_V2 = frozenset({"blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd"})
+CODECS_V3 = frozenset({"blosc", "bytes", "crc32c", "gzip", "sharding_indexed", "transpose", "zstd"})
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayDocument:
+    """What the document of one array says: zarr format 2 or 3, shape, and the smallest piece that can be read."""
+
+    zarr_format: Literal[2, 3]
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+
+
+def read_group_attributes(folder: Path) -> Json | None:
+    """Attributes of the group at `folder`, of zarr format 3 or 2; None if there is no group.
+
+    Raises
+    ------
+    UnopenableSlide
+        If a document is there but can't be understood.
+    """
+    if (folder / "zarr.json").is_file():
+        attributes = read_document(folder / "zarr.json").get("attributes", {})
+    elif (folder / ".zattrs").is_file():
+        attributes = read_document(folder / ".zattrs")
+    else:
+        return None
+    if not isinstance(attributes, dict):
+        raise UnopenableSlide(f"{folder}: its attributes are no JSON object: not an OME-Zarr image")
+    return attributes
+
+
+def read_array_document(folder: Path) -> ArrayDocument:
+    """What is said of the array at `folder`.
+
+    Raises
+    ------
+    UnopenableSlide
+        If there is no array, its pixels aren't uint8, a codec isn't one that only unpacks bytes, or its chunks are
+        too large to be read with bounded memory.
+    """
+    try:
+        if (folder / "zarr.json").is_file():
+            found = _v3(folder, read_document(folder / "zarr.json"))
+        elif (folder / ".zarray").is_file():
+            found = _v2(folder, read_document(folder / ".zarray"))
+        else:
+            raise UnopenableSlide(f"{folder}: no zarr array is there; the store is incomplete: copy it again")
+        dimensions = len(found.shape) == len(found.chunks) and min(*found.shape, *found.chunks) > 0
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnopenableSlide(f"{folder}: its zarr metadata can't be understood ({error!r}): write it again") from error
+    if not dimensions or math.prod(found.chunks) > LARGEST_CHUNK_BYTES:
+        raise UnopenableSlide(
+            f"{folder}: shape {found.shape} in chunks of {found.chunks}: expected chunks of at most "
+            f"{LARGEST_CHUNK_BYTES >> 20} MiB, as a chunk is read whole; write the image again with smaller chunks"
+        )
+    return found
+
+
+def read_document(path: Path) -> Json:
+    """One JSON object.
+
+    Raises
+    ------
+    UnopenableSlide
+        If it can't be read, isn't an object or is larger than any document of an image.
+    """
+    try:
+        if path.stat().st_size > LARGEST_DOCUMENT_BYTES:
+            raise UnopenableSlide(f"{path} has more than {LARGEST_DOCUMENT_BYTES >> 20} MiB: that is no metadata")
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnopenableSlide(f"{path} can't be read as JSON ({error}): copy the store again") from error
+    if not isinstance(document, dict):
+        raise UnopenableSlide(f"{path} is no JSON object: not an OME-Zarr image")
+    return document
+
+
+def _v2(folder: Path, document: Json) -> ArrayDocument:
+    _check_pixel_type(folder, document["dtype"], ("|u1", "<u1", ">u1"))
+    codecs = [document.get("compressor"), *(document.get("filters") or ())]
+    _check_codecs(folder, [codec["id"] for codec in codecs if codec is not None], CODECS_V2)
+    return ArrayDocument(2, _sizes(document["shape"]), _sizes(document["chunks"]))
+
+
+def _v3(folder: Path, document: Json) -> ArrayDocument:
+    _check_pixel_type(folder, document["data_type"], ("uint8",))
+    chunks = _sizes(document["chunk_grid"]["configuration"]["chunk_shape"])
+    codecs = document["codecs"]
+    _check_codecs(folder, _names(codecs), CODECS_V3)
+    for codec in codecs:
+        if isinstance(codec, dict) and codec["name"] == "sharding_indexed":
+            inner = codec["configuration"]
+            _check_codecs(folder, [*_names(inner["codecs"]), *_names(inner["index_codecs"])], CODECS_V3)
+            chunks = _sizes(inner["chunk_shape"])
+    return ArrayDocument(3, _sizes(document["shape"]), chunks)
+
+
+def _names(codecs: Iterable[Any]) -> list[str]:
+    return [codec if isinstance(codec, str) else codec["name"] for codec in codecs]
+
+
+def _sizes(values: Iterable[Any]) -> tuple[int, ...]:
+    sizes = tuple(values)
+    if not all(isinstance(size, int) for size in sizes):
+        raise ValueError(f"sizes {sizes}")
+    return sizes
+
+
+def _check_pixel_type(folder: Path, found: object, expected: tuple[str, ...]) -> None:
+    if found not in expected:
+        raise UnopenableSlide(f"{folder}: pixels are {found}, expected uint8 RGB: convert the image to 8 bit")
+
+
+def _check_codecs(folder: Path, found: Iterable[str], known: frozenset[str]) -> None:
+    strange = sorted(set(found) - known)
+    if strange:
+        raise UnopenableSlide(
+            f"{folder}: codec {', '.join(strange)} is not one that batchscan decodes ({', '.join(sorted(known))}): "
+            "write the image again with one of these"
+        )

@@ -1,0 +1,238 @@
+"""One source becomes its store in the archive: what there is to do, and doing it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchscan.domain.errors import OutputError, SlideError, UnopenableSlide, UnreadableSlide
+from batchscan.domain.geometry import Box, Spacing, SpacingSource
+from batchscan.domain.records import SlideRequest
+from batchscan.stores.crew import Crew
+from batchscan.stores.fingerprints import file_fingerprint
+from batchscan.stores.patchsets import PATCH_UM_PER_PX
+from batchscan.stores.pyramid_writer import SHARD_PX, StoreFacts, write_pyramid
+from batchscan.stores.pyramids import Level, SlideStore, is_store, open_store
+from batchscan.stores.references import write_reference
+from batchscan.stores.slides import VendorSlide, shrunk_to
+from batchscan.stores.staging import staged_folder
+from batchscan.workflow.ingest_sources import Source, SourceKind
+
+COPIED_AT_ONCE_BYTES = 8 << 20
+
+OnPixels = Callable[[int], None]
+Write = Callable[[Crew, OnPixels], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What there is to do for one source.
+
+    Parameters
+    ----------
+    request
+        The slide as the archive's manifest will have it.
+    n_px
+        Level-0 pixels of the store.
+    write
+        Does it; None when the archive has it already.
+    downsample
+        Level-0 pixels of the source along a side of one of the store.
+    """
+
+    request: SlideRequest
+    n_px: int
+    write: Write | None
+    downsample: float = 1.0
+
+
+def store_path(archive: Path, slide_id: str) -> Path:
+    """Where an archive keeps a slide."""
+    return archive / f"{slide_id}.ome.zarr"
+
+
+def plan_step(source: Source, archive: Path, finest_um_per_px: float) -> Step:
+    """Open a source and see what there is to do.
+
+    Raises
+    ------
+    SlideError
+        If the slide can't be used.
+    """
+    if source.kind is SourceKind.VENDOR:
+        return plan_vendor(source.request, archive, finest_um_per_px)
+    return _plan_copy(source.request, archive) if source.kind is SourceKind.STORE else _plan_patches(source, archive)
+
+
+def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -> Step:
+    """What there is to do for a vendor's slide.
+
+    Raises
+    ------
+    SlideExcluded
+        If it can't be opened, or its spacing isn't known or can't be one.
+    """
+    target = store_path(archive, request.slide_id)
+    with VendorSlide(request.path) as slide:
+        spacing = request.spacing or slide.spacing()
+        shrunk = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
+        kept = Spacing(spacing.um_per_px * shrunk.downsample, spacing.source)
+        origin = {
+            "kind": str(SourceKind.VENDOR),
+            **slide.facts(),
+            "level0_um_per_px": spacing.um_per_px,
+            "downsample": shrunk.downsample,
+            "fingerprint": _slide_fingerprint(slide),
+        }
+        n_px = shrunk.width_px * shrunk.height_px
+    facts = StoreFacts(request.slide_id, kept, origin)
+
+    def write(crew: Crew, on_pixels: OnPixels) -> None:
+        with VendorSlide(request.path) as slide:
+            pixels = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
+            write_pyramid(target, pixels, facts, crew, on_pixels)
+
+    done = _is_current(target, facts)
+    return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample)
+
+
+def _plan_patches(source: Source, archive: Path) -> Step:
+    request, patch_set, patient = source.request, source.patch_set, source.patch_patient
+    assert patch_set is not None
+    target = store_path(archive, request.slide_id)
+    reference = archive / f"{request.slide_id}.reference.csv"
+    mount = patch_set.mount(patient)
+    origin = {
+        "kind": str(SourceKind.PATCHES),
+        "patches": len(patch_set.of(patient)),
+        "fingerprint": patch_set.fingerprint(patient),
+    }
+    spacing = request.spacing or Spacing(PATCH_UM_PER_PX, SpacingSource.OPTION)
+    facts = StoreFacts(request.slide_id, spacing, origin)
+
+    def write(crew: Crew, on_pixels: OnPixels) -> None:
+        write_reference(reference, patch_set.reference(patient))
+        write_pyramid(target, mount, facts, crew, on_pixels)
+
+    done = reference.is_file() and _is_current(target, facts)
+    n_px = mount.width_px * mount.height_px
+    return Step(_in_archive(request, target, None, reference), n_px, None if done else write)
+
+
+def _plan_copy(request: SlideRequest, archive: Path) -> Step:
+    target = store_path(archive, request.slide_id)
+    source = open_store(request.path, request.spacing)
+    done = request.path == target.resolve() or _has_copy(target, source.fingerprint)
+
+    def write(crew: Crew, on_pixels: OnPixels) -> None:
+        with staged_folder(target) as folder:
+            _copy_tree(request.path, folder, crew)
+            _decode(open_store(folder, request.spacing), request.path, crew, on_pixels)
+
+    n_px = source.width_px * source.height_px
+    return Step(_in_archive(request, target, request.spacing), n_px, None if done else write)
+
+
+def _in_archive(
+    request: SlideRequest, target: Path, spacing: Spacing | None, reference: Path | None = None
+) -> SlideRequest:
+    """The manifest's row: a store that was written here knows its spacing, a copied one may need an override."""
+    return SlideRequest(
+        slide_id=request.slide_id,
+        patient_id=request.patient_id,
+        path=target.resolve(),
+        spacing=spacing,
+        reference=request.reference or (reference.resolve() if reference else None),
+        attributes=request.attributes,
+    )
+
+
+def _slide_fingerprint(slide: VendorSlide) -> str:
+    """The file's samples, and OpenSlide's hash, which also covers the other files of a slide."""
+    digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _is_current(target: Path, facts: StoreFacts) -> bool:
+    """Whether the archive has this very slide at this very spacing, whole."""
+    if not is_store(target):
+        return False
+    try:
+        store = open_store(target)
+    except SlideError:
+        return False
+    return store.record.get("source") == facts.source and store.spacing == facts.spacing
+
+
+def _has_copy(target: Path, fingerprint: str) -> bool:
+    try:
+        # Any spacing will do: what the store lacks, the manifest's row has.
+        return is_store(target) and open_store(target, Spacing(1.0, SpacingSource.OPTION)).fingerprint == fingerprint
+    except SlideError:
+        return False
+
+
+def _copy_tree(source: Path, target: Path, crew: Crew) -> None:
+    """Copy byte for byte, and read the copy back."""
+    for root, folders, files in os.walk(source):
+        here = target / Path(root).relative_to(source)
+        here.mkdir(exist_ok=True)
+        for name in (*folders, *files):
+            if (Path(root) / name).is_symlink():
+                raise UnopenableSlide(
+                    f"{source}: {name} in it is a link, which may lead anywhere: refused; copy the store with its files"
+                )
+        for name in files:
+            crew.check()
+            copied = _copy_file(Path(root) / name, here / name)
+            if copied != _sha256(here / name):
+                raise OutputError(f"{target}: {name} reads back other than it was written: check disk and memory")
+
+
+def _copy_file(source: Path, target: Path) -> bytes:
+    digest = hashlib.sha256()
+    with target.open("wb") as stream:
+        for part in _parts(source):
+            digest.update(part)
+            stream.write(part)
+    return digest.digest()
+
+
+def _parts(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            yield from iter(lambda: stream.read(COPIED_AT_ONCE_BYTES), b"")
+    except OSError as error:
+        raise UnreadableSlide(f"{path}: can't be read ({error.strerror}): check its permissions and disk") from error
+
+
+def _sha256(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+def _decode(store: SlideStore, source: Path, crew: Crew, on_pixels: OnPixels) -> None:
+    """Decode every chunk once, so that what enters an archive is known to be whole."""
+    for level in store.levels:
+        crew.run(_decode_block, ((store, source, level, box, on_pixels) for box in _boxes(level)), at_once=2)
+
+
+def _boxes(level: Level) -> Iterator[Box]:
+    """Squares of whole chunks."""
+    high, wide = (max(SHARD_PX // chunk, 1) * chunk for chunk in level.chunk_px)
+    for y, x in itertools.product(range(0, level.height_px, high), range(0, level.width_px, wide)):
+        yield Box(x, y, wide, high).clipped(level.width_px, level.height_px)
+
+
+def _decode_block(store: SlideStore, source: Path, level: Level, box: Box, on_pixels: OnPixels) -> None:
+    try:
+        store.check(level, box)
+    except UnreadableSlide as error:
+        # The copy has a name that nobody will ever see.
+        raise UnreadableSlide(str(error).replace(str(store.path), str(source))) from error
+    if level is store.levels[0]:
+        on_pixels(int(box.width * box.height))
