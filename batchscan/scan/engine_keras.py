@@ -1,0 +1,34 @@
+"""A model package -> p_idc through Keras, on whatever backend KERAS_BACKEND names."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
+from batchscan.scan.engines import in_batches
+from batchscan.stores.networks import load_network
+from batchscan.stores.packages import ModelPackage
+
+BATCH = 64
+
+
+class KerasEngine:
+    """The network as Keras runs it, in float32.
+
+    The thread count holds for the process, and only where no backend was imported before.
+    """
+
+    info = EngineInfo("keras", "f32")
+    batch = BATCH
+
+    def __init__(self, package: ModelPackage, threads: int) -> None:
+        self._patch_px = package.card.patch_px
+        self._network = load_network(package.network_path, threads)
+
+    def predict(self, patches: Uint8Array) -> Float32Array:
+        """p_idc of patches (n, p, p, 3) uint8, (n,) float32."""
+        return in_batches(patches, self._patch_px, self.batch, self._logits)
+
+    def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:
+        return np.asarray(self._network.predict_on_batch(batch), dtype=np.float32)

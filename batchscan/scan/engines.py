@@ -1,0 +1,156 @@
+"""A model package -> an engine that gives p_idc for any number of patches, proven on the package's golden patches.
+
+An engine runs one fixed batch shape; the last batch is padded. So a patch's number depends on the patch alone: not on
+its neighbours in the batch, nor on how many there are, nor on how many worker processes share the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batchscan.domain.errors import ModelError, UsageError
+from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
+from batchscan.stores.networks import positive_probability
+from batchscan.stores.packages import ModelPackage
+
+log = logging.getLogger(__name__)
+
+MISSING = "missing"
+
+
+class Engine(Protocol):
+    """What runs a network."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """Its name and precision."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Patches a call of the network; feeding multiples of it wastes nothing."""
+        ...
+
+    def predict(self, patches: Uint8Array) -> Float32Array:
+        """p_idc of patches.
+
+        Parameters
+        ----------
+        patches
+            (n, p, p, 3) uint8 with p the card's patch_px; n may be 0.
+
+        Returns
+        -------
+        (n,) float32 in 0-1.
+
+        Raises
+        ------
+        ValueError
+            If the array isn't such patches.
+        """
+        ...
+
+
+def open_engine(package: ModelPackage, name: str = "auto", threads: int = 1) -> Engine:
+    """An engine that has reproduced the package's golden patches within its card's tolerance.
+
+    Parameters
+    ----------
+    name
+        `auto` takes OpenVINO where it is installed and proves itself, else Keras; why not is logged.
+    threads
+        Threads of the engine; one a worker process is what scales.
+
+    Raises
+    ------
+    ModelError
+        If the engine isn't installed, can't load the network, or doesn't reproduce the golden patches.
+    UsageError
+        If there is no engine of that name.
+    """
+    if name == "keras":
+        return _proven(_keras(package, threads), package)
+    if name == "openvino":
+        return _proven(_openvino(package, threads), package)
+    if name != "auto":
+        raise UsageError(f"no engine {name!r}: expected auto, keras or openvino")
+    try:
+        return _proven(_openvino(package, threads), package)
+    except ModelError as error:
+        log.warning("openvino isn't used: %s; keras runs the model instead", error)
+    return _proven(_keras(package, threads), package)
+
+
+def available_engines() -> dict[str, str]:
+    """Engine name -> the versions it would run with, or a text that begins with `missing`. Imports none of them."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    return {"keras": _versions("keras", backend), "openvino": _versions("openvino", "keras", backend)}
+
+
+def in_batches(
+    patches: Uint8Array, patch_px: int, batch: int, logits: Callable[[Uint8Array], NDArray[np.float32]]
+) -> Float32Array:
+    """p_idc of any number of patches, through a function that takes exactly `batch` of them to (batch, 2) logits."""
+    if patches.dtype != np.uint8 or patches.ndim != 4 or patches.shape[1:] != (patch_px, patch_px, 3):  # noqa: PLR2004 - (n, row, col, channel)
+        raise ValueError(f"patches are {patches.dtype} {patches.shape}: expected uint8 (n, {patch_px}, {patch_px}, 3)")
+    p_idc = np.empty(len(patches), dtype=np.float32)
+    for start in range(0, len(patches), batch):
+        piece = np.ascontiguousarray(patches[start : start + batch])
+        full = piece if len(piece) == batch else np.concatenate([piece, _padding(batch - len(piece), patch_px)])
+        p_idc[start : start + batch] = positive_probability(logits(full)[: len(piece)])
+    return p_idc
+
+
+def _padding(count: int, patch_px: int) -> Uint8Array:
+    return np.zeros((count, patch_px, patch_px, 3), dtype=np.uint8)
+
+
+def _proven(engine: Engine, package: ModelPackage) -> Engine:
+    golden = package.golden()
+    apart = float(np.max(np.abs(engine.predict(golden.patches) - golden.p_idc)))
+    tolerance = package.card.engine_tolerance
+    if not apart <= tolerance:  # NaN is no agreement
+        raise ModelError(
+            f"engine {engine.info.name} ({engine.info.precision}) differs from the golden patches of {package.path} by "
+            f"{apart:.2g}, more than the {tolerance:g} of its card: use the other engine, or fetch the package again"
+        )
+    log.debug("%s %s reproduces %s within %.2g", engine.info.name, engine.info.precision, package.info.name, apart)
+    return engine
+
+
+def _keras(package: ModelPackage, threads: int) -> Engine:
+    from batchscan.scan.engine_keras import KerasEngine  # noqa: PLC0415 - keras is imported where it runs
+
+    return KerasEngine(package, threads)
+
+
+def _openvino(package: ModelPackage, threads: int) -> Engine:
+    from batchscan.scan.engine_openvino import OpenVinoEngine  # noqa: PLC0415 - same
+
+    return OpenVinoEngine(package, threads)
+
+
+def _versions(*modules: str) -> str:
+    found = []
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            return f"{MISSING}: the package {module} isn't installed; `pip install {module}`"
+        found.append(f"{module} {_version(module)}")
+    return ", ".join(found)
+
+
+def _version(module: str) -> str:
+    """The version of the distribution that brings a module; TensorFlow's has one of two names."""
+    for distribution in (module, f"{module}-cpu"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(distribution)
+    return "of unknown version"

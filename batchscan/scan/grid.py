@@ -1,0 +1,188 @@
+"""Tissue map -> the grid's cells that are scanned, in blocks that are read at once; block pixels -> patches.
+
+A patch is what the model looks at, its cell the part that it alone answers for (see PatchGrid). Blocks depend on the
+grid and on `block_px` only, so whoever works on them, in whatever order, sees the same patches.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from batchscan.domain.errors import JobError
+from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
+from batchscan.domain.records import Float32Array, Float64Array, Int32Array, TissueMap, Uint8Array
+
+BLOCK_PX = 2048
+"""About the side of the square, at the model's spacing, that is read for one block."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Scanned cells whose patches are cut from one read, and the rectangle of the grid that they span.
+
+    Parameters
+    ----------
+    rows, cols
+        (n,) int32, place of each cell in the slide's grid, row-major.
+    first_row, first_col, n_rows, n_cols
+        The smallest rectangle of cells that holds them.
+    """
+
+    rows: Int32Array
+    cols: Int32Array
+    first_row: int
+    first_col: int
+    n_rows: int
+    n_cols: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read_box(self, grid: PatchGrid) -> Box:
+        """What all its patches look at, level-0 pixels; it may stick out over the slide's right and lower edge."""
+        overlap_px = grid.side_px - grid.step_px
+        return Box(
+            self.first_col * grid.step_px,
+            self.first_row * grid.step_px,
+            self.n_cols * grid.step_px + overlap_px,
+            self.n_rows * grid.step_px + overlap_px,
+        )
+
+    def size_px(self, patch: PatchSpec) -> tuple[int, int]:
+        """(height, width) of `read_box` at the model's spacing."""
+        step_px = _step_px(patch)
+        return (self.n_rows - 1) * step_px + patch.patch_px, (self.n_cols - 1) * step_px + patch.patch_px
+
+
+def check_stride(patch: PatchSpec) -> None:
+    """Refuse a stride that would put patches between the model's pixels.
+
+    Raises
+    ------
+    JobError
+        If `stride * patch_px` isn't a whole number of pixels; the text names the nearest strides that are.
+    """
+    step_px = patch.stride * patch.patch_px
+    if step_px > 0.5 and math.isclose(step_px, round(step_px), abs_tol=1e-6):  # noqa: PLR2004 - rounds to a pixel
+        return
+    nearest = sorted({max(1, math.floor(step_px)), math.ceil(step_px)})
+    allowed = " or ".join(f"{pixels / patch.patch_px:.12g}" for pixels in nearest)
+    raise JobError(
+        f"stride {patch.stride:g} moves a patch of {patch.patch_px} px by {step_px:g} px, expected a whole number "
+        f"of pixels: use a stride of {allowed}"
+    )
+
+
+def tissue_fractions(tissue: TissueMap, grid: PatchGrid, um_per_px: float) -> Float32Array:
+    """Share of each cell that is tissue.
+
+    Parameters
+    ----------
+    tissue
+        Map of the whole slide; its first pixel's corner is the slide's.
+    grid
+        Grid over the slide, level-0 pixels.
+    um_per_px
+        Spacing of level 0.
+
+    Returns
+    -------
+    ndarray
+        (n_rows, n_cols) float32 in 0-1 of the unclipped cell, so that fraction x cell area is an area of tissue; what
+        lies outside the slide is no tissue. Overview pixels count by the part of them that lies in the cell.
+    """
+    scale = um_per_px / tissue.um_per_px
+    margin_px = (grid.side_px - grid.step_px) / 2
+    row_edges = (np.arange(grid.n_rows + 1) * grid.step_px + margin_px).clip(0, grid.height_px) * scale
+    col_edges = (np.arange(grid.n_cols + 1) * grid.step_px + margin_px).clip(0, grid.width_px) * scale
+    of_rows = _sums_between(tissue.mask.astype(np.int32), row_edges)
+    sums = _sums_between(np.ascontiguousarray(of_rows.T), col_edges).T
+    return np.asarray((sums / (grid.step_px * scale) ** 2).clip(0, 1), dtype=np.float32)
+
+
+def scanned_cells(fractions: Float32Array, min_tissue: float) -> tuple[Int32Array, Int32Array]:
+    """(row, col), each (n,) int32 in row-major order, of the cells with a fraction of at least `min_tissue`."""
+    row, col = np.nonzero(fractions >= min_tissue)
+    return row.astype(np.int32), col.astype(np.int32)
+
+
+def blocks(row: Int32Array, col: Int32Array, patch: PatchSpec, block_px: int = BLOCK_PX) -> tuple[Block, ...]:
+    """Every cell in exactly one block: tiles of the grid, as many whole steps wide as fit into `block_px`.
+
+    Parameters
+    ----------
+    row, col
+        (n,) int32 cells of a slide's grid.
+    patch
+        The model's patches.
+    block_px
+        Side of a tile at the model's spacing; a tile is at least one cell.
+
+    Returns
+    -------
+    tuple of Block
+        Row-major by tile, and row-major within each.
+    """
+    cells = max(1, block_px // _step_px(patch))
+    order = np.lexsort((col, row, col // cells, row // cells))
+    row, col = row[order], col[order]
+    starts = np.flatnonzero((np.diff(row // cells) != 0) | (np.diff(col // cells) != 0)) + 1
+    pairs = zip(np.split(row, starts), np.split(col, starts), strict=True)
+    return tuple(_block(rows, cols) for rows, cols in pairs if len(rows))
+
+
+def cut_patches(pixels: Uint8Array, block: Block, patch: PatchSpec) -> Uint8Array:
+    """The block's patches, in the order of its cells.
+
+    Parameters
+    ----------
+    pixels
+        (height, width, 3) uint8 of `block.read_box` at the model's spacing: `block.size_px(patch)`.
+    block, patch
+        Which cells, and the model's patches.
+
+    Returns
+    -------
+    ndarray
+        (n, patch_px, patch_px, 3) uint8, contiguous.
+
+    Raises
+    ------
+    ValueError
+        If `pixels` isn't of the block's size.
+    """
+    if pixels.shape != (*block.size_px(patch), 3):
+        raise ValueError(f"pixels of shape {pixels.shape}, expected {(*block.size_px(patch), 3)}")
+    step_px = _step_px(patch)
+    windows = sliding_window_view(pixels, (patch.patch_px, patch.patch_px), axis=(0, 1))[::step_px, ::step_px]
+    last_channel = np.moveaxis(windows, 2, -1)
+    return np.ascontiguousarray(last_channel[block.rows - block.first_row, block.cols - block.first_col])
+
+
+def _step_px(patch: PatchSpec) -> int:
+    check_stride(patch)
+    return round(patch.stride * patch.patch_px)
+
+
+def _block(rows: Int32Array, cols: Int32Array) -> Block:
+    first_row, first_col = int(rows.min()), int(cols.min())
+    return Block(rows, cols, first_row, first_col, int(rows.max()) - first_row + 1, int(cols.max()) - first_col + 1)
+
+
+def _sums_between(values: NDArray[np.int32] | Float64Array, edges: Float64Array) -> Float64Array:
+    """(n, width) sums of the rows of `values` between each two of n + 1 edges, rows cut by an edge counted in part.
+
+    The running sum of piecewise constant values is piecewise linear: interpolating it is exact.
+    """
+    height, width = values.shape
+    if height == 0:
+        return np.zeros((len(edges) - 1, width))
+    running = np.vstack([np.zeros((1, width), dtype=values.dtype), np.cumsum(values, axis=0)])
+    place = edges.clip(0, height)
+    whole = np.minimum(place.astype(np.intp), height - 1)
+    return np.diff(running[whole] + (place - whole)[:, None] * values[whole], axis=0)

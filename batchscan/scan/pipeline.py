@@ -1,0 +1,178 @@
+"""One slide store -> its patch table, in steps that can run anywhere: survey, then each block; no scheduler here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from batchscan.domain.errors import UnreadableSlide, UnsuitableColour
+from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
+from batchscan.domain.records import (
+    BoolArray,
+    Float32Array,
+    Int32Array,
+    PatchTable,
+    ScanSettings,
+    SlideInfo,
+    TissueMap,
+    Uint8Array,
+)
+from batchscan.scan.engines import Engine
+from batchscan.scan.grid import Block, blocks, cut_patches, scanned_cells, tissue_fractions
+from batchscan.scan.tissue import OVERVIEW_UM_PER_PX, find_tissue, is_greyscale, qc_facts
+from batchscan.stores.pyramids import SlideStore
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is to be scanned of a slide.
+
+    Parameters
+    ----------
+    info, grid
+        The slide, and the grid over it.
+    row, col, tissue_fraction
+        (n,) int32, int32, float32 of the cells with enough tissue, row-major.
+    blocks
+        The same cells, partitioned into what is read at once.
+    qc
+        Named facts.
+    seconds
+        `read` and `tissue`.
+    """
+
+    info: SlideInfo
+    grid: PatchGrid
+    row: Int32Array
+    col: Int32Array
+    tissue_fraction: Float32Array
+    blocks: tuple[Block, ...]
+    qc: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole slide at a coarse spacing: (rows, cols, 3) uint8, and where tissue is on it."""
+
+    pixels: Uint8Array
+    tissue: TissueMap
+
+
+@dataclass(frozen=True)
+class BlockScores:
+    """What a block's patches came to: p_idc (n,) float32, NaN where not readable (n,) bool; seconds read, infer."""
+
+    row: Int32Array
+    col: Int32Array
+    p_idc: Float32Array
+    readable: BoolArray
+    seconds: Mapping[str, float]
+
+
+def survey_slide(store: SlideStore, info: SlideInfo, settings: ScanSettings) -> tuple[Survey, Overview]:
+    """Find the tissue of a slide and lay the grid over it.
+
+    Raises
+    ------
+    UnsuitableColour
+        If the slide has content but no colour: the network has only ever seen H&E.
+    UnreadableSlide
+        If the overview can't be read.
+    """
+    clock = time.perf_counter()
+    pixels = store.read_box(Box(0, 0, info.width_px, info.height_px), OVERVIEW_UM_PER_PX)
+    read = time.perf_counter() - clock
+    if is_greyscale(pixels):
+        raise UnsuitableColour(
+            f"{info.slide_id}: is a greyscale image; the model needs an RGB scan of an H&E section: scan it in colour"
+        )
+    tissue = find_tissue(pixels, OVERVIEW_UM_PER_PX)
+    grid = PatchGrid.over(info.width_px, info.height_px, info.spacing.um_per_px, settings.patch)
+    fractions = tissue_fractions(tissue, grid, info.spacing.um_per_px)
+    row, col = scanned_cells(fractions, settings.min_tissue)
+    survey = Survey(
+        info=info,
+        grid=grid,
+        row=row,
+        col=col,
+        tissue_fraction=fractions[row, col],
+        blocks=tuple(blocks(row, col, settings.patch)),
+        qc=qc_facts(tissue),
+        seconds={"read": read, "tissue": time.perf_counter() - clock - read},
+    )
+    return survey, Overview(pixels, tissue)
+
+
+def scan_block(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec, engine: Engine) -> BlockScores:
+    """Read one block of a slide and give each of its patches a probability; patches that can't be read get NaN."""
+    clock = time.perf_counter()
+    patches, readable = _read_patches(store, grid, block, patch)
+    read = time.perf_counter() - clock
+    p_idc = np.full(len(block.rows), np.nan, np.float32)
+    p_idc[readable] = engine.predict(patches[readable])
+    seconds = {"read": read, "infer": time.perf_counter() - clock - read}
+    return BlockScores(block.rows, block.cols, p_idc, readable, seconds)
+
+
+def _read_patches(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec) -> tuple[Uint8Array, BoolArray]:
+    try:
+        pixels = store.read_box(block.read_box(grid), patch.um_per_px)
+        return cut_patches(pixels, block, patch), np.ones(len(block.rows), np.bool_)
+    except UnreadableSlide:
+        # Something in the block is damaged: find out which patches it costs.
+        cells = zip(block.rows.tolist(), block.cols.tolist(), strict=True)
+        tried = [_read_patch(store, grid, row, col, patch) for row, col in cells]
+    blank = np.zeros((patch.patch_px, patch.patch_px, 3), np.uint8)
+    pixels = np.stack([blank if one is None else one for one in tried])
+    return pixels, np.array([one is not None for one in tried], np.bool_)
+
+
+def _read_patch(store: SlideStore, grid: PatchGrid, row: int, col: int, patch: PatchSpec) -> Uint8Array | None:
+    try:
+        return store.read_box(grid.patch_box(row, col), patch.um_per_px)
+    except UnreadableSlide:
+        return None
+
+
+def patch_table(survey: Survey, scores: Iterable[BlockScores]) -> PatchTable:
+    """The blocks' scores in row-major grid order, whatever the order they came in."""
+    p_by_cell = np.full((survey.grid.n_rows, survey.grid.n_cols), np.nan, np.float32)
+    readable_by_cell = np.zeros(p_by_cell.shape, np.bool_)
+    for block in scores:
+        p_by_cell[block.row, block.col] = block.p_idc
+        readable_by_cell[block.row, block.col] = block.readable
+    return PatchTable(
+        grid=survey.grid,
+        row=survey.row,
+        col=survey.col,
+        tissue_fraction=survey.tissue_fraction,
+        p_idc=p_by_cell[survey.row, survey.col],
+        readable=readable_by_cell[survey.row, survey.col],
+    )
+
+
+def check_readable(info: SlideInfo, table: PatchTable, max_unreadable: float) -> None:
+    """See that enough of the slide could be read for its numbers to mean something.
+
+    Raises
+    ------
+    UnreadableSlide
+        If more than `max_unreadable` of the tissue patches could not.
+    """
+    n_bad = int((~table.readable).sum())
+    if n_bad > max_unreadable * len(table):
+        raise UnreadableSlide(
+            f"{info.slide_id}: {n_bad} of {len(table)} tissue patches can't be read (at most {max_unreadable:.1%} may "
+            "be missing); the slide store is damaged: ingest the slide again from its source"
+        )
+
+
+def with_more_seconds(survey: Survey, more: Mapping[str, float]) -> Survey:
+    """The survey with `more` seconds added by name."""
+    names = {**survey.seconds, **more}
+    return replace(survey, seconds={name: survey.seconds.get(name, 0.0) + more.get(name, 0.0) for name in names})

@@ -1,0 +1,208 @@
+"""Dispatch on real worker processes, with steps that fail as scripted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client
+
+from batchscan.domain.errors import ClusterError, MissingSpacing, ModelError, UnreadableSlide
+from batchscan.domain.records import SlideStatus
+from batchscan.scan.dispatch import (
+    BlockScanned,
+    Event,
+    SlideFinished,
+    SlideStarted,
+    SlideStopped,
+    SlideSurveyed,
+    Steps,
+    connect,
+    run_slides,
+)
+from batchscan.scan.grid import Block
+from batchscan.scan.pipeline import BlockScores
+
+
+@dataclass(frozen=True)
+class Script:
+    slide_id: str
+    n_blocks: int = 2
+    at: str = ""
+    does: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    blocks: tuple[Block, ...]
+
+
+def _act(script: Script, step: str) -> None:
+    if script.at != step:
+        return
+    if script.does == "die":
+        os._exit(9)
+    raise {
+        "excluded": MissingSpacing("no spacing"),
+        "unreadable": UnreadableSlide("bad pixels"),
+        "defect": ZeroDivisionError("two\nlines"),
+        "model": ModelError("the wrong weights"),
+    }[script.does]
+
+
+def survey(script: Script) -> Found:
+    _act(script, "survey")
+    cells = np.arange(3, dtype=np.int32)
+    return Found(tuple(Block(cells + 10 * i, cells, 10 * i, 0, 3, 3) for i in range(script.n_blocks)))
+
+
+def scan(script: Script, block: Block) -> BlockScores:
+    _act(script, "scan")
+    p = block.rows.astype(np.float32)
+    return BlockScores(block.rows, block.cols, p, np.ones(len(p), np.bool_), {"read": 0.0, "infer": 0.0})
+
+
+def finish(script: Script, found: Found, scores: list[BlockScores]) -> tuple[int, list[int], int]:
+    _act(script, "finish")
+    return len(found.blocks), sorted(int(score.row[0]) for score in scores), os.getpid()
+
+
+STEPS = Steps(survey, scan, finish)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with connect(None, 2) as client:
+        yield client
+
+
+def _last(events: list[Event]) -> dict[str, Event]:
+    return {event.slide_id: event for event in events}
+
+
+def test_every_slide_goes_all_the_way_on_worker_processes(client: Client) -> None:
+    scripts = [Script(f"s{i}", n_blocks=i) for i in range(4)]
+    events = list(run_slides(client, scripts, STEPS))
+    assert Counter(type(event) for event in events) == {
+        SlideStarted: 4,
+        SlideSurveyed: 4,
+        BlockScanned: 0 + 1 + 2 + 3,
+        SlideFinished: 4,
+    }
+    assert sum(event.n_patches for event in events if isinstance(event, SlideSurveyed)) == 3 * 6
+    for i, script in enumerate(scripts):
+        event = _last(events)[script.slide_id]
+        assert isinstance(event, SlideFinished)
+        n_blocks, first_rows, pid = event.result
+        assert (n_blocks, first_rows) == (i, [10 * k for k in range(i)])
+        assert pid != os.getpid()
+        assert event.worker
+
+
+@pytest.mark.parametrize("at", ["survey", "scan", "finish"])
+@pytest.mark.parametrize(
+    ("does", "status", "reason"),
+    [
+        ("excluded", SlideStatus.EXCLUDED, "no_spacing"),
+        ("unreadable", SlideStatus.FAILED, "unreadable"),
+        ("defect", SlideStatus.FAILED, "unexpected"),
+    ],
+)
+def test_a_slide_that_fails_stops_at_once_and_alone(
+    client: Client, at: str, does: str, status: SlideStatus, reason: str
+) -> None:
+    scripts = [Script("good"), Script("bad", at=at, does=does), Script("fine")]
+    events = list(run_slides(client, scripts, STEPS))
+    last = _last(events)
+    stopped = last["bad"]
+    assert isinstance(stopped, SlideStopped)
+    assert (stopped.outcome.status, stopped.outcome.reason) == (status, reason)
+    assert "\n" not in stopped.outcome.sentence
+    assert sum(isinstance(event, SlideStopped) for event in events) == 1
+    assert isinstance(last["good"], SlideFinished)
+    assert isinstance(last["fine"], SlideFinished)
+
+
+def test_a_model_that_is_not_the_runs_stops_everything(client: Client) -> None:
+    with pytest.raises(ModelError, match="the wrong weights"):
+        list(run_slides(client, [Script("a"), Script("b", at="scan", does="model")], STEPS))
+
+
+def test_slides_are_taken_only_as_there_is_room(client: Client) -> None:
+    taken: list[str] = []
+
+    def works() -> Iterator[Script]:
+        for i in range(40):
+            taken.append(f"s{i}")
+            yield Script(f"s{i}", n_blocks=1)
+
+    ended = 0
+    for event in run_slides(client, works(), STEPS):
+        ended += isinstance(event, SlideFinished)
+        assert len(taken) - ended <= 2 * 2 + 1
+    assert ended == 40
+
+
+def test_a_slide_that_kills_its_worker_costs_that_slide() -> None:
+    with connect(None, 2) as client:
+        scripts = [Script("good"), Script("killer", at="scan", n_blocks=1, does="die"), Script("fine")]
+        last = _last(list(run_slides(client, scripts, STEPS)))
+    stopped = last["killer"]
+    assert isinstance(stopped, SlideStopped)
+    assert (stopped.outcome.status, stopped.outcome.reason) == (SlideStatus.FAILED, "worker_died")
+    assert isinstance(last["good"], SlideFinished)
+    assert isinstance(last["fine"], SlideFinished)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _process(*words: str) -> Iterator[None]:
+    command = [str(Path(sys.executable).with_name("dask")), *words]
+    # The steps above are pickled by name: these processes must find this file.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def test_an_existing_scheduler_with_workers_of_its_own() -> None:
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    with (
+        _process("scheduler", "--host", "127.0.0.1", "--port", address.rsplit(":", 1)[1], "--no-dashboard"),
+        _process("worker", address, "--nthreads", "1", "--no-dashboard"),
+        connect(address, workers=99) as client,
+    ):
+        last = _last(list(run_slides(client, [Script("a"), Script("b")], STEPS)))
+        assert {type(event) for event in last.values()} == {SlideFinished}, str(last["a"])
+        assert len(client.nthreads()) == 1
+
+
+def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchscan.scan.dispatch._CONNECT_S", 1)
+    began = time.monotonic()
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    with pytest.raises(ClusterError, match=f"scheduler {address}: no answer"), connect(address, 1):
+        pass
+    assert time.monotonic() - began < 30

@@ -1,0 +1,172 @@
+"""Both engines keep one contract: golden agreement, any n, and a number that depends on the patch alone."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batchscan.domain.errors import ModelError, UsageError
+from batchscan.domain.records import EngineInfo
+from batchscan.scan import engines
+from batchscan.scan.engines import Engine, available_engines, in_batches, open_engine
+from batchscan.stores.packages import DEFAULT_MODEL, ModelPackage, open_package
+
+
+@pytest.fixture(scope="module")
+def package() -> ModelPackage:
+    return open_package(DEFAULT_MODEL)
+
+
+@pytest.fixture(scope="module", params=["keras", "openvino"])
+def engine(request: Any, package: ModelPackage) -> Engine:
+    return open_engine(package, request.param)
+
+
+@pytest.fixture(scope="module")
+def patches(package: ModelPackage) -> Any:
+    return package.golden().patches
+
+
+def test_it_reproduces_the_golden_patches(engine: Engine, package: ModelPackage) -> None:
+    golden = package.golden()
+    assert len(golden.p_idc) >= 16
+    assert np.ptp(golden.p_idc) > 0.9
+    np.testing.assert_allclose(engine.predict(golden.patches), golden.p_idc, rtol=0, atol=package.card.engine_tolerance)
+
+
+def test_no_patches_give_no_numbers(engine: Engine) -> None:
+    p_idc = engine.predict(np.empty((0, 50, 50, 3), dtype=np.uint8))
+    assert (p_idc.shape, p_idc.dtype) == ((0,), np.float32)
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_any_number_gives_the_same_bits(engine: Engine, patches: Any, extra: int) -> None:
+    many = np.resize(patches, (engine.batch + extra, 50, 50, 3))
+    alone = engine.predict(patches[:1])
+    assert alone.tobytes() == engine.predict(many)[:1].tobytes()
+    assert engine.predict(many).tobytes() == np.resize(engine.predict(patches), len(many)).tobytes()
+
+
+def test_the_place_in_the_batch_and_the_neighbours_change_no_bit(engine: Engine, patches: Any) -> None:
+    rng = np.random.default_rng(5)
+    many = rng.integers(0, 256, (engine.batch, 50, 50, 3), dtype=np.uint8)
+    expected = engine.predict(patches[:1])[0]
+    for place in (0, 1, 7, engine.batch // 2, engine.batch - 1):
+        batch = np.roll(many, place, axis=0)
+        batch[place] = patches[0]
+        assert engine.predict(batch)[place] == expected, place
+
+
+def test_a_view_is_as_good_as_an_array(engine: Engine, patches: Any) -> None:
+    assert np.array_equal(engine.predict(patches[::-2]), engine.predict(patches)[::-2])
+
+
+@pytest.mark.parametrize("shape", [(50, 50, 3), (2, 49, 50, 3), (2, 50, 50, 4), (2, 3, 50, 50)])
+def test_a_wrong_shape_is_refused(engine: Engine, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected uint8 \(n, 50, 50, 3\)"):
+        engine.predict(np.zeros(shape, dtype=np.uint8))
+
+
+def test_floats_are_refused(engine: Engine) -> None:
+    with pytest.raises(ValueError, match="patches are float32"):
+        engine.predict(np.zeros((1, 50, 50, 3), dtype=np.float32))  # type: ignore[arg-type]
+
+
+def test_glass_is_not_cancer(engine: Engine, package: ModelPackage) -> None:
+    glass = np.full((1, 50, 50, 3), 255, dtype=np.uint8)
+    half = package.golden().patches.copy()
+    assert engine.predict(glass)[0] < package.card.threshold.value / 2
+    half[:, :, 25:] = 255  # a white half must not turn every patch positive
+    assert np.mean(engine.predict(half) >= package.card.threshold.value) < 0.7
+
+
+def test_both_engines_agree(package: ModelPackage) -> None:
+    rng = np.random.default_rng(11)
+    many = rng.integers(0, 256, (40, 1, 1, 3)).astype(np.uint8).repeat(50, 1).repeat(50, 2)
+    one, two = (open_engine(package, name).predict(many) for name in ("keras", "openvino"))  # type: ignore[arg-type]
+    np.testing.assert_allclose(one, two, rtol=0, atol=package.card.engine_tolerance)
+
+
+def test_scanning_from_the_cache_never_imports_tensorflow(package: ModelPackage) -> None:
+    open_engine(package, "openvino")  # fills the cache
+    code = (
+        "import sys; from batchscan.scan.engines import open_engine;"
+        "from batchscan.stores.packages import open_package;"
+        f"e = open_engine(open_package({package.info.name!r}), 'openvino');"
+        "print(e.info.name, 'tensorflow' in sys.modules, 'keras' in sys.modules, "
+        "sys.modules.get('openvino_telemetry') is None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["openvino", "False", "False", "True"]
+
+
+class Fake:
+    """An engine that gives what it is told."""
+
+    info = EngineInfo("fake", "f32")
+    batch = 4
+
+    def __init__(self, p_idc: Any) -> None:
+        self._p_idc = p_idc
+
+    def predict(self, patches: Any) -> Any:
+        return self._p_idc[: len(patches)]
+
+
+@pytest.mark.parametrize("off", [0.01, np.nan])
+def test_an_engine_that_is_off_is_refused(package: ModelPackage, off: float, monkeypatch: Any) -> None:
+    wrong = package.golden().p_idc.copy()
+    wrong[3] += np.float32(off)
+    monkeypatch.setattr(engines, "_openvino", lambda *_: Fake(wrong))
+    with pytest.raises(ModelError, match="differs from the golden patches"):
+        open_engine(package, "openvino")
+
+
+def test_auto_falls_back_to_keras_and_says_why(package: ModelPackage, monkeypatch: Any, caplog: Any) -> None:
+    right = package.golden().p_idc
+    monkeypatch.setattr(engines, "_openvino", lambda *_: Fake(right + np.float32(0.1)))
+    monkeypatch.setattr(engines, "_keras", lambda *_: Fake(right))
+    with caplog.at_level(logging.WARNING):
+        assert open_engine(package).predict(package.golden().patches).tobytes() == right.tobytes()
+    assert "openvino isn't used: engine fake (f32) differs" in caplog.text
+
+
+def test_auto_takes_openvino(package: ModelPackage) -> None:
+    assert open_engine(package).info == EngineInfo("openvino", "f32")
+
+
+def test_an_openvino_that_is_not_installed_is_named(package: ModelPackage, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ModelError, match=r"openvino can't be imported.*pip install openvino"):
+        open_engine(package, "openvino")
+
+
+def test_an_unknown_engine_is_refused(package: ModelPackage) -> None:
+    with pytest.raises(UsageError, match="expected auto, keras or openvino"):
+        open_engine(package, "torch")  # type: ignore[arg-type]
+
+
+def test_versions_are_told_and_what_is_missing(monkeypatch: Any) -> None:
+    found = available_engines()
+    assert found["keras"].startswith("keras 3.")
+    assert found["openvino"].startswith("openvino 20")
+    monkeypatch.setenv("KERAS_BACKEND", "nosuchbackend")
+    assert available_engines()["keras"].startswith("missing: the package nosuchbackend isn't installed")
+
+
+def test_the_network_sees_full_batches_only() -> None:
+    seen = []
+
+    def logits(batch: Any) -> Any:
+        seen.append(len(batch))
+        return np.stack([np.zeros(len(batch)), batch[:, 0, 0, 0]], axis=1)
+
+    patches = np.arange(10, dtype=np.uint8)[:, None, None, None].repeat(8, 1).repeat(8, 2).repeat(3, 3)
+    p_idc = in_batches(patches, 8, 4, logits)
+    assert seen == [4, 4, 4]
+    np.testing.assert_allclose(p_idc, 1 / (1 + np.exp(-np.arange(10.0))), rtol=1e-6)

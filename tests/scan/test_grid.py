@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from batchscan.domain.errors import JobError
+from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
+from batchscan.domain.records import BoolArray, TissueMap
+from batchscan.scan.grid import Block, blocks, check_stride, cut_patches, scanned_cells, tissue_fractions
+
+WHOLE = PatchSpec(patch_px=50, um_per_px=8.0, stride=1.0)
+
+
+def tissue_map(mask: BoolArray, um_per_px: float) -> TissueMap:
+    return TissueMap(mask, np.zeros_like(mask), (255, 255, 255), um_per_px)
+
+
+def overlap(low: float, high: float, first: float, last: float) -> float:
+    return max(0.0, min(high, last) - max(low, first))
+
+
+def fraction_by_hand(tissue: TissueMap, grid: PatchGrid, um_per_px: float, row: int, col: int) -> float:
+    """Pixel by pixel, in micrometres."""
+    box, pixel = grid.cell_box(row, col).scaled(um_per_px), tissue.um_per_px
+    area = sum(
+        overlap(box.y, box.bottom, y * pixel, (y + 1) * pixel) * overlap(box.x, box.right, x * pixel, (x + 1) * pixel)
+        for y, x in np.argwhere(tissue.mask)
+    )
+    return area / (grid.step_px * um_per_px) ** 2
+
+
+masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
+
+
+@given(
+    mask=masks,
+    width_px=st.integers(1, 60),
+    height_px=st.integers(1, 60),
+    um_per_px=st.floats(0.3, 3.0),
+    overview_um_per_px=st.floats(1.0, 20.0),
+    patch_px=st.integers(8, 20),
+    stride=st.sampled_from([1.0, 0.5, 0.25]),
+)
+def test_fractions_are_those_counted_pixel_by_pixel(
+    mask: BoolArray,
+    width_px: int,
+    height_px: int,
+    um_per_px: float,
+    overview_um_per_px: float,
+    patch_px: int,
+    stride: float,
+) -> None:
+    tissue = tissue_map(mask, overview_um_per_px)
+    grid = PatchGrid.over(width_px, height_px, um_per_px, PatchSpec(patch_px, 1.0, stride))
+    fractions = tissue_fractions(tissue, grid, um_per_px)
+    assert fractions.dtype == np.float32
+    assert fractions.shape == (grid.n_rows, grid.n_cols)
+    for row, col in {(0, 0), (grid.n_rows - 1, grid.n_cols - 1), (grid.n_rows // 2, grid.n_cols // 3)}:
+        assert fractions[row, col] == pytest.approx(fraction_by_hand(tissue, grid, um_per_px, row, col), abs=1e-5)
+
+
+@given(mask=masks, um_per_px=st.floats(0.3, 3.0), patch_px=st.integers(1, 20))
+def test_fractions_times_cell_area_is_the_area_of_tissue(mask: BoolArray, um_per_px: float, patch_px: int) -> None:
+    rows, cols = mask.shape
+    tissue = tissue_map(mask, um_per_px * 4)
+    grid = PatchGrid.over(cols * 4, rows * 4, um_per_px, PatchSpec(patch_px, um_per_px, 1.0))
+    area_px = float(tissue_fractions(tissue, grid, um_per_px).sum(dtype=np.float64)) * grid.step_px**2
+    assert area_px == pytest.approx(mask.sum() * 16, rel=1e-5, abs=1e-3)
+
+
+def test_what_sticks_out_over_the_slide_is_no_tissue() -> None:
+    # 75 px wide and 50 high: the second patch is half outside, though the overview goes on there.
+    grid = PatchGrid.over(75, 50, 8.0, WHOLE)
+    fractions = tissue_fractions(tissue_map(np.ones((10, 10), dtype=np.bool_), 80.0), grid, 8.0)
+    assert fractions.tolist() == [[1.0, 0.5]]
+
+
+def test_a_cell_is_the_middle_of_its_patch_when_patches_overlap() -> None:
+    # Patches of 4 px every 2: the cell of patch (0, 0) is pixels 1 and 2 of each axis.
+    mask = np.zeros((6, 6), dtype=np.bool_)
+    mask[1:3, 1:3] = True
+    grid = PatchGrid.over(6, 6, 1.0, PatchSpec(4, 1.0, 0.5))
+    expected = np.zeros((3, 3))
+    expected[0, 0] = 1.0
+    np.testing.assert_array_equal(tissue_fractions(tissue_map(mask, 1.0), grid, 1.0), expected)
+
+
+def test_a_map_without_pixels_has_no_tissue() -> None:
+    grid = PatchGrid.over(100, 100, 8.0, WHOLE)
+    fractions = tissue_fractions(tissue_map(np.zeros((0, 0), dtype=np.bool_), 16.0), grid, 8.0)
+    np.testing.assert_array_equal(fractions, np.zeros((2, 2)))
+
+
+def test_scanned_cells_hold_the_least_fraction_and_come_row_by_row() -> None:
+    row, col = scanned_cells(np.array([[0.0, 0.1, 0.2], [0.5, 0.09, 1.0]], dtype=np.float32), 0.1)
+    assert row.tolist() == [0, 0, 1, 1]
+    assert col.tolist() == [1, 2, 0, 2]
+    assert row.dtype == col.dtype == np.int32
+
+
+cells = hnp.arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
+
+
+@given(scanned=cells, stride=st.sampled_from([1.0, 0.5]), block_px=st.integers(1, 600))
+def test_every_scanned_cell_is_in_exactly_one_block(scanned: BoolArray, stride: float, block_px: int) -> None:
+    row, col = scanned_cells(scanned.astype(np.float32), 0.5)
+    patch = PatchSpec(50, 8.0, stride)
+    found = blocks(row, col, patch, block_px)
+    places = [(int(r), int(c)) for block in found for r, c in zip(block.rows, block.cols, strict=True)]
+    assert sorted(places) == list(zip(row.tolist(), col.tolist(), strict=True))
+    side = max(1, block_px // round(50 * stride))
+    tiles = [(block.first_row // side, block.first_col // side) for block in found]
+    assert tiles == sorted(set(tiles))
+    for block in found:
+        assert (block.rows.min(), block.cols.min()) == (block.first_row, block.first_col)
+        assert (np.ptp(block.rows) + 1, np.ptp(block.cols) + 1) == (block.n_rows, block.n_cols)
+        assert len({*zip(block.rows // side, block.cols // side, strict=True)}) == 1
+        assert np.all(np.diff(block.rows.astype(np.int64) * 1000 + block.cols) > 0)
+
+
+def test_blocks_do_not_depend_on_the_order_of_the_cells() -> None:
+    rng = np.random.default_rng(0)
+    row, col = scanned_cells((rng.random((90, 70)) < 0.3).astype(np.float32), 0.5)
+    shuffled = rng.permutation(len(row))
+    for one, other in zip(blocks(row, col, WHOLE), blocks(row[shuffled], col[shuffled], WHOLE), strict=True):
+        np.testing.assert_array_equal(one.rows, other.rows)
+        np.testing.assert_array_equal(one.cols, other.cols)
+
+
+def test_no_cells_no_blocks() -> None:
+    none = np.zeros(0, dtype=np.int32)
+    assert blocks(none, none, WHOLE) == ()
+
+
+def test_a_block_is_read_with_all_its_patches() -> None:
+    # Level 0 at 2 um/px: a patch of 50 px at 8 um/px is 200 px there, every 100.
+    patch = PatchSpec(50, 8.0, 0.5)
+    grid = PatchGrid.over(10_000, 10_000, 2.0, patch)
+    block = Block(np.array([3, 5], np.int32), np.array([7, 4], np.int32), first_row=3, first_col=4, n_rows=3, n_cols=4)
+    assert block.read_box(grid) == Box(400.0, 300.0, 500.0, 400.0)
+    assert block.size_px(patch) == (100, 125)
+
+
+@given(scanned=cells, stride=st.sampled_from([1.0, 0.5, 0.25]), seed=st.integers(0, 99))
+def test_patches_are_what_slicing_the_slide_gives(scanned: BoolArray, stride: float, seed: int) -> None:
+    patch = PatchSpec(8, 8.0, stride)
+    step = round(8 * stride)
+    rows, cols = scanned.shape
+    slide = np.random.default_rng(seed).integers(0, 256, (rows * step + 8, cols * step + 8, 3), dtype=np.uint8)
+    row, col = scanned_cells(scanned.astype(np.float32), 0.5)
+    for block in blocks(row, col, patch, block_px=32):
+        height, width = block.size_px(patch)
+        top, left = block.first_row * step, block.first_col * step
+        patches = cut_patches(slide[top : top + height, left : left + width], block, patch)
+        expected = [
+            slide[r * step : r * step + 8, c * step : c * step + 8] for r, c in zip(block.rows, block.cols, strict=True)
+        ]
+        np.testing.assert_array_equal(patches, expected)
+        assert patches.flags.c_contiguous
+
+
+def test_pixels_of_another_size_are_refused() -> None:
+    (block,) = blocks(np.zeros(1, np.int32), np.zeros(1, np.int32), WHOLE)
+    with pytest.raises(ValueError, match=r"\(50, 49, 3\), expected \(50, 50, 3\)"):
+        cut_patches(np.zeros((50, 49, 3), np.uint8), block, WHOLE)
+
+
+@pytest.mark.parametrize("stride", [1.0, 0.5, 0.2, 0.02, 0.3])
+def test_strides_of_whole_pixels_are_allowed(stride: float) -> None:
+    check_stride(PatchSpec(50, 8.0, stride))
+
+
+@pytest.mark.parametrize(
+    ("stride", "nearest"), [(0.25, "0.24 or 0.26"), (0.33, "0.32 or 0.34"), (0.001, "0.02"), (0.999, "0.98 or 1")]
+)
+def test_a_stride_between_pixels_names_the_nearest_allowed(stride: float, nearest: str) -> None:
+    with pytest.raises(JobError, match=rf"stride {stride:g} .* use a stride of {nearest}$"):
+        check_stride(PatchSpec(50, 8.0, stride))
