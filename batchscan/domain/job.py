@@ -17,6 +17,14 @@ ENGINE_NAMES: tuple[str, ...] = get_args(EngineName)
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+MIN_TISSUE_FRACTION = 0.1
+"""A cell with at least this fraction of tissue is scanned, unless a job says otherwise.
+
+On the three complete whole mounts of the public set this keeps 99.9, 99.3 and 99.8 % of the published patches and every
+one with IDC. Twice as much loses about another 1 %; below .05 the rim that closing leaves lets neighbours in.
+"""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +49,7 @@ class PatchesSection(_Section):
     """Which patches are looked at."""
 
     stride: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    min_tissue: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    min_tissue: Annotated[float, Field(gt=0.0, le=1.0)] = MIN_TISSUE_FRACTION
     max_unreadable: Fraction = 0.01
 
 

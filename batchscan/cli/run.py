@@ -1,0 +1,131 @@
+"""`batchscan run` and `batchscan scan`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchscan.cli.progress import Display, display
+
+if TYPE_CHECKING:
+    from batchscan.domain.job import Job
+    from batchscan.domain.records import SlideOutcome
+    from batchscan.workflow.run import RunEvent
+
+EXIT_SOME_MISSING = 3
+_SCHEDULER = click.option(
+    "--scheduler", metavar="ADDR", help="An existing Dask scheduler (tcp://host:port) instead of this machine."
+)
+_FRESH = click.option("--fresh", is_flag=True, help="Redo everything, also what is already done.")
+
+
+@click.command()
+@click.argument("job", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder, instead of the job file's.")
+@_SCHEDULER
+@_FRESH
+def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> None:
+    """Run a job file: scan and report its slides.
+
+    The same command again does only what is missing. Example job files, commented key by key, are in jobs/.
+    """
+    from batchscan.domain.job import overridden, read_job  # noqa: PLC0415 - see the package's docstring
+
+    chosen = overridden(read_job(job), {"out": out and out.resolve(), "scheduler": scheduler})
+    follow(chosen, fresh=fresh)
+
+
+@click.command()
+@click.argument("slides", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SLIDE|ARCHIVE|MANIFEST...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Run folder.")
+@click.option("--model", metavar="NAME|DIR", help="Model package; `batchscan model list` shows those that ship.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), help="Positive from this p_idc on [default: the model card's]."
+)
+@click.option("--stride", type=click.FloatRange(0, 1, min_open=True), help="Fraction of a patch side [default: 1.0].")
+@click.option(
+    "--engine", type=click.Choice(["auto", "keras", "openvino"]), help="What runs the network [default: auto]."
+)
+@click.option("--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of the slides, if they don't say.")
+@_SCHEDULER
+@click.option("--workers", type=click.IntRange(1), help="Worker processes [default: one a core, as memory allows].")
+@click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
+@_FRESH
+def scan(
+    slides: tuple[Path, ...],
+    out: Path,
+    model: str | None,
+    threshold: float | None,
+    stride: float | None,
+    engine: str | None,
+    um_per_px: float | None,
+    scheduler: str | None,
+    workers: int | None,
+    *,
+    no_report: bool,
+    fresh: bool,
+) -> None:
+    """Scan slides and report each one's IDC extent.
+
+    SLIDE is a slide store (.ome.zarr) or a file that OpenSlide opens, ARCHIVE a folder that `batchscan ingest`
+    filled, MANIFEST a CSV with slide_id and path. The same command again does only what is missing.
+    """
+    from batchscan.domain.job import absolute, validated_job  # noqa: PLC0415 - see the package's docstring
+
+    given: dict[str, dict[str, Any]] = {
+        "slides": {"sources": slides, "um_per_px": um_per_px},
+        "model": {"package": model, "threshold": threshold, "engine": engine},
+        "patches": {"stride": stride},
+        "run": {"out": out, "scheduler": scheduler, "workers": workers},
+        "report": {"per_slide": not no_report},
+    }
+    sections = {name: {key: value for key, value in keys.items() if value is not None} for name, keys in given.items()}
+    follow(absolute(validated_job(sections, "the options"), Path.cwd()), fresh=fresh)
+
+
+def follow(job: Job, *, fresh: bool = False) -> None:
+    """Run a job, draw what happens, print where the results are; exit 3 if a slide failed or was excluded."""
+    from batchscan.workflow.run import run_job  # noqa: PLC0415 - see the package's docstring
+
+    with display("slides", "patches") as shown:
+        counts = _draw(run_job(job, fresh=fresh), shown)
+    click.echo(f"{job.run.out / 'index.html'}")
+    if counts["failed"] or counts["excluded"]:
+        raise click.exceptions.Exit(EXIT_SOME_MISSING)
+
+
+def _draw(events: Iterator[RunEvent], shown: Display) -> dict[str, int]:
+    from batchscan.scan.dispatch import BlockScanned, SlideSurveyed  # noqa: PLC0415 - see the package's docstring
+    from batchscan.workflow.run import RunEnded, RunPlanned, RunReady, SlideEnded  # noqa: PLC0415
+
+    counts: dict[str, int] = {}
+    for event in events:
+        match event:
+            case RunPlanned(folder, n_slides):
+                shown.line(f"{_slides(n_slides)} -> {folder}; starting workers")
+                shown.expect(jobs=n_slides)
+            case RunReady(workers, model, engine):
+                shown.line(f"workers: {workers}, model: {model}, engine: {engine.name} {engine.precision}")
+            case SlideSurveyed(_, n_patches):
+                shown.expect(units=n_patches)
+            case BlockScanned(_, n_patches):
+                shown.advance(units=n_patches)
+            case SlideEnded(outcome):
+                shown.advance(jobs=1)
+                _say_trouble(outcome, shown)
+            case RunEnded(_, ended):
+                counts = dict(ended)
+    shown.line(", ".join(f"{counts[name]} {name}" for name in ("asked", "done", "failed", "excluded")))
+    return counts
+
+
+def _slides(count: int) -> str:
+    return f"{count} slide" if count == 1 else f"{count} slides"
+
+
+def _say_trouble(outcome: SlideOutcome, shown: Display) -> None:
+    if outcome.reason:
+        shown.line(f"{outcome.slide_id}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")

@@ -1,0 +1,30 @@
+"""`batchscan status`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from batchscan.cli.progress import duration
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(run: Path, *, as_json: bool) -> None:
+    """Say how a run stands, live or finished: done, failed, excluded, remaining, time left."""
+    from batchscan.workflow.status import read_status  # noqa: PLC0415 - see the package's docstring
+
+    state = read_status(run)
+    if as_json:
+        click.echo(json.dumps(state.as_json()))
+        return
+    click.echo(f"{run}: {state.state}, started {state.started}")
+    counts = {"asked": state.asked, **state.counts, "remaining": state.remaining}
+    click.echo(", ".join(f"{n} {name}" for name, n in counts.items()))
+    if state.eta_s is not None:
+        click.echo(f"about {duration(state.eta_s)} left")
+    for row in state.troubles:
+        click.echo(f"  {row.slide_id}: {row.status.value} ({row.reason}): {row.sentence}")

@@ -1,0 +1,102 @@
+"""Machine -> what it has for the product, what is missing, and the remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from batchscan import __version__
+from batchscan.domain.errors import BatchscanError, OutputError
+from batchscan.report.render import pdf_library
+from batchscan.scan.engines import available_engines, open_engine
+from batchscan.stores.packages import DEFAULT_MODEL, open_package, shipped_models
+
+_LIBRARIES = ("openslide-bin", "zarr", "distributed", "pyarrow", "keras", "weasyprint", "matplotlib")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `missing` stops some command from working; `note` doesn't."""
+
+    name: str
+    state: Literal["ok", "missing", "note"]
+    text: str
+
+
+def examine() -> tuple[Finding, ...]:
+    """Look at everything; nothing is changed."""
+    return (
+        Finding("batchscan", "ok", f"{__version__}, Python {platform.python_version()} on {platform.platform()}"),
+        _machine(),
+        *_libraries(),
+        _pdf(),
+        *_engines(),
+        _gpus(),
+        *_models(),
+    )
+
+
+def _machine() -> Finding:
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    free_gb = shutil.disk_usage(".").free / 1e9
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    return Finding("machine", "ok", f"{cores} cores, {memory_gb:.0f} GB memory, {free_gb:.0f} GB free on this disk")
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in _LIBRARIES:
+        try:
+            yield Finding(name, "ok", version(name))
+        except PackageNotFoundError:
+            yield Finding(name, "missing", f"not installed; run: pip install {name}")
+
+
+def _pdf() -> Finding:
+    try:
+        return Finding("PDF", "ok", pdf_library())
+    except OutputError as error:
+        return Finding("PDF", "missing", str(error))
+
+
+def _engines() -> Iterator[Finding]:
+    try:
+        package = open_package(DEFAULT_MODEL)
+    except BatchscanError as error:
+        yield Finding("engines", "missing", f"none can prove itself: {error}")
+        return
+    for name, text in available_engines().items():
+        try:
+            info = open_engine(package, name).info
+        except BatchscanError as error:
+            yield Finding(f"engine {name}", "note", f"{text}; {error}")
+        else:
+            yield Finding(
+                f"engine {name}", "ok", f"{text}, {info.precision}, reproduces the golden patches of {DEFAULT_MODEL}"
+            )
+
+
+def _gpus() -> Finding:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return Finding("GPU", "note", "none found (no nvidia-smi); the CPU is used")
+    command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)  # noqa: S603 - fixed words
+    names = "; ".join(listed.stdout.split("\n")).strip("; ")
+    return Finding("GPU", "note", names or f"nvidia-smi answers: {listed.stderr.strip() or listed.stdout.strip()}")
+
+
+def _models() -> Iterator[Finding]:
+    for name in shipped_models():
+        try:
+            info = open_package(name).info
+        except BatchscanError as error:
+            yield Finding(f"model {name}", "missing", f"{error}; install batchscan again")
+        else:
+            yield Finding(f"model {name}", "ok", f"version {info.version}, sha256 {info.sha256[:12]}")

@@ -1,0 +1,51 @@
+"""Stored results -> heat maps and PDFs, first or again; needs neither model nor slide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from batchscan.domain.card import ModelCard
+from batchscan.domain.errors import OutputError, UsageError
+from batchscan.domain.records import Pictures, SlideResult
+from batchscan.report.figures import heatmap_png
+from batchscan.report.render import render_slide_report
+from batchscan.stores.atomic import write_atomically
+from batchscan.stores.results import HEATMAP, REPORT, RESULT, RunFolder, read_pictures, read_result
+
+
+def print_slide(
+    result: SlideResult, card: ModelCard, pictures: Pictures, folder: Path, generated: datetime, *, report: bool
+) -> None:
+    """Write heatmap.png and, if asked for, report.pdf into `folder`."""
+    with write_atomically(folder / HEATMAP, binary=True) as stream:
+        stream.write(heatmap_png(result, pictures))
+    if report:
+        render_slide_report(result, card, pictures, folder / REPORT, generated)
+
+
+def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> Iterator[Path]:
+    """Print the reports of committed results again; yields each PDF. Without ids, all of them.
+
+    Raises
+    ------
+    UsageError
+        If a slide has no committed result here.
+    OutputError
+        If there is nothing to print, or a stored result is damaged.
+    """
+    present = sorted(folder.parent.name for folder in run.path.glob(f"slides/*/{RESULT}"))
+    unknown = sorted(set(slide_ids) - set(present))
+    if unknown:
+        raise UsageError(
+            f"{run.path}: no result of slide {', '.join(unknown)}; there are: {', '.join(present) or 'none'}"
+        )
+    if not present:
+        raise OutputError(f"{run.path}: holds no results to print; give the folder that --out named")
+    card = run.read_card()
+    for slide_id in slide_ids or present:
+        folder = run.slide(slide_id)
+        result = read_result(folder)
+        print_slide(result, card, read_pictures(folder), folder, generated, report=True)
+        yield folder / REPORT

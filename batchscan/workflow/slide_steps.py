@@ -1,0 +1,266 @@
+"""One slide's way from its store to its staged result: the steps that a worker runs.
+
+survey -> scan each block -> finish. Each step may run twice and on any worker; only the staging folder is
+written to, and only the runner gives a staged result its name.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from batchscan.domain.digest import result_digest, scan_digest
+from batchscan.domain.errors import ModelError
+from batchscan.domain.geometry import PatchGrid
+from batchscan.domain.records import (
+    EngineInfo,
+    ModelInfo,
+    PatchTable,
+    Pictures,
+    ScanSettings,
+    SlideInfo,
+    SlideOutcome,
+    SlideRequest,
+    SlideResult,
+    SlideStatus,
+    Uint8Array,
+)
+from batchscan.evaluation.extent import count_patches, measure_extent
+from batchscan.report.gallery import choose_gallery
+from batchscan.scan.engines import Engine, open_engine
+from batchscan.scan.grid import Block
+from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
+from batchscan.stores.packages import open_package
+from batchscan.stores.pyramids import SlideStore, is_store, open_store
+from batchscan.stores.regions import write_regions
+from batchscan.stores.results import (
+    REGIONS,
+    REPORT,
+    RunFolder,
+    read_digests,
+    read_pictures,
+    read_result,
+    write_pictures,
+    write_result,
+)
+from batchscan.stores.summary import summary_numbers
+from batchscan.workflow.ingest import ingest_slide
+from batchscan.workflow.printing import print_slide
+
+# Patches kept besides the gallery's, spread over p_idc, so that a report with another threshold has pictures too.
+_SPREAD_P = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class SlideWork:
+    """Everything that the tasks of one slide need to know.
+
+    Parameters
+    ----------
+    request
+        The slide.
+    run
+        The run folder, on a disk that runner and workers share.
+    staged
+        A folder of this attempt's own, for the result in the making.
+    package
+        Shipped name or folder of the model package.
+    model, engine
+        What the runner found there; a worker that finds otherwise refuses.
+    settings
+        All that can change a number.
+    finest_um_per_px
+        Spacing that a vendor slide is stored at, if it is finer.
+    print_report
+        Whether a PDF is wanted.
+    fresh
+        Whether an earlier result must not be used again.
+    started
+        The run's start, the date on the page.
+    """
+
+    request: SlideRequest
+    run: RunFolder
+    staged: Path
+    package: str
+    model: ModelInfo
+    engine: EngineInfo
+    settings: ScanSettings
+    finest_um_per_px: float
+    print_report: bool
+    fresh: bool
+    started: datetime
+
+    @property
+    def slide_id(self) -> str:
+        """Whose work it is."""
+        return self.request.slide_id
+
+
+@dataclass(frozen=True)
+class SlideSurvey:
+    """What the survey found, and what is known from earlier: `survey` is None when no pixel is needed.
+
+    `unchanged` says that the committed result is exactly what would come out again.
+    """
+
+    info: SlideInfo
+    scan_digest: str
+    digest: str
+    survey: Survey | None
+    unchanged: bool
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks to scan."""
+        return self.survey.blocks if self.survey else ()
+
+
+@dataclass(frozen=True)
+class FinishedSlide:
+    """How a slide ended; `staged` is the result to commit, None where the committed one stands."""
+
+    outcome: SlideOutcome
+    staged: Path | None
+    numbers: Mapping[str, Any]
+
+
+def resolve_engine(package: str, name: str) -> EngineInfo:
+    """The engine that `name` (`auto` too) comes to on this worker, proven on the package's golden patches."""
+    return open_engine(open_package(package), name).info
+
+
+def survey(work: SlideWork) -> SlideSurvey:
+    """Open the slide; unless an earlier result can be used, find its tissue and lay the grid."""
+    store = _open(work)
+    info = _info(work, store)
+    scan = scan_digest(info, work.model, work.engine, work.settings)
+    digest = result_digest(scan, info, work.model, work.settings)
+    committed = None if work.fresh else read_digests(work.run.slide(work.slide_id))
+    if committed == (scan, digest) and _is_printed(work):
+        return SlideSurvey(info, scan, digest, survey=None, unchanged=True)
+    if committed is not None and committed[0] == scan:
+        return SlideSurvey(info, scan, digest, survey=None, unchanged=False)
+    found, overview = survey_slide(store, info, work.settings)
+    shutil.rmtree(work.staged, ignore_errors=True)
+    pictures = Pictures(overview.pixels, overview.tissue.um_per_px, overview.tissue.mask, {})
+    write_pictures(work.staged, pictures)
+    return SlideSurvey(info, scan, digest, found, unchanged=False)
+
+
+def scan(work: SlideWork, block: Block) -> BlockScores:
+    """Give each patch of a block its probability."""
+    store = _open(work)
+    grid = PatchGrid.over(store.width_px, store.height_px, store.spacing.um_per_px, work.settings.patch)
+    return scan_block(store, grid, block, work.settings.patch, _engine(work.package, work.model, work.engine))
+
+
+def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) -> FinishedSlide:
+    """Turn a slide's scores into a staged result: numbers, regions, pictures, report."""
+    clock = time.perf_counter()
+    if surveyed.unchanged:
+        result = read_result(work.run.slide(work.slide_id))
+        return FinishedSlide(_outcome(result), staged=None, numbers=summary_numbers(result))
+    table, facts, seconds, pictures = _scanned(work, surveyed, scores)
+    check_readable(surveyed.info, table, work.settings.max_unreadable)
+    result = SlideResult(
+        slide=surveyed.info,
+        model=work.model,
+        engine=work.engine,
+        settings=work.settings,
+        counts=count_patches(table, work.settings.threshold, work.settings.tolerance),
+        extent=measure_extent(table, surveyed.info.spacing, work.settings.threshold),
+        qc={**facts, "unreadable_share": float((~table.readable).mean()) if len(table) else None},
+        seconds=seconds,
+        scan_digest=surveyed.scan_digest,
+        digest=surveyed.digest,
+        table=table,
+    )
+    write_pictures(work.staged, pictures)
+    foci = result.extent.foci
+    write_regions(work.staged / REGIONS, work.slide_id, foci, work.settings.threshold, work.model)
+    print_slide(result, work.run.read_card(), pictures, work.staged, work.started, report=work.print_report)
+    write = time.perf_counter() - clock
+    total = sum(seconds.values()) + write
+    result = replace(result, seconds={**seconds, "write": write, "total": total})
+    write_result(work.staged, result)
+    return FinishedSlide(_outcome(result), work.staged, summary_numbers(result))
+
+
+def _open(work: SlideWork) -> SlideStore:
+    request = work.request
+    if is_store(request.path):
+        return open_store(request.path, request.spacing)
+    # What the request says of the spacing is about the vendor's pixels; the store made from them knows its own.
+    work.run.stores.mkdir(exist_ok=True)
+    return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px))
+
+
+def _info(work: SlideWork, store: SlideStore) -> SlideInfo:
+    return SlideInfo(
+        slide_id=work.slide_id,
+        patient_id=work.request.patient_id,
+        width_px=store.width_px,
+        height_px=store.height_px,
+        spacing=store.spacing,
+        fingerprint=store.fingerprint,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _engine(package: str, model: ModelInfo, engine: EngineInfo) -> Engine:
+    """One model a worker process, opened once, and the very one that the run records."""
+    opened = open_package(package)
+    if opened.info != model:
+        raise ModelError(
+            f"model {package}: this worker has sha256 {opened.info.sha256}, the run {model.sha256}; install one"
+        )
+    found = open_engine(opened, engine.name)
+    if found.info != engine:
+        raise ModelError(f"engine {engine.name}: this worker has {found.info.precision}, the run {engine.precision}")
+    return found
+
+
+def _is_printed(work: SlideWork) -> bool:
+    return not work.print_report or (work.run.slide(work.slide_id) / REPORT).is_file()
+
+
+def _scanned(
+    work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]
+) -> tuple[PatchTable, Mapping[str, Any], dict[str, float], Pictures]:
+    """Table, QC facts, seconds and pictures: from this scan, or from the committed one where only the rest changed."""
+    if surveyed.survey is None:
+        committed = work.run.slide(work.slide_id)
+        old = read_result(committed)
+        kept = {name: value for name, value in old.seconds.items() if name not in {"write", "total"}}
+        return old.table, old.qc, kept, read_pictures(committed)
+    table = patch_table(surveyed.survey, scores)
+    seconds = dict.fromkeys(("read", "tissue", "infer"), 0.0)
+    for part in (surveyed.survey.seconds, *(block.seconds for block in scores)):
+        for name, value in part.items():
+            seconds[name] += value
+    pictures = read_pictures(work.staged)
+    return table, surveyed.survey.qc, seconds, replace(pictures, patches=_close_ups(work, table))
+
+
+def _close_ups(work: SlideWork, table: PatchTable) -> dict[tuple[int, int], Uint8Array]:
+    """The gallery's patches at the finest spacing stored."""
+    chosen = [(item.row, item.col) for item in choose_gallery(table, work.settings.threshold)]
+    for p in _SPREAD_P:
+        chosen += [(item.row, item.col) for item in choose_gallery(table, p, n_each=2) if item.why == "uncertain"]
+    store = _open(work)
+    return {
+        place: store.read_box(table.grid.patch_box(*place), store.spacing.um_per_px) for place in dict.fromkeys(chosen)
+    }
+
+
+def _outcome(result: SlideResult) -> SlideOutcome:
+    if result.counts.tissue:
+        return SlideOutcome(result.slide.slide_id, SlideStatus.DONE)
+    return SlideOutcome(result.slide.slide_id, SlideStatus.DONE, "no_tissue", "no tissue was found on the slide")

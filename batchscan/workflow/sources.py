@@ -1,0 +1,63 @@
+"""What was named on the command line or in a job -> the slides asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from batchscan.domain.errors import UsageError
+from batchscan.domain.geometry import Spacing
+from batchscan.domain.records import SlideRequest
+from batchscan.stores.manifest import read_manifest
+from batchscan.stores.pyramids import is_store
+from batchscan.workflow.ingest_sources import SourceKind, find_sources
+
+MANIFEST = "manifest.csv"
+
+
+def find_slides(sources: Iterable[Path], spacing: Spacing | None) -> tuple[SlideRequest, ...]:
+    """The slides of archives, manifests, stores, slide files and folders of those, in the order named.
+
+    Parameters
+    ----------
+    sources
+        What was named.
+    spacing
+        An override for all of them, or None.
+
+    Raises
+    ------
+    UsageError
+        If a source doesn't exist, is a patch set, or two slides have one id.
+    ManifestError
+        If a manifest has wrong rows.
+    PatchSetError
+        If a folder holds no slides.
+    """
+    requests = [request for source in sources for request in _slides_of(source)]
+    by_id: dict[str, SlideRequest] = {}
+    for request in requests:
+        first = by_id.setdefault(request.slide_id.lower(), request)
+        if first is not request:
+            raise UsageError(
+                f"slide_id {request.slide_id!r} is asked for twice ({first.path} and {request.path}); "
+                "name each slide once, or give different ids in a manifest"
+            )
+    return tuple(replace(request, spacing=spacing) if spacing else request for request in requests)
+
+
+def _slides_of(source: Path) -> tuple[SlideRequest, ...]:
+    if not source.exists():
+        raise UsageError(f"{source}: doesn't exist; give a slide, an archive or a manifest")
+    if source.is_file() and source.suffix.lower() == ".csv":
+        return read_manifest(source)
+    if (source / MANIFEST).is_file() and not is_store(source):
+        return read_manifest(source / MANIFEST)
+    found = find_sources([source], (), None)
+    if any(each.kind is SourceKind.PATCHES for each in found):
+        raise UsageError(
+            f"{source}: is a patch set, not slides; re-assemble its slides first: "
+            f"batchscan ingest {source} --archive DIR, then scan DIR"
+        )
+    return tuple(each.request for each in found)

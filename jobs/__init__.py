@@ -1,0 +1,1 @@
+"""Job files of routine runs, as package data."""

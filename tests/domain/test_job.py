@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchscan.domain.errors import JobError
+from batchscan.domain.job import Job, known_keys, overridden, read_job
+
+JOBS = Path(__file__).parents[2] / "jobs"
+LEAST = '[slides]\nsources = ["a"]\n[run]\nout = "r"\n'
+
+
+def _job(folder: Path, text: str) -> Job:
+    file = folder / "job.toml"
+    file.write_text(text)
+    return read_job(file)
+
+
+def test_paths_are_taken_from_the_jobs_own_folder(tmp_path: Path) -> None:
+    job = _job(tmp_path, LEAST + '[model]\npackage = "models/mine"\n')
+    assert job.slides.sources == ((tmp_path / "a").resolve(),)
+    assert job.run.out == (tmp_path / "r").resolve()
+    assert job.model.package == str((tmp_path / "models/mine").resolve())
+
+
+def test_a_shipped_models_name_is_no_path(tmp_path: Path) -> None:
+    assert _job(tmp_path, LEAST).model.package == "published-cnn"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("[patches]\nstrid = 0.5\n", "unknown key 'patches.strid'; did you mean 'patches.stride'?"),
+        ("[modle]\nengine = 'auto'\n", "unknown key 'modle'; did you mean 'model'?"),
+        ("[patches]\nstride = 0.0\n", "key 'patches.stride' is 0.0"),
+        ("[model]\nengine = 'gpu'\n", "key 'model.engine' is 'gpu'"),
+        ("[model]\nthreshold = 1.5\n", "key 'model.threshold' is 1.5"),
+        ("[report]\nper_slide = 'perhaps'\n", "key 'report.per_slide'"),
+    ],
+)
+def test_a_wrong_key_is_named(tmp_path: Path, wrong: str, said: str) -> None:
+    with pytest.raises(JobError) as caught:
+        _job(tmp_path, LEAST + wrong)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"'patches.strid'.*'run.outt'.*'run.out' is missing|'run.out' is missing.*"):
+        _job(tmp_path, '[slides]\nsources = ["a"]\n[patches]\nstrid = 1\n[run]\noutt = "r"\n')
+
+
+@pytest.mark.parametrize("text", ["[slides\n", "\x00"])
+def test_what_is_not_toml_is_a_named_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(JobError, match="isn't valid TOML"):
+        _job(tmp_path, text)
+
+
+def test_a_missing_job_file_is_a_named_error(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="can't be read"):
+        read_job(tmp_path / "none.toml")
+
+
+def test_options_override_the_run_section(tmp_path: Path) -> None:
+    job = _job(tmp_path, LEAST)
+    assert overridden(job, {"out": None, "scheduler": None}) == job
+    assert overridden(job, {"out": tmp_path / "other", "scheduler": "tcp://h:1"}).run.scheduler == "tcp://h:1"
+    with pytest.raises(JobError, match=r"run\.scheduler"):
+        overridden(job, {"scheduler": "nonsense"})
+
+
+def test_the_overnight_job_is_valid_and_says_every_key_with_its_default(tmp_path: Path) -> None:
+    text = (JOBS / "overnight.toml").read_text()
+    job = _job(tmp_path, text)
+    defaults = _job(tmp_path, '[slides]\nsources = ["archive"]\n[run]\nout = "run"\n')
+    assert job == defaults
+    for key in known_keys():
+        assert f"{key.rsplit('.', maxsplit=1)[-1]}" in text, key
+
+
+def test_uncommenting_every_key_of_the_overnight_job_is_valid(tmp_path: Path) -> None:
+    lines = (JOBS / "overnight.toml").read_text().splitlines()
+    keys = {key.rsplit(".", maxsplit=1)[-1] for key in known_keys()}
+    bare = [line[2:] if line.startswith("# ") and line[2:].split(" =")[0] in keys else line for line in lines]
+    job = _job(tmp_path, "\n".join(bare))
+    assert (job.model.threshold, job.run.workers, job.slides.um_per_px) == (0.5, 2, 0.5)

@@ -1,0 +1,154 @@
+"""The whole job on the bundled slide, as a user starts it: real processes, real pixels, the shipped model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import zarr
+from command import Ran, batchscan
+from pypdf import PdfReader
+from scipy import ndimage
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, batchscan("demo", "--out", folder)
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    data = json.loads((folder / "run/slides/8863/result.json").read_text())
+    assert isinstance(data, dict)
+    return data
+
+
+def test_the_demo_prints_where_its_report_is(demo: tuple[Path, Ran]) -> None:
+    folder, ran = demo
+    report = folder.resolve() / "run/slides/8863/report.pdf"
+    assert str(report) in ran.out
+    assert report.stat().st_size < 2_000_000
+
+
+def test_the_archive_is_ome_zarr_with_its_reference_labels(demo: tuple[Path, Ran]) -> None:
+    archive = demo[0] / "archive"
+    store = zarr.open_group(archive / "8863.ome.zarr", mode="r")
+    image = store.attrs["ome"]["multiscales"][0]
+    assert [axis["name"] for axis in image["axes"]] == ["c", "y", "x"]
+    assert image["datasets"][0]["coordinateTransformations"][0]["scale"][1:] == [8.0, 8.0]
+    with (archive / "8863.reference.csv").open() as stream:
+        labels = list(csv.DictReader(stream))
+    assert len(labels) == 979
+    assert sum(row["label"] == "1" for row in labels) == 207
+
+
+def test_the_numbers_follow_from_the_patch_table(demo: tuple[Path, Ran]) -> None:
+    """Areas and foci by a second route: from patches.parquet alone."""
+    folder, _ = demo
+    result = _result(folder)
+    table = pq.read_table(folder / "run/slides/8863/patches.parquet").to_pydict()
+    tissue = np.array(table["tissue_fraction"])
+    positive = np.array(table["p_idc"]) >= result["threshold"]
+    extent, cell_mm2 = result["extent"], 0.4 * 0.4
+    assert result["counts"]["tissue"] == len(tissue)
+    assert result["counts"]["positive"] == positive.sum() > 0
+    assert math.isclose(extent["tissue_mm2"], tissue.sum() * cell_mm2, rel_tol=1e-5)
+    assert math.isclose(extent["idc_mm2"], tissue[positive].sum() * cell_mm2, rel_tol=1e-5)
+    assert math.isclose(extent["idc_fraction"], extent["idc_mm2"] / extent["tissue_mm2"], rel_tol=1e-9)
+    cells = np.zeros((max(table["row"]) + 1, max(table["col"]) + 1), np.bool_)
+    cells[np.array(table["row"])[positive], np.array(table["col"])[positive]] = True
+    assert extent["n_foci"] == ndimage.label(cells, np.ones((3, 3)))[1] == len(extent["foci"])
+    regions = json.loads((folder / "run/slides/8863/regions.geojson").read_text())
+    assert len(regions["features"]) == extent["n_foci"]
+
+
+def test_page_one_says_the_results_numbers(demo: tuple[Path, Ran]) -> None:
+    folder, _ = demo
+    extent = _result(folder)["extent"]
+    reader = PdfReader(folder / "run/slides/8863/report.pdf")
+    text = " ".join(reader.pages[0].extract_text().split())
+    for number in (f"{extent['idc_mm2']:.1f}", f"{extent['tissue_mm2']:.0f}", f"{extent['largest_focus_mm']:.1f}"):
+        assert number in text
+    assert all("research use only" in page.extract_text().lower() for page in reader.pages)
+
+
+def test_the_scan_knows_this_slide_better_than_chance_would(demo: tuple[Path, Ran]) -> None:
+    """Against ground truth that the model never saw; far below what it reaches, far above what a broken scan could."""
+    assert "979 labelled patches, 207 IDC" in demo[1].out
+    auroc = float(demo[1].out.split("AUROC ")[1].split(",")[0])
+    assert auroc > 0.85
+
+
+def test_a_second_time_nothing_is_done_again(demo: tuple[Path, Ran]) -> None:
+    folder, _ = demo
+    files = sorted((folder / "run/slides/8863").rglob("*.*"))
+    before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in files]
+    batchscan("scan", folder / "archive", "--out", folder / "run")
+    assert [(file.stat().st_mtime_ns, file.read_bytes()) for file in files] == before
+    assert _scanned_patches(folder) == 0
+
+
+def test_another_threshold_redoes_the_numbers_and_not_the_scan(demo: tuple[Path, Ran]) -> None:
+    folder, _ = demo
+    slide = folder / "run/slides/8863"
+    before, table = _result(folder), pq.read_table(slide / "patches.parquet")
+    batchscan("scan", folder / "archive", "--out", folder / "run", "--threshold", "0.9")
+    after = _result(folder)
+    assert _scanned_patches(folder) == 0
+    assert pq.read_table(slide / "patches.parquet").equals(table)
+    assert after["threshold"] == 0.9
+    assert after["counts"]["positive"] < before["counts"]["positive"]
+    assert after["scan_digest"] == before["scan_digest"]
+    assert after["digest"] != before["digest"]
+    batchscan("scan", folder / "archive", "--out", folder / "run")
+    same = _result(folder)
+    assert same["digest"] == before["digest"]
+    assert {k: v for k, v in same.items() if k != "seconds"} == {k: v for k, v in before.items() if k != "seconds"}
+
+
+def _scanned_patches(folder: Path) -> int:
+    with sqlite3.connect(folder / "run/ledger.sqlite") as ledger:
+        return int(ledger.execute("SELECT sum(n_scanned) FROM slides").fetchone()[0])
+
+
+def test_numbers_do_not_depend_on_the_number_of_workers(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder, _ = demo
+    batchscan("scan", folder / "archive" / "8863.ome.zarr", "--out", tmp_path, "--workers", "1", "--no-report")
+    one, two = (pq.read_table(run / "slides/8863/patches.parquet") for run in (tmp_path, folder / "run"))
+    assert one.equals(two)
+    assert not (tmp_path / "slides/8863/report.pdf").exists()
+
+
+def test_status_and_summary_account_for_every_slide(demo: tuple[Path, Ran]) -> None:
+    folder, _ = demo
+    state = json.loads(batchscan("status", folder / "run", "--json").out)
+    assert (state["state"], state["asked"], state["done"], state["remaining"]) == ("finished", 1, 1, 0)
+    with (folder / "run/summary.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["slide_id"], row["status"]) == ("8863", "done")
+    assert float(row["idc_mm2"]) == _result(folder)["extent"]["idc_mm2"]
+    run = json.loads((folder / "run/run.json").read_text())
+    assert run["counts"] == {"done": 1, "failed": 0, "excluded": 0, "remaining": 0, "asked": 1}
+    assert "slides/8863/report.pdf" in (folder / "run/index.html").read_text()
+
+
+def test_a_report_is_printed_again_without_slide_or_model(demo: tuple[Path, Ran]) -> None:
+    folder, _ = demo
+    report = folder / "run/slides/8863/report.pdf"
+    report.unlink()
+    archive = folder / "archive"
+    archive.rename(folder / "elsewhere")
+    try:
+        said = batchscan("report", folder / "run", "--slide", "8863").out
+    finally:
+        (folder / "elsewhere").rename(archive)
+    assert said.strip().endswith("report.pdf")
+    assert len(PdfReader(report).pages) >= 2
+    assert "no result of slide nobody" in batchscan("report", folder / "run", "--slide", "nobody", code=2).err
