@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 from command import Ran, batchscan
+from dask_processes import scheduler_with_a_worker
 from pypdf import PdfReader
 from scipy import ndimage
 
@@ -124,6 +129,41 @@ def test_numbers_do_not_depend_on_the_number_of_workers(demo: tuple[Path, Ran], 
     one, two = (pq.read_table(run / "slides/8863/patches.parquet") for run in (tmp_path, folder / "run"))
     assert one.equals(two)
     assert not (tmp_path / "slides/8863/report.pdf").exists()
+
+
+def test_workers_of_an_existing_scheduler_come_to_the_same(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder, _ = demo
+    with scheduler_with_a_worker() as address:
+        batchscan("scan", folder / "archive", "--out", tmp_path / "run", "--scheduler", address)
+    theirs, ours = (pq.read_table(run / "slides/8863/patches.parquet") for run in (tmp_path / "run", folder / "run"))
+    assert theirs.equals(ours)
+
+
+def test_a_job_file_runs_the_same(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder, _ = demo
+    job = (Path(__file__).parents[1] / "jobs" / "overnight.toml").read_text()
+    (tmp_path / "job.toml").write_text(job.replace('"archive"', f'"{folder / "archive"}"'))
+    ran = batchscan("run", tmp_path / "job.toml")
+    assert ran.out.strip() == str(tmp_path.resolve() / "run/index.html")
+    again = json.loads((tmp_path / "run/slides/8863/result.json").read_text())
+    assert again["digest"] == _result(folder)["digest"]
+
+
+def test_an_interrupted_run_keeps_its_state_and_goes_on(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    words = ["scan", demo[0] / "archive", "--out", tmp_path / "run", "--no-report"]
+    command = [sys.executable, "-m", "batchscan", *map(str, words)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        # The workers are there: slides are under way.
+        next(line for line in process.stderr if line.startswith("workers: "))
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    state = json.loads(batchscan("status", tmp_path / "run", "--json").out)
+    assert (state["state"], state["remaining"]) == ("interrupted", 1)
+    batchscan(*words)
+    assert json.loads(batchscan("status", tmp_path / "run", "--json").out)["done"] == 1
 
 
 def test_status_and_summary_account_for_every_slide(demo: tuple[Path, Ran]) -> None:

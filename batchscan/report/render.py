@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -20,6 +19,7 @@ from batchscan.domain.errors import OutputError
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.content import SlideContent, slide_content
 from batchscan.report.index import run_content
+from batchscan.stores.atomic import write_atomically
 
 _TEMPLATES = "batchscan.templates"
 _FACES = (("IBMPlexSans-Regular.ttf", 400), ("IBMPlexSans-SemiBold.ttf", 600))
@@ -43,7 +43,8 @@ def render_slide_report(
     """
     content = slide_content(result, card, generated, __version__)
     html = slide_html(content, _images(content, result, pictures))
-    _write(out_pdf, lambda temporary: print_pdf(html, temporary))
+    with write_atomically(out_pdf, binary=True) as stream:
+        print_pdf(html, stream)
     logger.debug("printed %s", out_pdf)
 
 
@@ -79,7 +80,8 @@ def render_run_index(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], 
         If the file can't be written.
     """
     html = _environment().get_template("run.html").render(content=run_content(run, rows, __version__))
-    _write(out_html, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+    with write_atomically(out_html) as stream:
+        stream.write(html)
 
 
 def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
@@ -95,7 +97,7 @@ def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
     return _environment().get_template("slide.html").render(content=content, images=images)
 
 
-def print_pdf(html: str, out_pdf: Path) -> None:
+def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
     """HTML for paper to a tagged PDF; only data: URIs are resolved, anything else stops the printing.
 
     Raises
@@ -114,7 +116,7 @@ def print_pdf(html: str, out_pdf: Path) -> None:
         HTML(string=html, url_fetcher=fetcher).write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, pdf_tags=True)
     except FatalURLFetchingError as error:
         raise OutputError(
-            f"{out_pdf.name}: not printed, its template asks for something outside the report ({error}): "
+            f"the report is not printed: its template asks for something outside the report ({error}): "
             "only data: URIs are allowed in templates"
         ) from error
 
@@ -157,18 +159,3 @@ def _font_faces() -> str:
 
 def _data_uri(media_type: str, payload: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(payload).decode('ascii')}"
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write to a temporary name beside `path`, then rename: a file that has its name is whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: can't be written ({error.strerror or error}): check that the folder exists, "
-            "is writable and has space"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

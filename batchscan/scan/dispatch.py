@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, KilledWorker, LocalCluster, as_completed, get_worker
+from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin, as_completed, get_worker
 from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
@@ -144,6 +145,17 @@ def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
         yield client
 
 
+class _LeaveInterruptsToTheRunner(WorkerPlugin):
+    """Ctrl-C reaches every process of the terminal; what it means is the runner's to say."""
+
+    name = "leave-interrupts-to-the-runner"
+
+    def setup(self, worker: Worker) -> None:
+        """Run in a worker process's main thread."""
+        del worker
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def _local_cluster(workers: int) -> Iterator[Client]:
     settings = {
@@ -163,6 +175,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         ) as cluster,
         Client(cluster) as client,
     ):
+        client.register_plugin(_LeaveInterruptsToTheRunner())
         yield client
 
 

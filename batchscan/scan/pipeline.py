@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,9 @@ from batchscan.scan.engines import Engine
 from batchscan.scan.grid import Block, blocks, cut_patches, scanned_cells, tissue_fractions
 from batchscan.scan.tissue import OVERVIEW_UM_PER_PX, find_tissue, is_greyscale, qc_facts
 from batchscan.stores.pyramids import SlideStore
+
+# An overview has at most so many pixels: a glass of 30 x 68 mm at the usual spacing.
+_OVERVIEW_PX = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,14 @@ def survey_slide(store: SlideStore, info: SlideInfo, settings: ScanSettings) -> 
         If the overview can't be read.
     """
     clock = time.perf_counter()
-    pixels = store.read_box(Box(0, 0, info.width_px, info.height_px), OVERVIEW_UM_PER_PX)
+    um_per_px = overview_um_per_px(info)
+    pixels = store.read_box(Box(0, 0, info.width_px, info.height_px), um_per_px)
     read = time.perf_counter() - clock
     if is_greyscale(pixels):
         raise UnsuitableColour(
             f"{info.slide_id}: is a greyscale image; the model needs an RGB scan of an H&E section: scan it in colour"
         )
-    tissue = find_tissue(pixels, OVERVIEW_UM_PER_PX)
+    tissue = find_tissue(pixels, um_per_px)
     grid = PatchGrid.over(info.width_px, info.height_px, info.spacing.um_per_px, settings.patch)
     fractions = tissue_fractions(tissue, grid, info.spacing.um_per_px)
     row, col = scanned_cells(fractions, settings.min_tissue)
@@ -106,6 +111,12 @@ def survey_slide(store: SlideStore, info: SlideInfo, settings: ScanSettings) -> 
         seconds={"read": read, "tissue": time.perf_counter() - clock - read},
     )
     return survey, Overview(pixels, tissue)
+
+
+def overview_um_per_px(info: SlideInfo) -> float:
+    """The spacing to look for tissue at: coarser than usual only where the glass is so large that memory would grow."""
+    area_um2 = info.width_px * info.height_px * info.spacing.um_per_px**2
+    return max(OVERVIEW_UM_PER_PX, math.sqrt(area_um2 / _OVERVIEW_PX))
 
 
 def scan_block(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec, engine: Engine) -> BlockScores:

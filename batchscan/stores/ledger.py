@@ -139,10 +139,20 @@ class Ledger:
                     for position, request in enumerate(requests)
                 ],
             )
+            # A runner that was killed could not end its attempts.
+            self._db.execute("UPDATE attempts SET ended = ?, status = 'interrupted' WHERE ended IS NULL", (now(),))
             self._db.execute("DELETE FROM run WHERE key = 'finished'")
             for key, value in facts.items():
                 self._set_fact(key, value)
             self._event("begin")
+
+    def interrupt(self) -> None:
+        """The runner stops before every slide has ended; those under way are pending again."""
+        with self._transaction():
+            running = SlideStatus.RUNNING
+            self._db.execute("UPDATE slides SET status = ? WHERE status = ?", (SlideStatus.PENDING, running))
+            self._db.execute("UPDATE attempts SET ended = ?, status = 'interrupted' WHERE ended IS NULL", (now(),))
+            self._event("interrupt")
 
     def finish(self) -> None:
         """Every slide has ended."""

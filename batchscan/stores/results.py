@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -33,6 +32,7 @@ from batchscan.domain.records import (
     SlideStatus,
 )
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.staging import check_writable, take_name
 
 RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
     "result.json",
@@ -97,16 +97,7 @@ class RunFolder:
         OutputError
             If it can't.
         """
-        try:
-            self.staging.mkdir(parents=True, exist_ok=True)
-            probe = self.staging / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            text = (
-                f"{self.path}: can't be written to ({error.strerror}); choose another --out or change its permissions"
-            )
-            raise OutputError(text) from error
+        check_writable(self.staging)
 
     def clear_staging(self) -> None:
         """Drop what an interrupted run left half-done."""
@@ -114,22 +105,9 @@ class RunFolder:
         self.staging.mkdir(parents=True, exist_ok=True)
 
     def commit(self, staged: Path, slide_id: str) -> Path:
-        """Give a staged result its name; an older result of the slide makes way.
-
-        The files are on disk before the name is: a folder under its final name is whole even after a power loss.
-        """
+        """Give a staged result its name; an older result of the slide makes way."""
         final = self.slide(slide_id)
-        for file in sorted(staged.rglob("*")):
-            _sync(file)
-        _sync(staged)
-        if final.exists():
-            old = staged.with_name(f"{staged.name}.old")
-            final.rename(old)
-            staged.rename(final)
-            shutil.rmtree(old)
-        else:
-            staged.rename(final)
-        _sync(final.parent)
+        take_name(staged, final)
         return final
 
     def set_aside(self, slide_id: str) -> None:
@@ -344,11 +322,3 @@ def _rings(regions: dict[str, Any]) -> list[Any]:
             tuple(tuple(tuple((float(x), float(y)) for x, y in ring) for ring in polygon) for polygon in polygons)
         )
     return outlines
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -37,8 +37,7 @@ def staged_folder(final: Path) -> Iterator[Path]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield partial
-        _sync(partial)
-        _take_name(partial, final)
+        take_name(partial, final)
     except OSError as error:
         raise _output_error(final, error) from error
     finally:
@@ -79,7 +78,12 @@ def _remove_abandoned(final: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _take_name(partial: Path, final: Path) -> None:
+def take_name(partial: Path, final: Path) -> None:
+    """Give a finished folder its final name on the same disk; what had the name before is replaced.
+
+    Everything is on the disk (fsync) before the name is given: a folder of that name is whole even after a power loss.
+    """
+    _sync(partial)
     if final.exists():
         old = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
         final.rename(old)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import uuid
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
@@ -98,7 +99,10 @@ def merge_ingest_table(archive: Path, rows: Iterable[IngestRow]) -> None:
 
 
 def _lines_with_store(manifest: Path) -> tuple[list[str], int]:
-    """The manifest's lines, blank where the store is gone (so that line numbers stay), and how many rows are left."""
+    """The manifest's lines without what is gone from the archive, and how many rows are left.
+
+    A line is blank where the store is gone (so that line numbers stay), and has no reference where that is.
+    """
     try:
         lines = manifest.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
@@ -106,14 +110,22 @@ def _lines_with_store(manifest: Path) -> tuple[list[str], int]:
     header = next(csv.reader(lines[:1]), [])
     if "path" not in header:
         return lines, len(lines)
-    column, n_kept = header.index("path"), 0
-    for number, line in enumerate(lines[1:], start=1):
-        cells = next(csv.reader([line]), [])
-        if len(cells) > column and not (manifest.parent / cells[column].strip()).exists():
-            lines[number] = "\n"
-        else:
-            n_kept += bool(cells)
-    return lines, n_kept
+    kept = [_present(line, header, manifest.parent) for line in lines[1:]]
+    return [*lines[:1], *kept], sum(bool(line.strip()) for line in kept)
+
+
+def _present(line: str, header: Sequence[str], archive: Path) -> str:
+    cells = next(csv.reader([line]), [])
+    if len(cells) != len(header):
+        return line
+    row = dict(zip(header, cells, strict=True))
+    if not (archive / row["path"].strip()).exists():
+        return "\n"
+    if row.get("reference") and not (archive / row["reference"].strip()).exists():
+        row["reference"] = ""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(row.values())
+    return text.getvalue()
 
 
 def _read_ingest_table(path: Path) -> list[IngestRow]:

@@ -156,7 +156,7 @@ def _patch_sources(path: Path) -> Iterator[Source]:
 
 
 def _source(kind: SourceKind, path: Path) -> Source:
-    slide_id = _visible(slide_id_of(path))
+    slide_id = slide_id_of(path)
     return Source(kind, SlideRequest(slide_id, slide_id, path))
 
 
@@ -164,11 +164,6 @@ def slide_id_of(path: Path) -> str:
     """The id of a slide that no manifest names: the file's name without its endings, other characters as `_`."""
     stem = re.sub(r"(\.ome)?\.[A-Za-z0-9]+$", "", path.name) or path.name
     return re.sub(r"[^A-Za-z0-9._-]", "_", stem).strip(".") or "slide"
-
-
-def _visible(slide_id: str) -> str:
-    """A leading dot would hide the store."""
-    return f"_{slide_id}" if slide_id.startswith(".") else slide_id
 
 
 def _with(source: Source, said: SlideRequest | None, spacing: Spacing | None) -> Source:

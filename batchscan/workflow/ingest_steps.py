@@ -115,8 +115,8 @@ def _plan_patches(source: Source, archive: Path) -> Step:
     facts = StoreFacts(request.slide_id, spacing, origin)
 
     def write(crew: Crew, on_pixels: OnPixels) -> None:
-        write_reference(reference, patch_set.reference(patient))
         write_pyramid(target, mount, facts, crew, on_pixels)
+        write_reference(reference, patch_set.reference(patient))
 
     done = reference.is_file() and _is_current(target, facts)
     n_px = mount.width_px * mount.height_px

@@ -227,10 +227,12 @@ class _Record:
 
     def close(self) -> dict[str, int]:
         """Print the tables; `finished` is said only when every slide has ended."""
-        rows = self.ledger.rows()
-        pending = sum(row.status in {SlideStatus.PENDING, SlideStatus.RUNNING} for row in rows)
-        if not pending:
+        pending = sum(row.status not in _ENDS for row in self.ledger.rows())
+        if pending:
+            self.ledger.interrupt()
+        else:
             self.ledger.finish()
+        rows = self.ledger.rows()
         write_summary(self.folder.path / "summary.csv", rows)
         counts = {name.value: sum(row.status is name for row in rows) for name in _ENDS}
         counts |= {"remaining": pending, "asked": len(rows)}

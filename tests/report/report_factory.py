@@ -34,6 +34,22 @@ CELL_MM = SIDE_PX * UM_PER_PX / 1000
 UNREADABLE = -1.0
 
 
+def make_table(p: np.ndarray, tissue_fraction: float | np.ndarray) -> PatchTable:
+    rows, cols = p.shape
+    grid = PatchGrid.over(cols * SIDE_PX, rows * SIDE_PX, UM_PER_PX, PatchSpec(SIDE_PX, UM_PER_PX, 1.0))
+    row, col = np.nonzero(~np.isnan(p))
+    values = p[row, col].astype(np.float32)
+    readable = values != UNREADABLE
+    return PatchTable(
+        grid=grid,
+        row=row.astype(np.int32),
+        col=col.astype(np.int32),
+        tissue_fraction=np.broadcast_to(tissue_fraction, p.shape)[row, col].astype(np.float32),
+        p_idc=np.where(readable, values, np.nan).astype(np.float32),
+        readable=readable,
+    )
+
+
 def make_result(
     p: np.ndarray,
     *,
@@ -44,19 +60,8 @@ def make_result(
     tissue_fraction: float | np.ndarray = 1.0,
 ) -> SlideResult:
     """`p` is (rows, cols): p_idc, NaN where there is no tissue, -1 where the patch could not be read."""
-    rows, cols = p.shape
-    grid = PatchGrid.over(cols * SIDE_PX, rows * SIDE_PX, UM_PER_PX, PatchSpec(SIDE_PX, UM_PER_PX, 1.0))
-    row, col = np.nonzero(~np.isnan(p))
-    values = p[row, col].astype(np.float32)
-    readable = values != UNREADABLE
-    table = PatchTable(
-        grid=grid,
-        row=row.astype(np.int32),
-        col=col.astype(np.int32),
-        tissue_fraction=np.broadcast_to(tissue_fraction, p.shape)[row, col].astype(np.float32),
-        p_idc=np.where(readable, values, np.nan).astype(np.float32),
-        readable=readable,
-    )
+    table = make_table(p, tissue_fraction)
+    grid, readable = table.grid, table.readable
     settings = ScanSettings(PatchSpec(SIDE_PX, UM_PER_PX, 1.0), 0.1, 0.2, threshold, tolerance)
     return SlideResult(
         slide=SlideInfo(
@@ -71,7 +76,7 @@ def make_result(
         engine=EngineInfo("openvino", "bf16"),
         settings=settings,
         counts=Counts(
-            grid=rows * cols,
+            grid=p.size,
             tissue=len(table),
             positive=int(table.positive(threshold).sum()),
             borderline=int((np.abs(table.p_idc[readable] - threshold) <= tolerance).sum()),

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
+from dask_processes import free_port, scheduler_with_a_worker
 from distributed import Client
 
 from batchscan.domain.errors import ClusterError, MissingSpacing, ModelError, UnreadableSlide
@@ -164,36 +160,8 @@ def test_a_slide_that_kills_its_worker_costs_that_slide() -> None:
     assert isinstance(last["fine"], SlideFinished)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def _process(*words: str) -> Iterator[None]:
-    command = [str(Path(sys.executable).with_name("dask")), *words]
-    # The steps above are pickled by name: these processes must find this file.
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
 def test_an_existing_scheduler_with_workers_of_its_own() -> None:
-    address = f"tcp://127.0.0.1:{_free_port()}"
-    with (
-        _process("scheduler", "--host", "127.0.0.1", "--port", address.rsplit(":", 1)[1], "--no-dashboard"),
-        _process("worker", address, "--nthreads", "1", "--no-dashboard"),
-        connect(address, workers=99) as client,
-    ):
+    with scheduler_with_a_worker() as address, connect(address, workers=99) as client:
         last = _last(list(run_slides(client, [Script("a"), Script("b")], STEPS)))
         assert {type(event) for event in last.values()} == {SlideFinished}, str(last["a"])
         assert len(client.nthreads()) == 1
@@ -202,7 +170,7 @@ def test_an_existing_scheduler_with_workers_of_its_own() -> None:
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batchscan.scan.dispatch._CONNECT_S", 1)
     began = time.monotonic()
-    address = f"tcp://127.0.0.1:{_free_port()}"
+    address = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(ClusterError, match=f"scheduler {address}: no answer"), connect(address, 1):
         pass
     assert time.monotonic() - began < 30

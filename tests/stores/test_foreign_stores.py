@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from store_files import edit_json, noise, scale_of, write_attributes, write_foreign
+
+from batchscan.domain.errors import (
+    ImplausibleSpacing,
+    MissingSpacing,
+    SlideError,
+    UnopenableSlide,
+    UnsuitableColour,
+)
+from batchscan.domain.geometry import Box, Spacing, SpacingSource
+from batchscan.stores.pyramids import open_store
+
+OPTION = Spacing(0.7, SpacingSource.OPTION)
+SMALL = noise(120, 200, seed=7)
+CYX = SMALL.transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize(
+    ("letters", "array"),
+    [
+        ("cyx", CYX),
+        ("yxc", SMALL),
+        ("tczyx", CYX[None, :, None]),
+        ("zcyx", CYX[None]),
+        ("cxy", SMALL.transpose(2, 1, 0)),
+    ],
+)
+def test_axes_may_stand_in_any_order(tmp_path: Path, version: str, letters: str, array: np.ndarray) -> None:
+    store = open_store(write_foreign(tmp_path / "f.zarr", [array], letters, version=version))
+    assert np.array_equal(store.read_box(Box(0, 0, 200, 120), 0.5), SMALL)
+    assert store.spacing == Spacing(0.5, SpacingSource.OME_ZARR)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_foreign_levels_are_used(tmp_path: Path, version: str) -> None:
+    coarse = np.full((3, 60, 100), 77, dtype=np.uint8)
+    store = open_store(write_foreign(tmp_path / "f.zarr", [CYX, coarse], version=version))
+    assert (store.read_box(Box(0, 0, 200, 120), 1.0) == 77).all()
+
+
+def test_a_level_whose_size_contradicts_its_scale_is_not_used(tmp_path: Path) -> None:
+    wrong = np.full((3, 40, 66), 77, dtype=np.uint8)
+    store = open_store(write_foreign(tmp_path / "f.zarr", [CYX, wrong]))
+    assert len(store.levels) == 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "um"),
+    [("micrometer", 0.25, 0.25), ("nanometer", 250.0, 0.25), ("millimeter", 0.002, 2.0), ("meter", 1e-6, 1.0)],
+)
+def test_units_are_converted(tmp_path: Path, unit: str, scale: float, um: float) -> None:
+    store = open_store(write_foreign(tmp_path / "f.zarr", [CYX], unit=unit, um=(scale,)))
+    assert store.spacing.um_per_px == pytest.approx(um)
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "error", "said"),
+    [
+        (None, 1.0, MissingSpacing, "has no unit"),
+        (None, 0.25, MissingSpacing, "has no unit"),
+        ("second", 0.25, MissingSpacing, "is in 'second'"),
+        ("micrometer", 352.8, ImplausibleSpacing, "352.8 um/px"),
+        ("meter", 1.0, ImplausibleSpacing, "1e+06 um/px"),
+    ],
+)
+def test_spacing_is_never_guessed(
+    tmp_path: Path, unit: str | None, scale: float, error: type[SlideError], said: str
+) -> None:
+    path = write_foreign(tmp_path / "f.zarr", [CYX], unit=unit, um=(scale,))
+    with pytest.raises(error) as caught:
+        open_store(path)
+    assert said in str(caught.value)
+    assert "--um-per-px" in str(caught.value)
+    assert open_store(path, OPTION).spacing == OPTION
+
+
+def test_pixels_that_are_not_square_are_refused(tmp_path: Path) -> None:
+    path = write_foreign(tmp_path / "f.zarr", [CYX])
+    for um_y, fine in ((0.505, True), (0.52, False)):
+        scale = [1.0, um_y, 0.5]
+        datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}]
+        edit_json(path / "zarr.json", lambda d, sets=datasets: multiscale_of(d).update(datasets=sets))
+        if fine:
+            assert open_store(path).spacing.um_per_px == pytest.approx(0.5025)
+        else:
+            with pytest.raises(ImplausibleSpacing, match=r"0.5 um/px along x and 0.52 along y"):
+                open_store(path)
+
+
+def test_a_scale_of_the_whole_image_counts_too(tmp_path: Path) -> None:
+    path = write_foreign(tmp_path / "f.zarr", [CYX])
+    common = [{"type": "scale", "scale": scale_of("cyx", 2.0)}]
+    edit_json(path / "zarr.json", lambda d: multiscale_of(d).update(coordinateTransformations=common))
+    assert open_store(path).spacing.um_per_px == pytest.approx(1.0)
+
+
+def test_rgba_is_laid_on_white(tmp_path: Path) -> None:
+    alpha = np.array([[0, 255, 51]], dtype=np.uint8)
+    rgba = np.stack([*np.full((3, 1, 3), 100, dtype=np.uint8), alpha])
+    store = open_store(write_foreign(tmp_path / "f.zarr", [rgba]))
+    # A fifth of 100 and four fifths of 255.
+    assert store.read_box(Box(0, 0, 3, 1), 0.5)[0, :, 0].tolist() == [255, 100, 224]
+
+
+@pytest.mark.parametrize(
+    ("array", "letters", "error", "said"),
+    [
+        (CYX[:1], "cyx", UnsuitableColour, "has 1 channels, expected RGB"),
+        (CYX[0], "yx", UnsuitableColour, "a greyscale image"),
+        (np.zeros((5, 8, 8), np.uint8), "cyx", UnsuitableColour, "has 5 channels"),
+        (CYX.astype(np.uint16), "cyx", UnopenableSlide, "expected uint8"),
+        (np.stack([CYX, CYX]), "zcyx", UnopenableSlide, "several planes {'z': 2}"),
+        (CYX, "cya", UnopenableSlide, "axes are c, y, a"),
+    ],
+)
+def test_what_is_no_rgb_plane_is_refused(
+    tmp_path: Path, array: np.ndarray, letters: str, error: type[SlideError], said: str
+) -> None:
+    with pytest.raises(error) as caught:
+        open_store(write_foreign(tmp_path / "f.zarr", [array], letters), OPTION)
+    assert said in str(caught.value)
+
+
+def multiscale_of(document: Any) -> Any:
+    return document["attributes"]["ome"]["multiscales"][0]
+
+
+@pytest.mark.parametrize("path", ["../other/0", "/etc", "0/../../other/0", "linked", "s3://bucket/0", "..\\other"])
+def test_a_dataset_outside_the_store_is_refused(tmp_path: Path, path: str) -> None:
+    write_foreign(tmp_path / "other", [CYX])
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+    (store / "linked").symlink_to(tmp_path / "other" / "0")
+    edit_json(store / "zarr.json", lambda d: multiscale_of(d)["datasets"][0].update(path=path))
+    with pytest.raises(UnopenableSlide, match="leads out of the store"):
+        open_store(store)
+
+
+@pytest.mark.parametrize("where", ["compressor", "filters"])
+def test_codecs_that_could_run_code_are_refused(tmp_path: Path, where: str) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX], version="0.4")
+    codec = {"id": "pickle", "protocol": 5}
+    edit_json(store / "0/.zarray", lambda d: d.update({where: codec if where == "compressor" else [codec]}))
+    with pytest.raises(UnopenableSlide, match="codec pickle is not one"):
+        open_store(store)
+
+
+def test_codecs_inside_a_shard_are_looked_at_too(tmp_path: Path) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX], shards=(3, 128, 256))
+    assert np.array_equal(open_store(store).read_box(Box(0, 0, 200, 120), 0.5), SMALL)
+    strange = {"name": "numcodecs.pickle", "configuration": {}}
+    edit_json(store / "0/zarr.json", lambda d: d["codecs"][0]["configuration"]["codecs"].append(strange))
+    with pytest.raises(UnopenableSlide, match=r"codec numcodecs\.pickle is not one"):
+        open_store(store)
+
+
+def test_a_groups_own_copy_of_array_documents_is_not_believed(tmp_path: Path) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+    copied = {"kind": "inline", "must_understand": False, "metadata": {"0": {"node_type": "array", "shape": [1]}}}
+    edit_json(store / "zarr.json", lambda d: d.update(consolidated_metadata=copied))
+    assert np.array_equal(open_store(store).read_box(Box(0, 0, 200, 120), 0.5), SMALL)
+
+
+def test_a_chunk_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+
+    def enlarge(document: Any) -> None:
+        document["shape"] = [3, 100_000, 100_000]
+        document["chunk_grid"]["configuration"]["chunk_shape"] = [3, 100_000, 100_000]
+
+    edit_json(store / "0/zarr.json", enlarge)
+    with pytest.raises(UnopenableSlide, match="at most 256 MiB"):
+        open_store(store)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["attributes"]["ome"].update(version="0.6"), "is OME-Zarr 0.6, expected 0.4 or 0.5"),
+        (lambda d: d["attributes"]["ome"].update(multiscales=[]), "no OME-Zarr image"),
+        (lambda d: d.update(attributes=[]), "no JSON object"),
+        (lambda d: d["attributes"].update(ome=3), "no OME-Zarr image"),
+        (lambda d: multiscale_of(d).update(datasets=[]), "multiscales.datasets"),
+        (lambda d: multiscale_of(d)["datasets"][0].pop("coordinateTransformations"), "multiscales.datasets.0"),
+        (lambda d: multiscale_of(d)["datasets"][0].update(coordinateTransformations=[]), "has no scale"),
+        (
+            lambda d: multiscale_of(d)["datasets"][0]["coordinateTransformations"][0].update(scale=[1, 0, 0]),
+            "multiscales.datasets.0.coordinateTransformations.0.scale.1",
+        ),
+        (
+            lambda d: multiscale_of(d)["datasets"][0]["coordinateTransformations"][0].update(scale=[1, 1]),
+            "expected one scale with a number for each of c, y, x",
+        ),
+        (lambda d: multiscale_of(d)["datasets"][0].update(path="7"), "no zarr array is there"),
+    ],
+)
+def test_broken_metadata_are_named(tmp_path: Path, change: Any, said: str) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+    edit_json(store / "zarr.json", change)
+    with pytest.raises(UnopenableSlide) as caught:
+        open_store(store)
+    assert said in str(caught.value)
+    assert str(store) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_documents_that_are_no_json_are_named(tmp_path: Path) -> None:
+    write_attributes(tmp_path / "f.zarr", {})
+    for text in ("{", "[1]", "\x00"):
+        (tmp_path / "f.zarr/zarr.json").write_text(text)
+        with pytest.raises(UnopenableSlide, match=r"zarr\.json"):
+            open_store(tmp_path / "f.zarr")
+
+
+def test_a_foreign_fingerprint_goes_with_the_content(tmp_path: Path) -> None:
+    one = write_foreign(tmp_path / "a.zarr", [CYX])
+    before = open_store(one).fingerprint
+    moved = one.rename(tmp_path / "b.zarr")
+    (moved / "zarr.json").touch()
+    assert open_store(moved).fingerprint == before
+    chunk = next(path for path in (moved / "0/c").rglob("*") if path.is_file())
+    content = bytearray(chunk.read_bytes())
+    content[10] ^= 1
+    chunk.write_bytes(content)
+    assert open_store(moved).fingerprint != before

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchscan.domain.errors import ManifestError
+from batchscan.domain.geometry import Spacing, SpacingSource
+from batchscan.domain.records import SlideRequest
+from batchscan.stores.manifest import read_manifest, write_manifest
+
+
+def _manifest(folder: Path, text: str) -> Path:
+    (folder / "a.svs").touch()
+    (folder / "b.svs").touch()
+    (folder / "a.csv").touch()
+    path = folder / "manifest.csv"
+    path.write_text(text)
+    return path
+
+
+def test_columns_become_fields_and_the_rest_attributes(tmp_path: Path) -> None:
+    path = _manifest(
+        tmp_path, "slide_id,path,patient_id,um_per_px,reference,site\nA,a.svs,P1,0.5,a.csv,north\nB,b.svs,,,,\n"
+    )
+    first, second = read_manifest(path)
+    assert first == SlideRequest(
+        "A", "P1", tmp_path / "a.svs", Spacing(0.5, SpacingSource.MANIFEST), tmp_path / "a.csv", {"site": "north"}
+    )
+    assert (second.patient_id, second.spacing, second.reference) == ("B", None, None)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    path = _manifest(tmp_path, "\ufeffslide_id,path\nA,a.svs\n")
+    assert read_manifest(path)[0].slide_id == "A"
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    rows = read_manifest(_manifest(tmp_path, "slide_id,path,um_per_px,site\nA,a.svs,0.2527,x\nB,b.svs,,\n"))
+    write_manifest(tmp_path / "again.csv", rows)
+    assert read_manifest(tmp_path / "again.csv") == rows
+
+
+@pytest.mark.parametrize("text", ["slide_id\nA\n", "path\na.svs\n", "", "a;b\n1;2\n"])
+def test_a_missing_column_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ManifestError, match=r"column (slide_id|path|slide_id and path) is missing"):
+        read_manifest(_manifest(tmp_path, text))
+
+
+def test_every_wrong_row_is_named_with_its_line(tmp_path: Path) -> None:
+    path = _manifest(
+        tmp_path,
+        "slide_id,path,um_per_px\nA,a.svs,\na,b.svs,\nC d,a.svs,\nE,../a.svs,\n"
+        "F,none.svs,\nG,a.svs,fine\nH,a.svs,352.8\nI,,\n",
+    )
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+    text = str(caught.value)
+    for said in (
+        "7 wrong rows",
+        "line 3: slide_id 'a' is also on line 2",
+        "line 4: slide_id 'C d' has characters",
+        "line 5: path '../a.svs' leads out of the manifest's folder",
+        "line 6: path 'none.svs' does not exist",
+        "line 7: um_per_px 'fine' is not a number",
+        "line 8: spacing 352.8 um/px",
+        "line 9: path is empty",
+    ):
+        assert said in text
+    assert "\n" not in text
+
+
+def test_a_symbolic_link_does_not_lead_out(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.svs"
+    outside.touch()
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    (folder / "link.svs").symlink_to(outside)
+    path = folder / "m.csv"
+    path.write_text("slide_id,path\nA,link.svs\n")
+    with pytest.raises(ManifestError, match="leads out of"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("slide_id", ["..", ".", "a/b", "", "é"])
+def test_an_id_that_is_no_plain_name_is_refused(tmp_path: Path, slide_id: str) -> None:
+    with pytest.raises(ManifestError, match="has characters other than"):
+        read_manifest(_manifest(tmp_path, f"slide_id,path\n{slide_id},a.svs\n"))
+
+
+def test_no_rows_and_no_file_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no slides"):
+        read_manifest(_manifest(tmp_path, "slide_id,path\n"))
+    with pytest.raises(ManifestError, match="can't be read"):
+        read_manifest(tmp_path / "none.csv")

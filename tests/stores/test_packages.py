@@ -1,0 +1,233 @@
+"""A model package is opened only when it is whole and what its card says."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batchscan.domain.errors import ModelError, OutputError
+from batchscan.stores import packages
+from batchscan.stores.packages import (
+    DEFAULT_MODEL,
+    Golden,
+    ModelPackage,
+    check_free,
+    open_package,
+    shipped_models,
+    write_package,
+)
+
+CARD: dict[str, Any] = {
+    "schema_version": 1,
+    "name": "tiny",
+    "version": "7",
+    "licence": "CC0-1.0",
+    "intended_use": "For the tests of this project.",
+    "limits": [],
+    "classes": ["not IDC", "IDC"],
+    "patch_px": 10,
+    "scale": {"um_per_px": 4.0, "how_known": "made up for a test"},
+    "input_px": 10,
+    "architecture": "none",
+    "recipe": {},
+    "training_data": "none",
+    "training_patients": ["a"],
+    "validation_patients": ["b"],
+    "performance": [],
+    "threshold": {"value": 0.5, "how_chosen": "made up for a test"},
+    "calibration": {"method": "none", "note": ""},
+    "engine_tolerance": 0.001,
+}
+
+
+def golden(count: int = 16) -> Golden:
+    patches = np.arange(count * 300, dtype=np.uint32).astype(np.uint8).reshape(count, 10, 10, 3)
+    return Golden(patches, np.linspace(0, 1, count, dtype=np.float32))
+
+
+def save_network(path: Path, layers: tuple[str, ...] = ("Dense",), extra: str | None = None) -> None:
+    config = {"class_name": "Sequential", "config": {"layers": [{"class_name": name} for name in layers]}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", b"weights")
+        if extra is not None:
+            archive.writestr(extra, b"more")
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> ModelPackage:
+    return write_package(tmp_path / "tiny", save_network, CARD, golden())
+
+
+def change_card(package: ModelPackage, change: Callable[[dict[str, Any]], object]) -> None:
+    path = package.path / "card.json"
+    card = json.loads(path.read_text())
+    change(card)
+    path.write_text(json.dumps(card))
+
+
+def test_a_written_package_is_read_back(package: ModelPackage, tmp_path: Path) -> None:
+    again = open_package(tmp_path / "tiny")
+    assert again == package
+    assert (again.info.name, again.info.version, len(again.info.sha256)) == ("tiny", "7", 64)
+    assert np.array_equal(again.golden().patches, golden().patches)
+    assert np.array_equal(again.golden().p_idc, golden().p_idc)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]
+
+
+def test_a_text_may_name_a_folder(package: ModelPackage) -> None:
+    assert open_package(str(package.path)) == package
+
+
+@pytest.mark.parametrize("name", ["model.keras", "card.json", "golden.npz"])
+def test_a_missing_file_is_named(package: ModelPackage, name: str) -> None:
+    (package.path / name).unlink()
+    with pytest.raises(ModelError, match=f"lacks {name}"):
+        open_package(package.path)
+
+
+def test_tampered_weights_are_refused(package: ModelPackage) -> None:
+    with zipfile.ZipFile(package.path / "model.keras", "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", b"other weights")
+    with pytest.raises(ModelError, match="weights were changed or damaged"):
+        open_package(package.path)
+
+
+@pytest.mark.parametrize("field", sorted(CARD))
+def test_every_missing_field_of_the_card_is_named(package: ModelPackage, field: str) -> None:
+    change_card(package, lambda card: card.pop(field))
+    with pytest.raises(ModelError, match=f"field {field} is missing"):
+        open_package(package.path)
+
+
+def test_a_field_missing_further_in_is_named(package: ModelPackage) -> None:
+    change_card(package, lambda card: card["scale"].pop("um_per_px"))
+    with pytest.raises(ModelError, match=r"field scale\.um_per_px is missing"):
+        open_package(package.path)
+
+
+def test_a_card_that_is_no_json_is_refused(package: ModelPackage) -> None:
+    (package.path / "card.json").write_bytes(b"\xff{")
+    with pytest.raises(ModelError, match="model card"):
+        open_package(package.path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x89HDF\r\n\x1a\n" + bytes(100), pickle.dumps({"weights": 1}), b""], ids=["h5", "pickle", "empty"]
+)
+def test_what_is_no_keras_archive_is_refused(package: ModelPackage, content: bytes) -> None:
+    (package.path / "model.keras").write_bytes(content)
+    with pytest.raises(ModelError, match=r"isn't a \.keras archive"):
+        open_package(package.path)
+
+
+def test_a_truncated_archive_is_refused(package: ModelPackage) -> None:
+    path = package.path / "model.keras"
+    path.write_bytes(path.read_bytes()[20:])
+    with pytest.raises(ModelError):
+        open_package(package.path)
+
+
+@pytest.mark.parametrize("layer", ["Lambda", "TFSMLayer", "TorchModuleWrapper"])
+def test_layers_that_carry_code_are_refused_without_loading_them(tmp_path: Path, layer: str) -> None:
+    with pytest.raises(ModelError, match=f"holds a {layer} layer"):
+        write_package(tmp_path / "bad", lambda path: save_network(path, ("Dense", layer)), CARD, golden())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_with_more_in_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="expected exactly"):
+        write_package(tmp_path / "bad", lambda path: save_network(path, extra="assets/code.py"), CARD, golden())
+
+
+def test_pickled_golden_patches_are_refused_unread(package: ModelPackage, tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+
+    class Touch:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (witness,))
+
+    np.savez(package.path / "golden.npz", patches=np.array([Touch()] * 16, dtype=object), p_idc=golden().p_idc)
+    with pytest.raises(ModelError, match=r"golden\.npz can't be read"):
+        open_package(package.path)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"patches": golden().patches},
+        {"patches": golden().patches, "p_idc": golden().p_idc[:15]},
+        {"patches": golden().patches.astype(np.float32), "p_idc": golden().p_idc},
+        {"patches": golden().patches[:, :9], "p_idc": golden().p_idc},
+        {"patches": golden().patches, "p_idc": golden().p_idc + np.float32(0.5)},
+        {"patches": golden().patches, "p_idc": np.full(16, np.nan, dtype=np.float32)},
+        {"patches": golden(15).patches, "p_idc": golden(15).p_idc},
+    ],
+    ids=["no p_idc", "lengths", "dtype", "size", "above 1", "nan", "too few"],
+)
+def test_incomplete_golden_patches_are_refused(package: ModelPackage, arrays: dict[str, Any]) -> None:
+    np.savez(package.path / "golden.npz", **arrays)
+    with pytest.raises(ModelError, match=r"golden\.npz"):
+        open_package(package.path)
+
+
+def test_an_unknown_name_lists_what_there_is_and_the_nearest() -> None:
+    with pytest.raises(ModelError, match=rf"no model 'publishd-cn'.*{DEFAULT_MODEL}.*nearest name is {DEFAULT_MODEL}"):
+        open_package("publishd-cn")
+
+
+def test_a_file_is_no_package(package: ModelPackage) -> None:
+    with pytest.raises(ModelError, match="is a file: expected a model package"):
+        open_package(package.path / "model.keras")
+
+
+def test_a_package_is_never_overwritten(package: ModelPackage) -> None:
+    before = {path.name: path.read_bytes() for path in package.path.iterdir()}
+    with pytest.raises(OutputError, match="never overwritten"):
+        write_package(package.path, save_network, {**CARD, "version": "8"}, golden())
+    assert {path.name: path.read_bytes() for path in package.path.iterdir()} == before
+
+
+def test_a_place_below_a_file_is_refused(package: ModelPackage) -> None:
+    with pytest.raises(OutputError, match="can't be written"):
+        check_free(package.path / "card.json" / "model")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    def full_disk(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OutputError, match="No space left"):
+        write_package(tmp_path / "tiny", full_disk, CARD, golden())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shipped_default_is_whole_and_honest() -> None:
+    assert DEFAULT_MODEL in shipped_models()
+    for name in shipped_models():
+        package = open_package(name)
+        card = package.card
+        used = {*card.training_patients, *card.validation_patients}
+        tested = {one.patient_id for one in card.performance if one.used_for == "test"}
+        assert package.info.name == name
+        assert "8863" in tested
+        assert not used & tested
+        assert not set(card.training_patients) & set(card.validation_patients)
+        assert "inferred" in card.scale.how_known
+        assert package.network_path.stat().st_size < 17_000_000
+
+
+def test_opening_needs_no_keras() -> None:
+    assert "keras" not in vars(packages)

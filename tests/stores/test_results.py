@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from batchscan.domain.errors import OutputError
+from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.records import (
+    Counts,
+    EngineInfo,
+    Extent,
+    Focus,
+    ModelInfo,
+    PatchTable,
+    Pictures,
+    ScanSettings,
+    SlideInfo,
+    SlideResult,
+)
+from batchscan.stores.regions import write_regions
+from batchscan.stores.results import (
+    RunFolder,
+    read_digests,
+    read_pictures,
+    read_result,
+    write_pictures,
+    write_result,
+)
+
+PATCH = PatchSpec(50, 8.0, 1.0)
+CONTRACT = set("schema_version status slide model engine threshold patch counts extent qc seconds digest".split())
+SLIDE = set("slide_id patient_id width_px height_px um_per_px um_per_px_source fingerprint".split())
+RING = ((0.0, 0.0), (50.0, 0.0), (50.0, 50.0), (0.0, 50.0), (0.0, 0.0))
+
+
+def _result() -> SlideResult:
+    grid = PatchGrid.over(120, 60, 8.0, PATCH)
+    table = PatchTable(
+        grid=grid,
+        row=np.array([0, 0, 1], np.int32),
+        col=np.array([0, 2, 1], np.int32),
+        tissue_fraction=np.array([1.0, 0.25, 0.5], np.float32),
+        p_idc=np.array([0.9, np.nan, 0.1], np.float32),
+        readable=np.array([True, False, True]),
+    )
+    focus = Focus(0.16, 0.57, 0.56, (0, 0, 50, 50), (25.0, 25.0), 0.9, 1, touches_edge=True, rings_px=((RING,),))
+    extent = Extent(
+        tissue_mm2=0.28,
+        unreadable_mm2=0.04,
+        idc_mm2=0.16,
+        idc_fraction=0.16 / 0.24,
+        n_foci=1,
+        largest_focus_mm=0.57,
+        perpendicular_mm=0.56,
+        field_extent_mm=None,
+        touches_edge=True,
+        foci=(focus,),
+        undefined={"field_extent_mm": "a test"},
+    )
+    return SlideResult(
+        slide=SlideInfo("S", "P", 120, 60, Spacing(8.0, SpacingSource.OPTION), "sha256:ab"),
+        model=ModelInfo("m", "1", "cd"),
+        engine=EngineInfo("keras", "f32"),
+        settings=ScanSettings(PATCH, 0.05, 0.01, 0.5, 1e-4),
+        counts=Counts(6, 3, 1, 0, 1),
+        extent=extent,
+        qc={"tissue_share": 0.4, "background_rgb": [255, 255, 255], "focus": None},
+        seconds={"read": 0.1, "tissue": 0.1, "infer": 0.1, "write": 0.1, "total": 0.4},
+        scan_digest="sha256:1",
+        digest="sha256:2",
+        table=table,
+    )
+
+
+def _written(folder: Path) -> SlideResult:
+    result = _result()
+    write_result(folder, result)
+    write_regions(folder / "regions.geojson", "S", result.extent.foci, 0.5, result.model)
+    return result
+
+
+def test_a_result_is_read_back_as_it_was(tmp_path: Path) -> None:
+    result = _written(tmp_path)
+    again = read_result(tmp_path)
+    np.testing.assert_equal(
+        [getattr(again.table, name) for name in ("row", "col", "tissue_fraction", "p_idc", "readable")],
+        [getattr(result.table, name) for name in ("row", "col", "tissue_fraction", "p_idc", "readable")],
+    )
+    assert again.table.grid == result.table.grid
+    assert replace(again, table=result.table) == result
+    assert read_digests(tmp_path) == ("sha256:1", "sha256:2")
+
+
+def test_result_json_has_what_the_contract_promises(tmp_path: Path) -> None:
+    _written(tmp_path)
+    data = json.loads((tmp_path / "result.json").read_text())
+    assert set(data) >= CONTRACT
+    assert set(data["slide"]) == SLIDE
+    assert data["patch"] == {"patch_px": 50, "um_per_px": 8.0, "stride": 1.0, "side_px": 50.0}
+    assert set(data["counts"]) == {"grid", "tissue", "positive", "borderline", "unreadable"}
+    assert data["extent"]["field_extent_mm"] is None
+    assert data["extent"]["undefined"] == {"field_extent_mm": "a test"}
+    assert data["extent"]["foci"][0]["bbox_px"] == [0, 0, 50, 50]
+    assert "rings_px" not in data["extent"]["foci"][0]
+
+
+def test_the_patch_table_is_a_row_a_patch_with_null_where_unreadable(tmp_path: Path) -> None:
+    _written(tmp_path)
+    table = pq.read_table(tmp_path / "patches.parquet")
+    assert table.column_names == ["x_px", "y_px", "row", "col", "tissue_fraction", "p_idc", "readable"]
+    assert table["x_px"].to_pylist() == [0.0, 100.0, 50.0]
+    assert table["p_idc"].to_pylist() == [pytest.approx(0.9), None, pytest.approx(0.1)]
+    assert float(table.schema.metadata[b"side_px"]) == 50.0
+    assert float(table.schema.metadata[b"um_per_px"]) == 8.0
+
+
+def test_nan_never_reaches_json(tmp_path: Path) -> None:
+    result = _result()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_result(tmp_path, replace(result, extent=replace(result.extent, idc_mm2=float("nan"))))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_come_back(tmp_path: Path) -> None:
+    overview = np.full((20, 30, 3), 200, np.uint8)
+    tissue = np.zeros((20, 30), np.bool_)
+    tissue[3:9, 4:20] = True
+    write_pictures(tmp_path, Pictures(overview, 16.0, tissue, {(3, 12): np.full((50, 50, 3), 90, np.uint8)}))
+    again = read_pictures(tmp_path)
+    assert again.overview_um_per_px == 16.0
+    assert again.overview.shape == (20, 30, 3)
+    assert (again.tissue == tissue).all()
+    assert abs(int(again.patches[3, 12].mean()) - 90) <= 1
+
+
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    _written(tmp_path)
+    (tmp_path / "patches.parquet").write_bytes(b"PAR1")
+    with pytest.raises(OutputError, match="scan the slide again"):
+        read_result(tmp_path)
+    (tmp_path / "result.json").write_text("{")
+    assert read_digests(tmp_path) is None
+
+
+def test_committing_replaces_the_older_result_as_a_whole(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.create()
+    for text in ("old", "new"):
+        staged = run.staging / "S"
+        (staged / "pictures").mkdir(parents=True)
+        (staged / text).write_text(text)
+        final = run.commit(staged, "S")
+    assert sorted(file.name for file in final.iterdir()) == ["new", "pictures"]
+    assert list(run.staging.iterdir()) == []
+
+
+def test_a_result_that_no_longer_holds_is_out_of_sight_but_kept(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.create()
+    run.slide("S").mkdir()
+    (run.slide("S") / "result.json").write_text("{}")
+    run.set_aside("S")
+    assert not run.slide("S").exists()
+    assert len(list(tmp_path.rglob("result.json"))) == 1
+
+
+def test_a_read_only_folder_is_named() -> None:
+    # /proc lets nobody make folders, not even root.
+    with pytest.raises(OutputError, match="can't be written"):
+        RunFolder(Path("/proc/run")).create()
+
+
+def test_a_file_in_the_place_of_the_run_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(OutputError, match="run.* can't be written"):
+        RunFolder(tmp_path / "run").create()

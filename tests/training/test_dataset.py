@@ -1,0 +1,110 @@
+"""Patients never meet between the parts of a split, and weights keep a large one from ruling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchscan.domain.errors import PatchSetError
+from batchscan.training.dataset import LabelledPatches, balanced_weights, split_patients
+
+
+def labelled(**counts: tuple[int, int]) -> LabelledPatches:
+    """Patients with (negatives, positives)."""
+    patient = [name for name, both in counts.items() for _ in range(sum(both))]
+    label = [value for both in counts.values() for value in (0,) * both[0] + (1,) * both[1]]
+    return LabelledPatches(np.zeros((len(label), 2, 2, 3), np.uint8), np.array(label), np.array(patient))
+
+
+def split(patches: LabelledPatches, holdout: Any = (), validation: Any = (), seed: int = 0) -> Any:
+    return split_patients(patches, holdout, validation, 0.2, seed)
+
+
+def test_classes_weigh_the_same_and_patients_by_the_root_of_their_patches() -> None:
+    patches = labelled(a=(16, 0), b=(4, 1), c=(0, 9))
+    weights = balanced_weights(patches, 0.5)
+
+    def of(patient: str, label: int) -> float:
+        return float(weights[(patches.patient == patient) & (patches.label == label)].sum())
+
+    assert weights.mean() == pytest.approx(1.0)
+    assert weights[patches.label == 1].sum() == pytest.approx(weights[patches.label == 0].sum())
+    assert of("a", 0) / of("b", 0) == pytest.approx(4 / 2)
+    assert of("c", 1) / of("b", 1) == pytest.approx(3 / 1)
+
+
+def test_exponent_one_counts_patches_and_zero_counts_patients() -> None:
+    patches = labelled(a=(16, 0), b=(4, 5))
+    assert np.ptp(balanced_weights(patches, 1.0)[patches.label == 0]) == pytest.approx(0.0)
+    by_patient = balanced_weights(patches, 0.0)
+    assert by_patient[:16].sum() == pytest.approx(by_patient[16:20].sum())
+
+
+def test_contrast_draws_a_patients_two_shares_together() -> None:
+    # With exponent 1: of class 0, b has 1/4; of class 1, b has 3/4. Both become 1/2.
+    patches = labelled(a=(6, 0), b=(2, 6), c=(0, 2))
+    weights = balanced_weights(patches, 1.0, contrast=1.0)
+    b = patches.patient == "b"
+    # a keeps 3/4 and c 1/4 before each class is brought to the same total.
+    assert weights[b & (patches.label == 0)].sum() / weights[patches.label == 0].sum() == pytest.approx(0.5 / 1.25)
+    assert weights[b & (patches.label == 1)].sum() / weights[patches.label == 1].sum() == pytest.approx(0.5 / 0.75)
+    assert weights[patches.label == 1].sum() == pytest.approx(weights[patches.label == 0].sum())
+
+
+PATIENTS = st.dictionaries(
+    st.text("abcdefgh", min_size=1, max_size=2), st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=9
+).map(lambda counts: {name: both for name, both in counts.items() if sum(both)})
+
+
+@given(PATIENTS, st.integers(0, 5))
+@settings(max_examples=150, deadline=None)
+def test_a_drawn_split_is_disjoint_whole_and_has_both_classes_or_is_refused(counts: Any, seed: int) -> None:
+    patches = labelled(**counts)
+    try:
+        parts = split(patches, seed=seed)
+    except PatchSetError:
+        return
+    assert not set(parts.training) & set(parts.validation)
+    assert {*parts.training, *parts.validation} == set(counts)
+    assert patches.of(parts.training).has_both_classes()
+    assert patches.of(parts.validation).has_both_classes()
+
+
+def test_two_patients_with_both_classes_are_enough() -> None:
+    assert len(split(labelled(a=(3, 3), b=(3, 3))).validation) == 1
+
+
+def test_the_seed_decides_the_draw() -> None:
+    patches = labelled(**dict.fromkeys("abcdefghij", (5, 5)))
+    assert split(patches, seed=1) == split(patches, seed=1)
+    assert len({split(patches, seed=seed).validation for seed in range(8)}) > 1
+
+
+def test_holdout_and_named_validation_are_kept() -> None:
+    patches = labelled(a=(3, 3), b=(3, 3), c=(3, 3), d=(0, 4))
+    parts = split(patches, holdout=("c",), validation=("b",))
+    assert (parts.training, parts.validation, parts.test) == (("a", "d"), ("b",), ("c",))
+
+
+@pytest.mark.parametrize(
+    ("counts", "holdout", "validation", "told"),
+    [
+        ({"a": (3, 3), "b": (3, 3)}, ("zz",), (), "holdout names zz, which the patch set doesn't have; it has a, b"),
+        ({"a": (3, 3), "b": (3, 3)}, (), ("zz",), "validation_patients names zz"),
+        ({"a": (3, 3), "b": (3, 3)}, ("b",), ("b",), "patient b is named as holdout and in validation_patients"),
+        ({"a": (3, 0), "b": (3, 0)}, (), (), "patches of class 0 only: both classes, 0 and 1, are needed"),
+        ({"a": (3, 3)}, (), (), "single patient to train with"),
+        ({"a": (3, 3), "b": (3, 3)}, ("b",), (), "single patient to train with"),
+        ({"a": (3, 3), "b": (3, 3)}, ("a", "b"), (), r"left for training \(none\)"),
+        ({"a": (3, 0), "b": (0, 3)}, (), (), "one class only"),
+        ({"a": (3, 3), "b": (0, 3)}, (), ("b",), r"the validation patients \(b\) have patches of one class only"),
+        ({"a": (3, 3), "b": (0, 3)}, (), ("a",), r"the training patients \(b\) have patches of one class only"),
+    ],
+)
+def test_what_cannot_serve_is_named(counts: Any, holdout: Any, validation: Any, told: str) -> None:
+    with pytest.raises(PatchSetError, match=told):
+        split(labelled(**counts), holdout, validation)
