@@ -122,7 +122,7 @@ def test_the_method_page_names_what_made_the_numbers(tmp_path: Path) -> None:
         "validation (optimistic) 712 55 0.953 0.604 0.871 0.836 0.906",
         "test 979 207 0.941 not defined 0.881 1.000 >0.999",
         "16 patients",
-        "total 5.30 s",
+        "infer 1.50 s",
     ):
         assert text in method
 

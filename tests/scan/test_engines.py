@@ -74,7 +74,7 @@ def test_a_wrong_shape_is_refused(engine: Engine, shape: tuple[int, ...]) -> Non
 
 def test_floats_are_refused(engine: Engine) -> None:
     with pytest.raises(ValueError, match="patches are float32"):
-        engine.predict(np.zeros((1, 50, 50, 3), dtype=np.float32))  # type: ignore[arg-type]
+        engine.predict(np.zeros((1, 50, 50, 3), dtype=np.float32))
 
 
 def test_glass_is_not_cancer(engine: Engine, package: ModelPackage) -> None:
@@ -88,7 +88,7 @@ def test_glass_is_not_cancer(engine: Engine, package: ModelPackage) -> None:
 def test_both_engines_agree(package: ModelPackage) -> None:
     rng = np.random.default_rng(11)
     many = rng.integers(0, 256, (40, 1, 1, 3)).astype(np.uint8).repeat(50, 1).repeat(50, 2)
-    one, two = (open_engine(package, name).predict(many) for name in ("keras", "openvino"))  # type: ignore[arg-type]
+    one, two = (open_engine(package, name).predict(many) for name in ("keras", "openvino"))
     np.testing.assert_allclose(one, two, rtol=0, atol=package.card.engine_tolerance)
 
 
@@ -148,7 +148,7 @@ def test_an_openvino_that_is_not_installed_is_named(package: ModelPackage, monke
 
 def test_an_unknown_engine_is_refused(package: ModelPackage) -> None:
     with pytest.raises(UsageError, match="expected auto, keras or openvino"):
-        open_engine(package, "torch")  # type: ignore[arg-type]
+        open_engine(package, "torch")
 
 
 def test_versions_are_told_and_what_is_missing(monkeypatch: Any) -> None:

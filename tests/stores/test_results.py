@@ -177,5 +177,5 @@ def test_a_read_only_folder_is_named() -> None:
 
 def test_a_file_in_the_place_of_the_run_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "run").touch()
-    with pytest.raises(OutputError, match="run.* can't be written"):
+    with pytest.raises(OutputError, match=r"run.* can't be written"):
         RunFolder(tmp_path / "run").create()
