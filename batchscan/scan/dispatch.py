@@ -162,6 +162,10 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
         "distributed.worker.multiprocessing-method": "spawn",
         "distributed.worker.daemon": True,
+        # Tasks hold next to nothing between them: a worker near its limit must go on, not wait for memory to come back.
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
     }
     with (
         dask.config.set(settings),

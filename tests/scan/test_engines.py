@@ -41,7 +41,7 @@ def test_it_reproduces_the_golden_patches(engine: Engine, package: ModelPackage)
 
 def test_no_patches_give_no_numbers(engine: Engine) -> None:
     p_idc = engine.predict(np.empty((0, 50, 50, 3), dtype=np.uint8))
-    assert (p_idc.shape, p_idc.dtype) == ((0,), np.float32)
+    assert (p_idc.shape, str(p_idc.dtype)) == ((0,), "float32")
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1])

@@ -104,7 +104,7 @@ def test_a_cache_that_cannot_be_written_costs_an_export_only(
     def refused(**_: Any) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(exports.tempfile, "mkstemp", refused)
+    monkeypatch.setattr("batchscan.scan.exports.tempfile.mkstemp", refused)
     assert exported(package, 32, "2026.1.0") == MADE
     assert list(cache.iterdir()) == []
 
@@ -146,7 +146,7 @@ def test_a_failing_export_says_why_in_one_line(
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
-    monkeypatch.setattr(exports.sys, "executable", str(python))
+    monkeypatch.setattr("sys.executable", str(python))
     with pytest.raises(ModelError, match=f"can't be exported for openvino: {told}; use --engine keras") as caught:
         exported(package, 32, "2026.1.0")
     assert "\n" not in str(caught.value)
