@@ -24,7 +24,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "scipy": ("stores/area.py", "scan/*", "evaluation/*"),
     "sklearn": ("evaluation/*", "training/*"),
     "shapely": ("stores/regions.py", "evaluation/*"),
-    "PIL": ("stores/*", "report/figures.py", "report/sheet.py"),
+    "PIL": ("stores/*", "report/figures.py", "report/sheet.py", "report/render.py"),
     "pydantic": ("domain/*", "stores/*", "training/*"),
     "openslide": ("stores/slides.py",),
     "zarr": ("stores/*",),

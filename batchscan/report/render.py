@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import ImageFile
 
 from batchscan import __version__
 from batchscan.domain.card import ModelCard
@@ -56,12 +57,7 @@ def pdf_library() -> str:
     OutputError
         If it, or Pango beneath it, can't be loaded.
     """
-    try:
-        import weasyprint  # noqa: PLC0415 - slow to load, and fails where Pango is missing
-    except (ImportError, OSError) as error:
-        packages = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
-        raise OutputError(f"Pango can't be loaded ({error}); run: sudo apt-get install {packages}") from error
-    return f"WeasyPrint {weasyprint.__version__} with Pango"
+    return f"WeasyPrint {_weasyprint().__version__} with Pango"
 
 
 def render_run_index(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out_html: Path) -> None:
@@ -105,20 +101,31 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
     OutputError
         If the HTML asks for a file or an address.
     """
-    from weasyprint import CSS, HTML  # noqa: PLC0415 - slow to import, needed only to print
-    from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415 - as above
-    from weasyprint.urls import FatalURLFetchingError, URLFetcher  # noqa: PLC0415 - as above
-
-    fetcher = URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
-    fonts = FontConfiguration()
+    weasyprint = _weasyprint()
+    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
+    fonts = weasyprint.text.fonts.FontConfiguration()
     try:
-        faces = CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
-        HTML(string=html, url_fetcher=fetcher).write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, pdf_tags=True)
-    except FatalURLFetchingError as error:
+        faces = weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
+        page = weasyprint.HTML(string=html, url_fetcher=fetcher)
+        page.write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, pdf_tags=True)
+    except weasyprint.urls.FatalURLFetchingError as error:
         raise OutputError(
             f"the report is not printed: its template asks for something outside the report ({error}): "
             "only data: URIs are allowed in templates"
         ) from error
+
+
+def _weasyprint() -> Any:
+    """WeasyPrint, loaded only to print: it is slow to load, and fails where Pango is missing."""
+    try:
+        import weasyprint.text.fonts  # noqa: PLC0415 - as said
+        import weasyprint.urls  # noqa: PLC0415
+    except (ImportError, OSError) as error:
+        packages = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+        raise OutputError(f"Pango can't be loaded ({error}); run: sudo apt-get install {packages}") from error
+    # It tells Pillow to take cut images for whole ones, in all of the process: nobody else here may.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return weasyprint
 
 
 def _images(content: SlideContent, result: SlideResult, pictures: Pictures) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import os
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jinja2 import UndefinedError
+from PIL import Image
 from pypdf import PdfReader
 from report_factory import UNREADABLE, make_card, make_pictures, make_result, renamed, tissue_grid
 
@@ -232,3 +234,12 @@ def test_golden_page() -> None:
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(html, encoding="utf-8")
     assert html == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_printing_leaves_pillow_strict_about_cut_images(tmp_path: Path) -> None:
+    """WeasyPrint makes Pillow accept half an image, for the whole process: a cut patch would then be scanned."""
+    print_pdf("<p>page</p>", tmp_path / "page.pdf")
+    whole = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 50, 3), np.uint8)).save(whole, "PNG")
+    with pytest.raises(OSError, match="truncated"):
+        Image.open(io.BytesIO(whole.getvalue()[:-2000])).load()
