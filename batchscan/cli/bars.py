@@ -19,15 +19,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from batchscan.cli.progress import Display
-
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
-class Bars(Display):
+class Bars:
     """Two bars on stderr, with lines of text above them."""
 
     def __init__(self, progress: Progress, jobs: str, units: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.scan.engines import in_batches
+from batchscan.scan.batches import in_batches
 from batchscan.stores.networks import load_network
 from batchscan.stores.packages import ModelPackage
 

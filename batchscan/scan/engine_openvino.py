@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,8 @@ from numpy.typing import NDArray
 
 from batchscan.domain.errors import ModelError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.scan.engines import in_batches
-from batchscan.scan.exports import Export, exported
+from batchscan.scan.batches import in_batches
+from batchscan.scan.exports import Export, exported, import_openvino
 from batchscan.stores.packages import ModelPackage
 
 BATCH = 32
@@ -45,26 +43,6 @@ class OpenVinoEngine:
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:
         return np.array(self._request.infer({0: batch}, share_inputs=True)[0])
-
-
-def import_openvino() -> Any:
-    """The `openvino` module, without its telemetry.
-
-    On being imported OpenVINO reports its use to a server on the internet unless openvino_telemetry is missing; a
-    machine with patients' slides must not, so it is made missing.
-
-    Raises
-    ------
-    ModelError
-        If OpenVINO isn't installed or can't be imported.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None makes an import fail
-    try:
-        return importlib.import_module("openvino")
-    except ImportError as error:
-        raise ModelError(
-            f"openvino can't be imported ({error}): `pip install openvino`, or use --engine keras"
-        ) from error
 
 
 def _compiled(openvino: Any, export: Export, threads: int) -> Any:

@@ -11,15 +11,12 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from batchscan.domain.errors import ModelError, UsageError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.stores.networks import positive_probability
 from batchscan.stores.packages import ModelPackage
 
 log = logging.getLogger(__name__)
@@ -94,24 +91,6 @@ def available_engines() -> dict[str, str]:
     """Engine name -> the versions it would run with, or a text that begins with `missing`. Imports none of them."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     return {"keras": _versions("keras", backend), "openvino": _versions("openvino", "keras", backend)}
-
-
-def in_batches(
-    patches: Uint8Array, patch_px: int, batch: int, logits: Callable[[Uint8Array], NDArray[np.float32]]
-) -> Float32Array:
-    """p_idc of any number of patches, through a function that takes exactly `batch` of them to (batch, 2) logits."""
-    if patches.dtype != np.uint8 or patches.ndim != 4 or patches.shape[1:] != (patch_px, patch_px, 3):  # noqa: PLR2004 - (n, row, col, channel)
-        raise ValueError(f"patches are {patches.dtype} {patches.shape}: expected uint8 (n, {patch_px}, {patch_px}, 3)")
-    p_idc = np.empty(len(patches), dtype=np.float32)
-    for start in range(0, len(patches), batch):
-        piece = np.ascontiguousarray(patches[start : start + batch])
-        full = piece if len(piece) == batch else np.concatenate([piece, _padding(batch - len(piece), patch_px)])
-        p_idc[start : start + batch] = positive_probability(logits(full)[: len(piece)])
-    return p_idc
-
-
-def _padding(count: int, patch_px: int) -> Uint8Array:
-    return np.zeros((count, patch_px, patch_px, 3), dtype=np.uint8)
 
 
 def _proven(engine: Engine, package: ModelPackage) -> Engine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import logging
 import os
 import subprocess
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import batchscan
 from batchscan.domain.errors import ModelError
@@ -143,10 +145,29 @@ def _cannot_export(package: ModelPackage, reason: str) -> ModelError:
     return ModelError(f"{package.network_path} can't be exported for openvino: {reason}; use --engine keras")
 
 
+def import_openvino() -> Any:
+    """The `openvino` module, without its telemetry.
+
+    On being imported OpenVINO reports its use to a server on the internet unless openvino_telemetry is missing; a
+    machine with patients' slides must not, so it is made missing.
+
+    Raises
+    ------
+    ModelError
+        If OpenVINO isn't installed or can't be imported.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None makes an import fail
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise ModelError(
+            f"openvino can't be imported ({error}): `pip install openvino`, or use --engine keras"
+        ) from error
+
+
 def export_network(network_path: Path, batch: int, target: Path) -> None:
     """Write the network of a model.keras file as `target` (.xml, with its .bin beside it), for one batch size."""
-    from batchscan.scan.engine_openvino import import_openvino  # noqa: PLC0415 - only the exporting process needs these
-    from batchscan.stores.networks import import_keras, load_network  # noqa: PLC0415 - same
+    from batchscan.stores.networks import import_keras, load_network  # noqa: PLC0415 - only the exporting process needs it
 
     import_openvino()
     network = load_network(network_path, threads=1)

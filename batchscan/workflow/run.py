@@ -24,6 +24,7 @@ from batchscan.domain.records import (
     SlideStatus,
 )
 from batchscan.report.render import render_run_index
+from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
 from batchscan.scan.dispatch import (
     BlockScanned,
     Event,
@@ -32,10 +33,6 @@ from batchscan.scan.dispatch import (
     SlideStopped,
     SlideSurveyed,
     Steps,
-    call_on_worker,
-    connect,
-    default_workers,
-    n_workers,
     run_slides,
 )
 from batchscan.scan.grid import check_stride

@@ -15,6 +15,7 @@ from distributed import Client
 
 from batchscan.domain.errors import ClusterError, MissingSpacing, ModelError, UnreadableSlide
 from batchscan.domain.records import SlideStatus
+from batchscan.scan.cluster import connect
 from batchscan.scan.dispatch import (
     BlockScanned,
     Event,
@@ -23,7 +24,6 @@ from batchscan.scan.dispatch import (
     SlideStopped,
     SlideSurveyed,
     Steps,
-    connect,
     run_slides,
 )
 from batchscan.scan.grid import Block
@@ -168,7 +168,7 @@ def test_an_existing_scheduler_with_workers_of_its_own() -> None:
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchscan.scan.dispatch._CONNECT_S", 1)
+    monkeypatch.setattr("batchscan.scan.cluster._CONNECT_S", 1)
     began = time.monotonic()
     address = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(ClusterError, match=f"scheduler {address}: no answer"), connect(address, 1):

@@ -13,7 +13,8 @@ import pytest
 from batchscan.domain.errors import ModelError, UsageError
 from batchscan.domain.records import EngineInfo
 from batchscan.scan import engines
-from batchscan.scan.engines import Engine, available_engines, in_batches, open_engine
+from batchscan.scan.batches import in_batches
+from batchscan.scan.engines import Engine, available_engines, open_engine
 from batchscan.stores.packages import DEFAULT_MODEL, ModelPackage, open_package
 
 
