@@ -13,7 +13,10 @@ _MARKS = {"ok": "ok     ", "missing": "MISSING", "note": "note   "}
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def doctor(*, as_json: bool) -> None:
-    """Say what this machine has: engines, GPUs, libraries, models; what is missing, and the remedy."""
+    """Say what this machine has, what is missing, and the remedy.
+
+    Engines, GPUs, libraries, models. Exit code 1 if something is missing without which a command can't work.
+    """
     from dataclasses import asdict  # noqa: PLC0415 - see the package's docstring
 
     from batchscan.workflow.doctor import examine  # noqa: PLC0415

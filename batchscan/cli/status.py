@@ -14,7 +14,10 @@ from batchscan.cli.progress import duration
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def status(run: Path, *, as_json: bool) -> None:
-    """Say how a run stands, live or finished: done, failed, excluded, remaining, time left."""
+    """Say how a run stands, live or finished.
+
+    Done, failed, excluded, remaining, the time left, and every slide that needs a look.
+    """
     from batchscan.workflow.status import read_status  # noqa: PLC0415 - see the package's docstring
 
     state = read_status(run)

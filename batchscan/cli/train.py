@@ -30,7 +30,10 @@ from batchscan.cli.progress import Display, display
     help="How to train [default: published-cnn.toml, which ships].",
 )
 def train(patches: Path, out: Path, holdout: str, epochs: int | None, seed: int, recipe: Path | None) -> None:
-    """Train a model package from labelled patches; patients, never patches, are split."""
+    """Train a model package from labelled patches.
+
+    Patients, never patches, are split into those that are fitted to, chosen on and only measured.
+    """
     from batchscan.training.package import train_package  # noqa: PLC0415 - see the package's docstring
     from batchscan.training.recipe import read_recipe  # noqa: PLC0415
 

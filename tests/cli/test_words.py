@@ -81,3 +81,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "holds no slides" in done.stderr
     assert not (tmp_path / "r").exists()
+
+
+def test_no_commands_help_is_cut_short() -> None:
+    assert "..." not in _batchscan("--help").stdout.split("Commands:")[1]

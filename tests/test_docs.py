@@ -1,0 +1,61 @@
+"""What the documents promise is there: commands, options, make targets, files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from batchscan.cli.main import commands
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/model.md", "batchscan/demo/README.md")
+
+
+def _shell_lines(page: str) -> Iterator[str]:
+    for block in re.findall(r"```(?:sh)?\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
+        yield from (line.split("#")[0].strip() for line in block.splitlines())
+
+
+def _said_commands() -> list[list[str]]:
+    lines = [line for page in PAGES for line in _shell_lines(page)]
+    return [line.split()[1:] for line in lines if line.startswith("batchscan ")]
+
+
+def test_the_documents_show_commands() -> None:
+    shown = {words[0] for words in _said_commands()}
+    assert {"ingest", "scan", "run", "status", "report", "train", "doctor"} <= shown
+
+
+@pytest.mark.parametrize("words", _said_commands(), ids=" ".join)
+def test_every_shown_command_and_option_exists(words: list[str]) -> None:
+    command: click.Command = commands
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        command = command.commands[word]
+    options = {name for parameter in command.params for name in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_every_shown_make_target_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {line.split()[1] for page in PAGES for line in _shell_lines(page) if line.startswith("make ")}
+    assert {"demo", "test"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file(page: str) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_the_commands_of_the_contract_that_exist_are_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name in commands.commands:
+        assert f"batchscan {name}" in readme or f"make {name}" in readme, name
