@@ -15,6 +15,7 @@ from batchscan.stores.patchsets import PatchSet
 from batchscan.training.architecture import PATCH_PX
 
 WHITE = 255
+NAMED_AT_MOST = 20
 
 
 @dataclass(frozen=True)
@@ -129,41 +130,49 @@ def split_patients(
 
     Parameters
     ----------
-    holdout, validation
-        Named ones. Empty `validation` draws patients until they have about `share` of the patches and both classes.
+    holdout
+        Those that are only measured, also if `validation` names them.
+    validation
+        Those to choose on. When none is left, patients are drawn until they have about `share` of the patches and both
+        classes.
 
     Raises
     ------
     PatchSetError
-        If a named patient isn't there or is named twice, or if a part would lack a class.
+        If a named patient isn't there, or if a part would lack a class.
     """
     known = patches.patients()
-    _check_named(known, holdout, "holdout")
-    _check_named(known, validation, "validation_patients")
-    both = sorted(set(holdout) & set(validation))
-    if both:
-        raise PatchSetError(
-            f"patient {', '.join(both)} is named as holdout and in validation_patients: a patient serves for one thing"
-        )
+    _check_named(known, holdout, "--holdout", "give patients of the set")
+    _check_named(
+        known,
+        [name for name in validation if name not in holdout],
+        "validation_patients of the recipe (--recipe)",
+        "give patients of the set, or leave the key out to have some drawn",
+    )
     rest = [name for name in known if name not in set(holdout)]
     _check_enough(patches, rest)
-    chosen = tuple(sorted(validation)) or _drawn(patches, rest, share, seed)
-    split = Split(tuple(name for name in rest if name not in chosen), chosen, tuple(sorted(holdout)))
+    chosen = tuple(sorted(set(validation) - set(holdout))) or _drawn(patches, rest, share, seed)
+    split = Split(tuple(name for name in rest if name not in chosen), chosen, tuple(sorted(set(holdout))))
     for part, names in (("training", split.training), ("validation", split.validation)):
         if not patches.of(names).has_both_classes():
             raise PatchSetError(
-                f"the {part} patients ({', '.join(names) or 'none'}) have patches of one class only: both are needed; "
-                "name other validation_patients in the recipe or fewer in --holdout"
+                f"the {part} patients ({_listed(names)}) have patches of one class only: both are needed; name other "
+                "validation_patients in a recipe (--recipe), or fewer patients in --holdout"
             )
     return split
 
 
-def _check_named(known: Sequence[str], named: Sequence[str], where: str) -> None:
+def _check_named(known: Sequence[str], named: Sequence[str], where: str, remedy: str) -> None:
     missing = [name for name in named if name not in known]
     if missing:
         raise PatchSetError(
-            f"{where} names {', '.join(missing)}, which the patch set doesn't have; it has {', '.join(known)}"
+            f"{where} names {_listed(missing)}, which the patch set doesn't have; it has {_listed(known)}: {remedy}"
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+    return (", ".join(names[:NAMED_AT_MOST]) or "none") + more
 
 
 def _check_enough(patches: LabelledPatches, patients: Sequence[str]) -> None:
@@ -171,7 +180,7 @@ def _check_enough(patches: LabelledPatches, patients: Sequence[str]) -> None:
     if not part.has_both_classes():
         only = "none" if not len(part) else f"class {part.label[0]} only"
         raise PatchSetError(
-            f"the patients left for training ({', '.join(patients) or 'none'}) have patches of {only}: "
+            f"the patients left for training ({_listed(patients)}) have patches of {only}: "
             "both classes, 0 and 1, are needed"
         )
     if len(patients) < 2:  # noqa: PLR2004 - one to fit, one to choose on
@@ -179,6 +188,13 @@ def _check_enough(patches: LabelledPatches, patients: Sequence[str]) -> None:
             f"the patch set has a single patient to train with ({patients[0]}): at least two are needed, one of them "
             "to choose epoch and threshold on"
         )
+    for label in (0, 1):
+        owners = part.where(part.label == label).patients()
+        if len(owners) == 1:
+            raise PatchSetError(
+                f"of the patients that aren't held out only {owners[0]} has patches of class {label}: at least two are "
+                "needed, one to fit to and one to choose on; add patients, or name fewer in --holdout"
+            )
 
 
 def _drawn(patches: LabelledPatches, patients: Sequence[str], share: float, seed: int) -> tuple[str, ...]:

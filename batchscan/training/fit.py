@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,17 @@ PREDICT_BATCH = 128
 
 @dataclass(frozen=True, slots=True)
 class TrainingStarted:
-    """What is about to be trained on."""
+    """What is about to be trained on, in how many steps.
+
+    `not_validating` are patients that the recipe names for validation and that are held out instead.
+    """
 
     split: Split
     n_training: int
     n_validation: int
     epochs: int
+    steps_per_epoch: int
+    not_validating: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,20 @@ class EpochDone:
     seconds: float
 
 
-TrainingEvent = TrainingStarted | StepsDone | EpochDone
+@dataclass(frozen=True, slots=True)
+class PartMeasured:
+    """How the finished network does on the validation or the test patients together, weighted by class and patient.
+
+    What isn't defined is None.
+    """
+
+    used_for: Literal["validation", "test"]
+    patients: tuple[str, ...]
+    auroc: float | None
+    balanced_accuracy: float | None
+
+
+TrainingEvent = TrainingStarted | StepsDone | EpochDone | PartMeasured
 Report = Callable[[TrainingEvent], None]
 
 
@@ -123,8 +141,8 @@ def _validated(network: Any, validation: LabelledPatches, recipe: Recipe) -> tup
     p_idc = predicted(network, validation.pixels)
     if not np.all(np.isfinite(p_idc)):
         raise JobError(
-            "training diverged: the network gives no numbers any more; lower learning_rate in the recipe "
-            f"(it is {recipe.learning_rate:g})"
+            "training diverged: the network gives no numbers any more; lower learning_rate in a recipe (--recipe; "
+            f"it is {recipe.learning_rate:g})"
         )
     return log_loss(validation.label, p_idc, weights), auroc(validation.label, p_idc, weights) or 0.0
 
@@ -146,9 +164,14 @@ def _one_epoch(
     return float(np.mean(losses))
 
 
+def steps_per_epoch(n_training: int, batch: int) -> int:
+    """How many steps one pass over the training patches takes."""
+    return math.ceil(n_training / batch)
+
+
 def _batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     """Pieces of one size; a shorter rest is filled from the beginning, so that one shape serves all steps."""
-    filled = np.resize(order, math.ceil(len(order) / size) * size)
+    filled = np.resize(order, steps_per_epoch(len(order), size) * size)
     yield from filled.reshape(-1, size)
 
 

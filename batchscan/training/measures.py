@@ -11,6 +11,9 @@ from sklearn.metrics import roc_auc_score
 from batchscan.domain.card import HeldOutPerformance
 from batchscan.domain.records import Float32Array, Float64Array
 
+# Chance is 0.5 in both; below these a network is of no use, whatever it was meant for.
+LEAST_AUROC, LEAST_BALANCED_ACCURACY = 0.7, 0.6
+
 
 def log_loss(label: NDArray[np.int64], p_idc: Float32Array, weights: Float64Array) -> float:
     """Weighted mean cross-entropy, nats; probabilities are kept 1e-7 away from 0 and 1."""
@@ -23,6 +26,23 @@ def auroc(label: NDArray[np.int64], p_idc: Float32Array, weights: Float64Array |
     if len(np.unique(label)) < 2:  # noqa: PLR2004 - two classes
         return None
     return float(roc_auc_score(label, p_idc, sample_weight=weights))
+
+
+def balanced_accuracy(
+    label: NDArray[np.int64], p_idc: Float32Array, threshold: float, weights: Float64Array
+) -> float | None:
+    """Mean of weighted sensitivity and specificity; None when a class is missing."""
+    if len(np.unique(label)) < 2:  # noqa: PLR2004 - two classes
+        return None
+    right = (p_idc >= threshold) == (label == 1)
+    return float(np.mean([np.average(right[label == one], weights=weights[label == one]) for one in (0, 1)]))
+
+
+def near_chance(auroc: float | None, balanced_accuracy: float | None) -> bool:
+    """Whether a figure that is defined says that the network hardly tells the classes apart."""
+    ranks_badly = auroc is not None and auroc < LEAST_AUROC
+    calls_badly = balanced_accuracy is not None and balanced_accuracy < LEAST_BALANCED_ACCURACY
+    return ranks_badly or calls_badly
 
 
 def best_threshold(label: NDArray[np.int64], p_idc: Float32Array, weights: Float64Array, prevalence: float) -> float:

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from batchscan.domain.card import HeldOutPerformance
+from batchscan.domain.errors import OutputError
 from batchscan.domain.records import Float32Array
-from batchscan.stores.packages import GOLDEN_AT_LEAST, Golden, ModelPackage, check_free, write_package
+from batchscan.stores.packages import GOLDEN_AT_LEAST, Golden, ModelPackage, check_free, shipped_models, write_package
 from batchscan.stores.patchsets import read_patch_set
 from batchscan.training.architecture import DESCRIPTION, INPUT_PX, PATCH_PX
 from batchscan.training.dataset import LabelledPatches, Split, balanced_weights, load_patches, split_patients
-from batchscan.training.fit import Fitted, Report, TrainingStarted, fit, predicted
-from batchscan.training.measures import best_threshold, performance
+from batchscan.training.fit import Fitted, PartMeasured, Report, TrainingStarted, fit, predicted, steps_per_epoch
+from batchscan.training.measures import auroc, balanced_accuracy, best_threshold, performance
 from batchscan.training.recipe import Recipe
 
 GOLDEN_SPREAD, GOLDEN_NEAR_THRESHOLD = 24, 8
@@ -24,7 +24,6 @@ INTENDED_USE = "Research use only: finds patches with invasive ductal carcinoma 
 LIMITS = (
     "Not a medical device; no figure here comes from a clinical study.",
     "A patch is judged alone, without its neighbours: it errs most at the borders of tumours.",
-    "Labels of the public patches come from outlines drawn at low magnification; single ones may be wrong.",
     "DCIS, lobular carcinoma, metastases, frozen sections and stains other than H&E were not looked at.",
     "p_idc is the network's softmax and not calibrated: read it as a score.",
 )
@@ -49,7 +48,9 @@ def train_package(
     out
         Folder to make.
     holdout
-        Patients that serve for nothing but being measured.
+        Patients that serve for nothing but being measured, whatever the recipe says of them.
+    recipe
+        How to train; what it doesn't say of the package, the folder's name and plain words do.
     seed
         Decides weights, order and augmentation; the same on one machine gives the same weights.
     report
@@ -60,25 +61,41 @@ def train_package(
     PatchSetError
         If the patches can't serve: unreadable, one class, one patient, a holdout that isn't there.
     OutputError
-        If `out` is there already or can't be written.
+        If `out` is there already, can't be written, or would give the package a shipped model's name.
     """
+    recipe = _completed(recipe, out)
     check_free(out)
     with read_patch_set(patches) as patch_set:
         data = load_patches(patch_set)
     split = split_patients(data, holdout, recipe.validation_patients, recipe.validation_share, seed)
     training, validation = data.of(split.training), data.of(split.validation)
-    report(TrainingStarted(split, len(training), len(validation), recipe.epochs))
+    report(_started(split, recipe, len(training), len(validation)))
     fitted = fit(training, validation, recipe, seed=seed, report=report, threads=threads)
     threshold = _threshold(fitted, validation, recipe)
-    return write_package(
-        out,
-        fitted.network.save,
-        {
-            **_origin(recipe, split, data, seed, fitted),
-            "threshold": threshold,
-            "performance": [one.model_dump() for one in _measured(fitted.network, data, split, threshold["value"])],
-        },
-        _golden(fitted.network, training, threshold["value"], np.random.default_rng(seed)),
+    performances = _measured(fitted.network, data, split, threshold["value"], recipe.patient_exponent, report)
+    golden = _golden(fitted.network, training, threshold["value"], np.random.default_rng(seed))
+    card = {**_origin(recipe, split, data, seed, fitted), "threshold": threshold, "performance": performances}
+    return write_package(out, fitted.network.save, card, golden)
+
+
+def _completed(recipe: Recipe, out: Path) -> Recipe:
+    completed = recipe.completed(out)
+    if recipe.name is None and completed.name in shipped_models():
+        raise OutputError(
+            f"{out} would call its model {completed.name}, as one that ships: name another folder, or give a name in a "
+            "recipe (--recipe)"
+        )
+    return completed
+
+
+def _started(split: Split, recipe: Recipe, n_training: int, n_validation: int) -> TrainingStarted:
+    return TrainingStarted(
+        split,
+        n_training,
+        n_validation,
+        recipe.epochs,
+        steps_per_epoch(n_training, recipe.batch),
+        tuple(sorted(set(recipe.validation_patients) & set(split.test))),
     )
 
 
@@ -113,7 +130,7 @@ def _origin(recipe: Recipe, split: Split, data: LabelledPatches, seed: int, fitt
         "version": recipe.version,
         "licence": recipe.licence,
         "intended_use": INTENDED_USE,
-        "limits": [*LIMITS, _confounding(data.of(split.training)), *recipe.notes],
+        "limits": [*LIMITS, recipe.labels_known, _confounding(data.of(split.training)), *recipe.notes],
         "classes": ["not IDC", "IDC"],
         "patch_px": PATCH_PX,
         "scale": {"um_per_px": recipe.um_per_px, "how_known": recipe.spacing_known},
@@ -140,18 +157,27 @@ def _confounding(training: LabelledPatches) -> str:
     )
 
 
-def _measured(network: Any, data: LabelledPatches, split: Split, threshold: float) -> list[HeldOutPerformance]:
-    """Test patients first: nothing was chosen on them."""
+def _measured(
+    network: Any, data: LabelledPatches, split: Split, threshold: float, exponent: float, report: Report
+) -> list[dict[str, Any]]:
+    """Each patient's figures for the card, test patients first (nothing was chosen on them); reports each part's."""
     parts: Sequence[tuple[Literal["test", "validation"], tuple[str, ...]]] = (
         ("test", split.test),
         ("validation", split.validation),
     )
     measured = []
     for used_for, patients in parts:
+        part = data.of(patients)
+        p_idc = np.zeros(len(part), dtype=np.float32)
         for patient in patients:
-            part = data.of([patient])
-            p_idc = predicted(network, part.pixels)
-            measured.append(performance(patient, used_for, part.label, p_idc, threshold))
+            own = part.patient == patient
+            p_idc[own] = predicted(network, part.pixels[own])
+            measured.append(performance(patient, used_for, part.label[own], p_idc[own], threshold).model_dump())
+        if patients:
+            weights = balanced_weights(part, exponent)
+            area = auroc(part.label, p_idc, weights)
+            balanced = balanced_accuracy(part.label, p_idc, threshold, weights)
+            report(PartMeasured(used_for, patients, area, balanced))
     return measured
 
 

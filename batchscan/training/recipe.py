@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,13 @@ from batchscan.domain.errors import JobError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+
+NOT_STATED = "not stated"
+UNNAMED = "unnamed"
+ASSUMED_SPACING = (
+    "8.0 um/px assumed: the convention of the public patch layout; set um_per_px and spacing_known in a recipe if "
+    "yours differ"
+)
 
 
 class _Section(BaseModel):
@@ -29,12 +37,12 @@ class Augmentation(_Section):
 
 
 class Recipe(_Section):
-    """How a model is trained.
+    """How a model is trained. The defaults are the published network's schedule and claim nothing of the patches.
 
     Parameters
     ----------
     name, version, licence
-        For the card.
+        For the card; without a name the package's folder gives it.
     um_per_px, spacing_known
         The patches' spacing in micrometres a pixel, and how that is known.
     epochs, batch
@@ -52,8 +60,8 @@ class Recipe(_Section):
         Epoch and threshold are chosen on these; empty draws patients with about `validation_share` of the patches.
     prevalence
         Share of IDC among patches for which the threshold maximises F1.
-    data
-        What the patches are, for the card.
+    data, labels_known
+        What the patches are and where their labels come from, for the card.
     notes
         What else the card's limits must say.
     engine_tolerance
@@ -62,13 +70,11 @@ class Recipe(_Section):
         How training patches vary.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "published-cnn"
-    version: str = "1"
-    licence: str = "Apache-2.0"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    version: Annotated[str, Field(min_length=1)] = "1"
+    licence: Annotated[str, Field(min_length=2)] = NOT_STATED
     um_per_px: Annotated[float, Field(ge=0.05, le=20.0)] = 8.0
-    spacing_known: str = (
-        "inferred: no source states it; slide extents, fat-cell diameters and published patch counts all say about 8"
-    )
+    spacing_known: Annotated[str, Field(min_length=10)] | None = None
     epochs: Annotated[int, Field(ge=1, le=1000)] = 15
     batch: Annotated[int, Field(ge=1, le=4096)] = 64
     learning_rate: Rate = 1e-3
@@ -79,10 +85,27 @@ class Recipe(_Section):
     validation_patients: tuple[str, ...] = ()
     validation_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     prevalence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.28
-    data: Annotated[str, Field(min_length=3)] = "patches in the layout of the public IDC set"
+    data: Annotated[str, Field(min_length=3)] = f"origin {NOT_STATED}"
+    labels_known: Annotated[str, Field(min_length=10)] = f"Where the labels come from is {NOT_STATED}."
     notes: tuple[str, ...] = ()
     engine_tolerance: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.001
     augment: Augmentation = Augmentation()
+
+    def completed(self, out: Path) -> Recipe:
+        """The recipe with what it leaves open: the name is that of the folder, the spacing's origin is said plainly."""
+        return self.model_copy(
+            update={"name": self.name or _name_of(out), "spacing_known": self.spacing_known or self._spacing_known()}
+        )
+
+    def _spacing_known(self) -> str:
+        if "um_per_px" not in self.model_fields_set:
+            return ASSUMED_SPACING
+        return f"{self.um_per_px} um/px, as the training recipe says; how that is known is {NOT_STATED}"
+
+
+def _name_of(out: Path) -> str:
+    """A folder's name with what a card's name can't have replaced by hyphens."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", out.resolve().name).strip("-.") or UNNAMED
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -90,19 +90,43 @@ def test_holdout_and_named_validation_are_kept() -> None:
     assert (parts.training, parts.validation, parts.test) == (("a", "d"), ("b",), ("c",))
 
 
+def test_who_is_held_out_never_validates() -> None:
+    patches = labelled(a=(3, 3), b=(3, 3), c=(3, 3), d=(3, 3))
+    parts = split(patches, holdout=("c", "c"), validation=("c", "b"))
+    assert (parts.training, parts.validation, parts.test) == (("a", "d"), ("b",), ("c",))
+
+
+def test_with_all_named_ones_held_out_others_are_drawn() -> None:
+    patches = labelled(a=(3, 3), b=(3, 3), c=(3, 3))
+    parts = split(patches, holdout=("c",), validation=("c",))
+    assert parts == split(patches, holdout=("c",))
+    assert set(parts.validation) < {"a", "b"}
+
+
+def test_many_patients_are_not_all_listed() -> None:
+    patches = labelled(**{f"p{number:03d}": (1, 1) for number in range(100)})
+    with pytest.raises(PatchSetError, match=r"it has p000, .*, p019 and 80 more: give"):
+        split(patches, holdout=("zz",))
+
+
 @pytest.mark.parametrize(
     ("counts", "holdout", "validation", "told"),
     [
-        ({"a": (3, 3), "b": (3, 3)}, ("zz",), (), "holdout names zz, which the patch set doesn't have; it has a, b"),
-        ({"a": (3, 3), "b": (3, 3)}, (), ("zz",), "validation_patients names zz"),
-        ({"a": (3, 3), "b": (3, 3)}, ("b",), ("b",), "patient b is named as holdout and in validation_patients"),
+        (
+            {"a": (3, 3), "b": (3, 3)},
+            ("zz",),
+            (),
+            "--holdout names zz, which the patch set doesn't have; it has a, b: give",
+        ),
+        ({"a": (3, 3), "b": (3, 3)}, (), ("zz",), r"validation_patients of the recipe \(--recipe\) names zz"),
         ({"a": (3, 0), "b": (3, 0)}, (), (), "patches of class 0 only: both classes, 0 and 1, are needed"),
         ({"a": (3, 3)}, (), (), "single patient to train with"),
         ({"a": (3, 3), "b": (3, 3)}, ("b",), (), "single patient to train with"),
         ({"a": (3, 3), "b": (3, 3)}, ("a", "b"), (), r"left for training \(none\)"),
-        ({"a": (3, 0), "b": (0, 3)}, (), (), "one class only"),
-        ({"a": (3, 3), "b": (0, 3)}, (), ("b",), r"the validation patients \(b\) have patches of one class only"),
-        ({"a": (3, 3), "b": (0, 3)}, (), ("a",), r"the training patients \(b\) have patches of one class only"),
+        ({"a": (3, 0), "b": (0, 3)}, (), (), "aren't held out only a has patches of class 0.*fewer in --holdout"),
+        ({"a": (3, 0), "b": (3, 3), "c": (3, 3)}, ("c",), (), "aren't held out only b has patches of class 1"),
+        ({"a": (3, 3), "b": (0, 3), "c": (3, 3)}, (), ("b",), r"the validation patients \(b\) .* one class only"),
+        ({"a": (3, 3), "b": (0, 3), "c": (3, 3)}, (), ("a", "c"), r"training patients \(b\).*a recipe \(--recipe\)"),
     ],
 )
 def test_what_cannot_serve_is_named(counts: Any, holdout: Any, validation: Any, told: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from batchscan.training.measures import auroc, best_threshold, log_loss, performance
+from batchscan.training.measures import auroc, balanced_accuracy, best_threshold, log_loss, near_chance, performance
 
 LABEL = np.array([0, 0, 0, 0, 1, 1])
 P = np.array([0.1, 0.2, 0.3, 0.8, 0.7, 0.9], dtype=np.float32)
@@ -49,3 +49,27 @@ def test_prevalence_moves_the_threshold() -> None:
     rare, common = (best_threshold(label, p, np.ones(20), prevalence) for prevalence in (0.05, 0.8))
     assert rare > 0.58
     assert common < 0.42
+
+
+def test_balanced_accuracy_by_hand() -> None:
+    # At 0.5 all IDC is found; of the rest, weighing 1, 1, 1 and 3, the last is called wrongly.
+    weights = np.array([1.0, 1.0, 1.0, 3.0, 1.0, 5.0])
+    assert balanced_accuracy(LABEL, P, 0.5, weights) == pytest.approx((1.0 + 3 / 6) / 2)
+    assert balanced_accuracy(LABEL[:4], P[:4], 0.5, weights[:4]) is None
+
+
+@pytest.mark.parametrize(
+    ("area", "balanced", "doubtful"),
+    [
+        (0.69, 0.9, True),
+        (0.9, 0.59, True),
+        (0.7, 0.6, False),
+        (None, 0.5, True),
+        (0.5, None, True),
+        (None, None, False),
+    ],
+)
+def test_either_figure_shows_a_network_near_chance(
+    area: float | None, balanced: float | None, *, doubtful: bool
+) -> None:
+    assert near_chance(area, balanced) is doubtful

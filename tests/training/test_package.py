@@ -14,29 +14,11 @@ from batchscan.stores.networks import import_keras, load_network
 from batchscan.stores.packages import DEFAULT_MODEL, open_package
 from batchscan.training import fit as fit_module
 from batchscan.training.architecture import published_network
-from batchscan.training.fit import EpochDone, StepsDone, TrainingStarted, predicted
+from batchscan.training.fit import EpochDone, PartMeasured, StepsDone, TrainingStarted, predicted
 from batchscan.training.package import train_package
 from batchscan.training.recipe import Recipe
 
 RECIPE = Recipe(name="tiny", epochs=2, batch=16, precision="float32", validation_patients=("b",))
-
-
-@pytest.fixture(scope="module")
-def patch_set(tmp_path_factory: Any) -> Path:
-    """Three patients; IDC is dark purple, the rest pale pink, with noise: learnt in two epochs."""
-    root: Path = tmp_path_factory.mktemp("patches")
-    rng = np.random.default_rng(0)
-    for patient in "abc":
-        for index in range(24):
-            label = index % 2
-            colour = np.array((110, 60, 130) if label else (235, 190, 215))
-            height = 30 if index >= 20 else 50  # the slide's edge cuts the last row
-            pixels = np.clip(colour + rng.normal(0, 12, (height, 50, 3)), 0, 255).astype(np.uint8)
-            folder = root / patient / str(label)
-            folder.mkdir(parents=True, exist_ok=True)
-            x, y = 1 + 50 * (index % 4), 1 + 50 * (index // 4)
-            Image.fromarray(pixels).save(folder / f"{patient}_idx5_x{x}_y{y}_class{label}.png")
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +57,14 @@ def test_events_tell_the_whole_training(trained: Any) -> None:
     started, *rest = trained[1]
     assert isinstance(started, TrainingStarted)
     assert (started.n_training, started.n_validation, started.epochs) == (24, 24, 2)
+    assert (started.steps_per_epoch, started.not_validating) == (2, ())
     epochs = [event for event in rest if isinstance(event, EpochDone)]
     assert [event.epoch for event in epochs] == [1, 2]
     steps = [(event.epoch, event.done) for event in rest if isinstance(event, StepsDone)]
     assert steps == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    measured = [event for event in rest if isinstance(event, PartMeasured)]
+    assert [(event.used_for, event.patients) for event in measured] == [("test", ("c",)), ("validation", ("b",))]
+    assert all((event.auroc or 0.0) > 0.9 for event in measured)
     best = max(event.epoch for event in epochs if event.best)
     assert trained[0].card.recipe["best_epoch"] == best
 
@@ -108,6 +94,36 @@ def test_nothing_is_trained_for_a_place_that_is_taken(patch_set: Path, tmp_path:
     with pytest.raises(OutputError, match="never overwritten"):
         train_package(patch_set, tmp_path / "full", (), RECIPE, 0, lambda _: None)
     assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_shipped_models_name_is_not_taken_unasked(patch_set: Path, tmp_path: Path) -> None:
+    recipe = Recipe(epochs=1)
+    with pytest.raises(OutputError, match=r"would call its model published-cnn.*--recipe"):
+        train_package(patch_set, tmp_path / "new" / DEFAULT_MODEL, (), recipe, 0, lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", [TrainingStarted, StepsDone, PartMeasured])
+def test_an_interrupted_training_leaves_nothing(moment: type, patch_set: Path, tmp_path: Path) -> None:
+    def interrupt(event: object) -> None:
+        if isinstance(event, moment):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_package(patch_set, tmp_path / "out", (), RECIPE, 0, interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_saving_leaves_nothing(patch_set: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    def begun(_: Any, path: Path) -> None:
+        path.write_bytes(b"half of a network")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_keras(1).Sequential, "save", begun)
+    recipe = RECIPE.model_copy(update={"epochs": 1})
+    with pytest.raises(KeyboardInterrupt):
+        train_package(patch_set, tmp_path / "out", (), recipe, 0, lambda _: None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unreadable_png_is_named_before_training(tmp_path: Path) -> None:
