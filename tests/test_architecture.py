@@ -23,7 +23,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("domain/*", "stores/*", "scan/*", "evaluation/*", "training/*", "report/*", "workflow/*"),
     "scipy": ("stores/area.py", "scan/*", "evaluation/*"),
     "sklearn": ("evaluation/*", "training/*"),
-    "shapely": ("stores/regions.py", "evaluation/*"),
+    "shapely": ("stores/regions.py", "evaluation/*", "report/layout.py"),
     "PIL": ("stores/*", "report/figures.py", "report/sheet.py", "report/render.py"),
     "pydantic": ("domain/*", "stores/*", "training/*"),
     "openslide": ("stores/slides.py",),

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import ModelError
+from batchscan.domain.geometry import SpacingSource
 from batchscan.domain.records import Extent, SlideResult
-from batchscan.report import numbers
+from batchscan.report import captions, numbers
+from batchscan.report.cautions import UNCERTAIN_BAND, accuracy, cautions, independence, n_uncertain
+from batchscan.report.foci import FocusRow, cell_diagonal, cell_mm, foci_note, focus_rows, largest_focus
 from batchscan.report.gallery import choose_gallery
 from batchscan.report.layout import Arrangement, picture_layout
-from batchscan.report.provenance import Provenance, provenance
-from batchscan.report.words import RESEARCH_USE, Fact
+from batchscan.report.provenance import Provenance, is_technical, provenance
+from batchscan.report.words import RESEARCH_USE, Fact, spacing
 
 CAVEAT = "Slide-level, research use; cannot separate DCIS from IDC; not the specimen\u2019s tumour size."
-N_FOCI_LISTED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class FocusRow:
-    """One line of the foci table; positions are level-0 pixels."""
-
-    number: str
-    area: str
-    greatest: str
-    perpendicular: str
-    mean_p: str
-    n_patches: str
-    bbox: str
-    centroid: str
-    touches_edge: str
+# Page one beside its pictures: title, identity, answer, accuracy, two cautions, four rows of facts, one box.
+_LINES_FREE, _LINE_LETTERS, _LINE_MM = 12, 105, 4.2
+_LONG_WORD = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +52,24 @@ class SlideContent:
     ----------
     headline, answer
         Page one in one line, and in one or two sentences.
+    independence
+        That the model has seen this patient; empty if it hasn't.
+    accuracy
+        How good the model was on patients that it had not seen.
     figures
         The numbers of page one.
     notices
         What a reader must know before trusting them; may be empty.
     quality
         Facts about what was analysed.
+    arrangement, less_mm
+        How the pictures stand, and how much of their height the words of page one need.
     overview_alt, heatmap_alt
         The two pictures in words.
     foci, foci_note
         The largest foci, and how many are not listed.
+    gallery
+        Empty where no patch was read.
     """
 
     slide_id: str
@@ -83,10 +82,13 @@ class SlideContent:
     caveat: str
     headline: str
     answer: str
+    independence: str
+    accuracy: str
     figures: tuple[Fact, ...]
     notices: tuple[str, ...]
     quality: tuple[Fact, ...]
     arrangement: Arrangement
+    less_mm: float
     overview_alt: str
     overview_caption: str
     heatmap_alt: str
@@ -116,37 +118,54 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
     ModelError
         If the card belongs to other weights: its performance would be claimed for a model it was not measured on.
     """
-    if card.weights_sha256 != result.model.sha256:
-        raise ModelError(
-            f"report of {result.slide.slide_id}: the card of {card.name} {card.version} is for weights "
-            f"{card.weights_sha256[:12]}, the result was made with {result.model.sha256[:12]}: "
-            "print with the model package that made the result"
-        )
-    slide, extent = result.slide, result.extent
+    _check_card(result, card)
+    slide, notices, quality = result.slide, tuple(cautions(result, card)), tuple(_quality(result))
+    identity, answer, seen, accurate = _identity(result), _answer(result), independence(result, card), accuracy(card)
+    less_mm = _less_mm((slide.slide_id, identity, answer, accurate, *notices), len(quality), boxed=bool(seen))
     return SlideContent(
         slide_id=slide.slide_id,
-        identity=_identity(result),
+        identity=identity,
         generated=generated.strftime("%Y-%m-%d %H:%M %Z").rstrip(),
         generated_iso=generated.isoformat(timespec="seconds"),
         version=batchscan_version,
         digest_short=_short(result.digest),
         research_use=RESEARCH_USE,
         caveat=CAVEAT,
-        headline=_headline(extent),
-        answer=_answer(result),
+        headline=_headline(result),
+        answer=answer,
+        independence=seen,
+        accuracy=accurate,
         figures=_figures(result),
-        notices=tuple(_notices(result)),
-        quality=tuple(_quality(result)),
-        arrangement=picture_layout(slide.width_px, slide.height_px).arrangement,
-        overview_alt=_overview_alt(result),
-        overview_caption=_overview_caption(extent),
-        heatmap_alt=_heatmap_alt(result),
-        heatmap_caption="p(IDC) of each patch; darker is more probable. Grey line: edge of the tissue.",
-        foci=_foci(extent),
-        foci_note=_foci_note(extent),
+        notices=notices,
+        quality=quality,
+        arrangement=picture_layout(slide.width_px, slide.height_px, less_mm).arrangement,
+        less_mm=less_mm,
+        overview_alt=captions.overview_alt(result),
+        overview_caption=captions.overview_caption(result.extent),
+        heatmap_alt=captions.heatmap_alt(result),
+        heatmap_caption=captions.heatmap_caption(result),
+        foci=focus_rows(result.extent),
+        foci_note=foci_note(result),
         gallery=_gallery(result),
         provenance=provenance(result, card),
     )
+
+
+def _check_card(result: SlideResult, card: ModelCard) -> None:
+    if card.weights_sha256 != result.model.sha256:
+        raise ModelError(
+            f"report of {result.slide.slide_id}: the card of {card.name} {card.version} is for weights "
+            f"{card.weights_sha256[:12]}, the result was made with {result.model.sha256[:12]}: "
+            "print with the model package that made the result"
+        )
+
+
+def _less_mm(words: Sequence[str], n_facts: int, *, boxed: bool) -> float:
+    """Height that page one's words take beyond what its layout leaves them."""
+    lines = sum(math.ceil(len(text) / _LINE_LETTERS) for text in words) + math.ceil(n_facts / 2) + 2 * boxed
+    # A long id has no place to break at: in title and identity it begins a line of its own.
+    lines += 2 * (max(len(text) for text in "\n".join(words).split()) > _LONG_WORD)
+    return max(0, lines - _LINES_FREE) * _LINE_MM
 
 
 def _short(digest: str) -> str:
@@ -154,12 +173,19 @@ def _short(digest: str) -> str:
 
 
 def _identity(result: SlideResult) -> str:
-    slide = result.slide
-    spacing = f"{numbers.spacing(slide.spacing.um_per_px)} (source: {slide.spacing.source})"
-    return f"Patient {slide.patient_id}, {_size(result)}, {spacing}. Model {result.model.name} {result.model.version}."
+    slide, model = result.slide, result.model
+    # Page one says the rest of such a spacing in a caution.
+    who = "not stated by the slide" if slide.spacing.source is SpacingSource.OPTION else ""
+    return (
+        f"Patient {slide.patient_id}, {captions.size(result)}. Spacing {spacing(slide, who)}. "
+        f"Model {model.name} {model.version}."
+    )
 
 
-def _headline(extent: Extent) -> str:
+def _headline(result: SlideResult) -> str:
+    extent = result.extent
+    if not result.counts.tissue:
+        return "No tissue was found: extent not defined"
     if extent.idc_mm2 is None:
         return "Not analysed: the extent of IDC is not defined"
     if not extent.n_foci:
@@ -169,17 +195,33 @@ def _headline(extent: Extent) -> str:
 
 def _answer(result: SlideResult) -> str:
     extent, limit = result.extent, numbers.threshold(result.settings.threshold)
+    if not result.counts.tissue:
+        return "No patch was scored: IDC is neither shown nor excluded."
     if extent.idc_mm2 is None:
         return f"{_sentence(extent.undefined.get('idc_mm2', 'the extent is not defined'))}."
     if not extent.n_foci:
-        highest = numbers.probability(float(result.table.p_idc[result.table.readable].max()))
+        greatest = float(result.table.p_idc[result.table.readable].max())
+        highest = numbers.probability_beside(greatest, result.settings.threshold, positive=False)
         read = numbers.count(result.counts.tissue - result.counts.unreadable, "patch", "patches")
         return f"None of the {read} read reaches p(IDC) {limit}; the highest is {highest}."
     foci, share = numbers.count(extent.n_foci, "focus", "foci"), numbers.percent(extent.idc_fraction)
     return (
         f"{numbers.area(extent.idc_mm2)} in {foci}, {share} of the tissue that was read. "
-        f"The largest focus measures {numbers.dimensions(extent.largest_focus_mm, extent.perpendicular_mm)}."
+        f"The largest focus {_largest(result)}."
     )
+
+
+def _largest(result: SlideResult) -> str:
+    """Its dimensions; of a single patch, what they are measured along."""
+    extent, patch = result.extent, result.settings.patch
+    if _is_one_patch(extent):
+        return f"is one patch, {numbers.length(cell_mm(patch))} wide and {cell_diagonal(patch)} across its corners"
+    return f"measures {numbers.dimensions(extent.largest_focus_mm, extent.perpendicular_mm)}"
+
+
+def _is_one_patch(extent: Extent) -> bool:
+    focus = largest_focus(extent)
+    return focus is not None and focus.n_patches == 1
 
 
 def _figures(result: SlideResult) -> tuple[Fact, ...]:
@@ -199,7 +241,7 @@ def _figures(result: SlideResult) -> tuple[Fact, ...]:
             "largest_focus_mm",
             "Largest focus",
             numbers.dimensions(extent.largest_focus_mm, extent.perpendicular_mm),
-            "greatest \u00d7 perpendicular",
+            "one patch: its diagonals" if _is_one_patch(extent) else "greatest \u00d7 perpendicular",
         ),
         _extent_fact(extent, "n_foci", "Foci", numbers.count(extent.n_foci), "connected positive areas"),
         _extent_fact(
@@ -210,7 +252,11 @@ def _figures(result: SlideResult) -> tuple[Fact, ...]:
             "across all foci together",
         ),
         Fact("Tissue area", numbers.area(extent.tissue_mm2), numbers.count(counts.tissue, "patch", "patches")),
-        Fact("Borderline", numbers.count(counts.borderline, "patch", "patches"), _borderline_note(result)),
+        Fact(
+            "Uncertain patches",
+            numbers.count(n_uncertain(result), "patch", "patches"),
+            f"with p within \u00b1{UNCERTAIN_BAND:g} of the threshold",
+        ),
         Fact("Unreadable", numbers.count(counts.unreadable, "patch", "patches"), numbers.area(extent.unreadable_mm2)),
     )
 
@@ -221,104 +267,24 @@ def _extent_fact(extent: Extent, name: str, label: str, value: str, note: str = 
     return Fact(label, value, note)
 
 
-def _borderline_note(result: SlideResult) -> str:
-    return f"within {numbers.threshold(result.settings.tolerance)} of the threshold"
-
-
-def _notices(result: SlideResult) -> Iterator[str]:
-    extent, counts = result.extent, result.counts
-    at_edge = sum(focus.touches_edge for focus in extent.foci)
-    if at_edge:
-        verb, whose = ("touches", "its") if at_edge == 1 else ("touch", "their")
-        yield (
-            f"{numbers.count(at_edge, 'focus', 'foci')} {verb} the edge of the slide: "
-            f"what lies beyond was not seen, and {whose} true dimensions may be larger."
-        )
-    if counts.unreadable:
-        yield (
-            f"{numbers.count(counts.unreadable, 'patch', 'patches')} ({numbers.area(extent.unreadable_mm2)}) "
-            "could not be read; this tissue is not part of the share and may hold more."
-        )
-    if counts.borderline:
-        verb = "lies" if counts.borderline == 1 else "lie"
-        yield (
-            f"{numbers.count(counts.borderline, 'patch', 'patches')} {verb} so close to the threshold "
-            "that another engine or precision could decide otherwise."
-        )
-
-
 def _quality(result: SlideResult) -> Iterator[Fact]:
     counts = result.counts
     yield Fact("Patches with tissue", f"{counts.tissue:,} of {counts.grid:,} on the grid")
     yield Fact("Positive patches", f"{counts.positive:,}")
     for name, value in result.qc.items():
-        yield Fact(*numbers.fact(name, value))
-
-
-def _overview_caption(extent: Extent) -> str:
-    if not extent.n_foci:
-        return "No focus to outline."
-    if extent.n_foci > N_FOCI_LISTED:
-        return f"All {extent.n_foci:,} foci outlined; the {N_FOCI_LISTED} of largest area are numbered."
-    return "Foci outlined, numbered by area."
-
-
-def _overview_alt(result: SlideResult) -> str:
-    return f"Overview of slide {result.slide.slide_id}, {_size(result)}. {_overview_caption(result.extent)}"
-
-
-def _heatmap_alt(result: SlideResult) -> str:
-    counts = result.counts
-    return (
-        f"Heat map of the same view: p(IDC) of {numbers.count(counts.tissue - counts.unreadable, 'patch', 'patches')}, "
-        f"{counts.positive:,} at or above the threshold of {numbers.threshold(result.settings.threshold)}."
-    )
-
-
-def _size(result: SlideResult) -> str:
-    spacing = result.slide.spacing
-    width, height = spacing.mm(result.slide.width_px), spacing.mm(result.slide.height_px)
-    return f"{numbers.length(width)} wide, {numbers.length(height)} high"
-
-
-def _foci(extent: Extent) -> tuple[FocusRow, ...]:
-    return tuple(
-        FocusRow(
-            number=str(number),
-            area=numbers.area(focus.area_mm2),
-            greatest=numbers.length(focus.greatest_mm),
-            perpendicular=numbers.length(focus.perpendicular_mm),
-            mean_p=numbers.probability(focus.mean_p),
-            n_patches=numbers.count(focus.n_patches),
-            bbox=", ".join(str(value) for value in focus.bbox_px),
-            centroid=", ".join(f"{value:.0f}" for value in focus.centroid_px),
-            touches_edge="yes" if focus.touches_edge else "no",
-        )
-        for number, focus in enumerate(extent.foci[:N_FOCI_LISTED], start=1)
-    )
-
-
-def _foci_note(extent: Extent) -> str:
-    if extent.n_foci is None:
-        return f"Foci are not defined: {extent.undefined.get('n_foci', 'the slide was not analysed')}."
-    if extent.n_foci == 0:
-        return "There is no focus: no patch reaches the threshold."
-    positions = "Positions are level-0 pixels, counted from the slide\u2019s upper left corner."
-    if extent.n_foci > N_FOCI_LISTED:
-        rest = sum(focus.area_mm2 for focus in extent.foci[N_FOCI_LISTED:])
-        return (
-            f"The {N_FOCI_LISTED} of largest area out of {extent.n_foci:,}; the others hold {numbers.area(rest)} "
-            f"together and are listed in result.json and regions.geojson. {positions}"
-        )
-    return f"Largest area first. {positions}"
+        if not is_technical(name):
+            yield Fact(*numbers.fact(name, value))
 
 
 def _gallery(result: SlideResult) -> tuple[GalleryGroup, ...]:
     table, limit = result.table, result.settings.threshold
     chosen = choose_gallery(table, limit)
     at = {place: i for i, place in enumerate(zip(table.row.tolist(), table.col.tolist(), strict=True))}
+    highest = "Highest p(IDC)"
+    if all(patch.why == "highest" for patch in chosen):
+        highest = f"All patches that were read ({len(chosen)}), highest p(IDC) first"
     titles = {
-        "highest": "Highest p(IDC)",
+        "highest": f"{highest}; each {numbers.micrometres(result.settings.patch.side_um)} wide",
         "uncertain": f"Most uncertain: nearest the threshold of {numbers.threshold(limit)}",
     }
     groups = []
@@ -331,15 +297,17 @@ def _gallery(result: SlideResult) -> tuple[GalleryGroup, ...]:
 
 def _gallery_picture(result: SlideResult, i: int) -> GalleryPicture:
     table = result.table
-    p = float(table.p_idc[i])
-    verdict = "positive" if p >= result.settings.threshold else "negative"
+    limit = result.settings.threshold
+    positive = bool(table.positive(limit)[i])
+    verdict = "positive" if positive else "negative"
+    p = numbers.probability_beside(float(table.p_idc[i]), limit, positive=positive)
     position = f"x {table.x_px[i]:.0f}, y {table.y_px[i]:.0f}"
     return GalleryPicture(
         place=(int(table.row[i]), int(table.col[i])),
-        p_idc=numbers.probability(p),
+        p_idc=p,
         verdict=verdict,
         position=position,
-        alt=f"Patch at {position} px, p(IDC) {numbers.probability(p)}, {verdict}.",
+        alt=f"Patch at {position} px, p(IDC) {p}, {verdict}.",
     )
 
 

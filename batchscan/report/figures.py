@@ -20,7 +20,7 @@ from PIL import Image
 from batchscan.domain.geometry import Box
 from batchscan.domain.records import Float32Array, Focus, PatchTable, Pictures, SlideResult, Uint8Array
 from batchscan.report import numbers
-from batchscan.report.layout import number_boxes, picture_layout
+from batchscan.report.layout import FRAME_MM, number_boxes, picture_layout
 from batchscan.report.sheet import GREY, HALO, INK, Sheet, typeface
 
 N_NUMBERED = 10
@@ -30,31 +30,37 @@ _CELL_ALPHA = 0.72
 _FADE = 0.45
 _PLATE_MM = 2.9
 _LEGEND_MM = (40.0, 2.4)
-_LEGEND_TOP_MM = 3.8
-_HATCH_MM = Box(0.4, 1.6, 3.6, 2.4)
+_LEGEND_TOP_MM = 4.6
+_LEGEND_END_MM = 12.0
+_HATCH_MM = Box(FRAME_MM, 1.9, 3.6, 2.4)
 _GALLERY_DOTS = 240
 
 
-def overview_png(result: SlideResult, pictures: Pictures) -> bytes:
-    """The slide with every focus outlined and the largest ten numbered, and a scale bar, as PNG."""
-    sheet = _sheet(result)
+def overview_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) -> bytes:
+    """The slide with every focus outlined and the largest ten numbered, and a scale bar, as PNG.
+
+    `less_mm` is what `batchscan.report.layout.picture_layout` takes.
+    """
+    sheet = _sheet(result, less_mm)
     _show(sheet, pictures, _resized(pictures.overview, sheet.dots))
     _outline(sheet, result.extent.foci)
     _number(sheet, result.extent.foci[:N_NUMBERED])
     return sheet.png()
 
 
-def heatmap_png(result: SlideResult, pictures: Pictures) -> bytes:
+def heatmap_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) -> bytes:
     """p_idc of every scanned cell over the faded slide, with legend, threshold and scale bar, as PNG.
 
     Cells that could not be read are hatched; what was not scanned has no colour. A thin line is the tissue's edge.
+    `less_mm` as for the overview.
     """
-    sheet = _sheet(result)
+    sheet = _sheet(result, less_mm)
     _show(sheet, pictures, _faded(_resized(pictures.overview, sheet.dots)))
     _colour_cells(sheet, result.table)
     _tissue_edge(sheet, pictures)
     _outline(sheet, result.extent.foci)
-    _legend(sheet, result.settings.threshold, unreadable=result.counts.unreadable > 0)
+    if result.table.readable.any():
+        _legend(sheet, result.settings.threshold, unreadable=result.counts.unreadable > 0)
     return sheet.png()
 
 
@@ -79,8 +85,8 @@ def probabilities(table: PatchTable) -> Float32Array:
     return cells
 
 
-def _sheet(result: SlideResult) -> Sheet:
-    sheet = Sheet(result.slide, picture_layout(result.slide.width_px, result.slide.height_px))
+def _sheet(result: SlideResult, less_mm: float) -> Sheet:
+    sheet = Sheet(result.slide, picture_layout(result.slide.width_px, result.slide.height_px, less_mm))
     sheet.scale_bar()
     return sheet
 
@@ -126,9 +132,14 @@ def _tissue_edge(sheet: Sheet, pictures: Pictures) -> None:
 
 
 def _outline(sheet: Sheet, foci: Sequence[Focus]) -> None:
-    rings = [np.asarray(ring) for focus in foci for polygon in focus.rings_px for ring in polygon]
-    lines = LineCollection(rings, colors=[INK], linewidths=0.9, path_effects=[HALO], zorder=4)
-    sheet.axes.add_collection(lines)
+    """Each focus's outer edge in full, the holes in it thinner and dashed, so that none looks like a small focus."""
+    polygons = [polygon for focus in foci for polygon in focus.rings_px]
+    holes = [np.asarray(ring) for polygon in polygons for ring in polygon[1:]]
+    dashed = LineCollection(holes, colors=[INK], linewidths=0.6, linestyles=[(0, (2.2, 1.6))], zorder=4)
+    sheet.axes.add_collection(dashed)
+    edges = [np.asarray(polygon[0]) for polygon in polygons]
+    full = LineCollection(edges, colors=[INK], linewidths=0.9, path_effects=[HALO], zorder=4)
+    sheet.axes.add_collection(full)
 
 
 def _number(sheet: Sheet, foci: Sequence[Focus]) -> None:
@@ -153,7 +164,8 @@ def _legend(sheet: Sheet, threshold: float, *, unreadable: bool) -> None:
     sheet.text(left - 1.4, top + height / 2, "p(IDC)", ha="right")
     at = left + threshold * width
     sheet.strip.plot([at, at], [top - 0.5, top + height + 0.5], color=INK, linewidth=1.1, path_effects=[HALO])
-    sheet.text(at, top - 2.3, f"positive from {numbers.threshold(threshold)}", ha="center")
+    middle = min(at, sheet.width_mm - _LEGEND_END_MM)
+    sheet.text(middle, top - 2.3, f"positive from {numbers.threshold(threshold)}", ha="center")
     if unreadable:
         _hatch(sheet.strip, [_HATCH_MM])
         sheet.text(_HATCH_MM.right + 1.0, _HATCH_MM.y + _HATCH_MM.height / 2, "not readable")

@@ -21,10 +21,11 @@ class GalleryPatch(NamedTuple):
 
 
 def choose_gallery(table: PatchTable, threshold: float, n_each: int = 6) -> list[GalleryPatch]:
-    """The patches to show: the highest p_idc first, then those nearest the threshold; no patch twice.
+    """The patches to show: the highest p_idc first, then those nearest the threshold.
 
-    Unreadable patches are never chosen; equal values keep the grid's row-major order, so that the same
-    table always gives the same gallery. Fewer patches than asked for are fewer pictures.
+    Each of the two is complete by itself, so a patch may be in both; where all patches are among the highest,
+    these are all there is. Unreadable patches are never chosen; equal values keep the grid's row-major order,
+    so that the same table always gives the same gallery. Fewer patches than asked for are fewer pictures.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def choose_gallery(table: PatchTable, threshold: float, n_each: int = 6) -> list
     p = table.p_idc[readable].astype(np.float64)
     highest = readable[np.argsort(-p, kind="stable")[:n_each]]
     by_distance = readable[np.argsort(np.abs(p - threshold), kind="stable")]
-    uncertain = by_distance[~np.isin(by_distance, highest)][:n_each]
+    uncertain = by_distance[: n_each if len(readable) > n_each else 0]
     return [*_named(table, highest, "highest"), *_named(table, uncertain, "uncertain")]
 
 

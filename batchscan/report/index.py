@@ -17,13 +17,17 @@ _COUNTED = ("done", "failed", "excluded", "remaining")
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One slide of a run; `href` is empty unless there is a report to open."""
+    """One slide of a run; `href` is empty unless there is a report to open.
+
+    `has_extent` says whether there are numbers to show; where not, `remark` says why.
+    """
 
     slide_id: str
     patient_id: str
     href: str
     status: str
     remark: str
+    has_extent: bool
     tissue: str
     idc: str
     share: str
@@ -32,7 +36,6 @@ class RunRow:
     field_extent: str
     n_patches: str
     n_positive: str
-    n_borderline: str
     n_unreadable: str
     edge: str
     seconds: str
@@ -67,9 +70,10 @@ def run_content(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], batch
     Parameters
     ----------
     run
-        `name`, `started`, `finished` (ISO 8601 text, or None while it runs), `model` (mapping with name, version and
-        sha256), `engine` (mapping with name and precision, or None before one is chosen), `threshold`, `counts`
-        (done, failed, excluded, remaining -> number of slides), and optionally `reports`: False if none were printed.
+        `name`, `started`, `finished` (ISO 8601 text, or None if it stopped before all slides ended), `model` (mapping
+        with name, version and sha256), `engine` (mapping with name and precision, or None before one is chosen),
+        `threshold`, `counts` (done, failed, excluded, remaining -> number of slides), and optionally `reports`: False
+        if none were printed.
     rows
         As in summary.csv, values as numbers or as the CSV's text; empty text and None are undefined.
     batchscan_version
@@ -81,7 +85,7 @@ def run_content(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], batch
         version=batchscan_version,
         research_use=RESEARCH_USE,
         headline=_headline(counts),
-        facts=_facts(run),
+        facts=_facts(run, counts["remaining"]),
         not_done=tuple(_not_done(rows)),
         rows=tuple(_row(row, reports=bool(run.get("reports", True))) for row in rows),
     )
@@ -93,15 +97,20 @@ def _headline(counts: Mapping[str, int]) -> str:
     return f"{total}: {', '.join(parts)}"
 
 
-def _facts(run: Mapping[str, Any]) -> tuple[Fact, ...]:
+def _facts(run: Mapping[str, Any], remaining: int) -> tuple[Fact, ...]:
     model, engine = run["model"], run["engine"]
     return (
         Fact("Started", _moment(run["started"]) or "not yet"),
-        Fact("Finished", _moment(run["finished"]) or "still running"),
+        Fact("Finished", _moment(run["finished"]) or _unfinished(remaining)),
         Fact("Model", f"{model['name']} {model['version']}", f"sha256 {model['sha256'][:12]}"),
         Fact("Engine", f"{engine['name']}, {engine['precision']}" if engine else "not chosen yet"),
         Fact("Threshold", f"p(IDC) \u2265 {numbers.threshold(float(run['threshold']))}"),
     )
+
+
+def _unfinished(remaining: int) -> str:
+    verb = "remains" if remaining == 1 else "remain"
+    return f"not finished: {numbers.count(remaining, 'slide')} {verb}; the same command goes on"
 
 
 def _moment(iso: str | None) -> str:
@@ -127,6 +136,7 @@ def _row(row: Mapping[str, Any], *, reports: bool) -> RunRow:
         href=f"slides/{quote(slide_id, safe='')}/report.pdf" if reports and status == "done" else "",
         status=status,
         remark=str(row["sentence"] or row["reason"] or ""),
+        has_extent=_number(row["idc_mm2"]) is not None,
         tissue=numbers.area(_number(row["tissue_mm2"])),
         idc=numbers.area(_number(row["idc_mm2"])),
         share=numbers.percent(_number(row["idc_fraction"])),
@@ -135,7 +145,6 @@ def _row(row: Mapping[str, Any], *, reports: bool) -> RunRow:
         field_extent=numbers.length(_number(row["field_extent_mm"])),
         n_patches=numbers.count(_whole(row["n_patches"])),
         n_positive=numbers.count(_whole(row["n_positive"])),
-        n_borderline=numbers.count(_whole(row["n_borderline"])),
         n_unreadable=numbers.count(_whole(row["n_unreadable"])),
         edge="yes" if str(row["touches_edge"]).lower() in ("true", "1") else "",
         seconds=numbers.duration(_number(row["seconds_total"])),

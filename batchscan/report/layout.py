@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import shapely
+
 from batchscan.domain.geometry import Box
 from batchscan.domain.records import Focus
 
 Arrangement = Literal["beside", "stacked"]
 
-PAGE_WIDTH_MM = 180.0
-_BESIDE_MM = (88.0, 98.0)
-_STACKED_MM = (PAGE_WIDTH_MM, 42.0)
-_FRAME_MM = 0.4
+PAGE_WIDTH_MM = 186.0
+_BESIDE_MM = (91.0, 104.0)
+_STACKED_MM = (PAGE_WIDTH_MM, 47.0)
+_LEAST_MM = 40.0
+FRAME_MM = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,25 @@ class PictureLayout:
     height_mm: float
 
 
-def picture_layout(width_px: int, height_px: int) -> PictureLayout:
-    """The arrangement in which a slide of this shape is drawn larger."""
-    beside = _fitted("beside", _BESIDE_MM, width_px, height_px)
-    stacked = _fitted("stacked", _STACKED_MM, width_px, height_px)
+def picture_layout(width_px: int, height_px: int, less_mm: float = 0.0) -> PictureLayout:
+    """The arrangement in which a slide of this shape is drawn larger.
+
+    Parameters
+    ----------
+    width_px, height_px
+        The slide, level-0 pixels.
+    less_mm
+        Millimetres of the page's height that words take from the pictures; these stay legible all the same.
+    """
+    width, height = _BESIDE_MM
+    beside = _fitted("beside", (width, max(height - less_mm, _LEAST_MM)), width_px, height_px)
+    width, height = _STACKED_MM
+    stacked = _fitted("stacked", (width, max(height - less_mm / 2, _LEAST_MM / 2)), width_px, height_px)
     return stacked if stacked.width_mm > beside.width_mm else beside
 
 
 def _fitted(arrangement: Arrangement, box_mm: tuple[float, float], width_px: int, height_px: int) -> PictureLayout:
-    mm_per_px = min((box_mm[0] - 2 * _FRAME_MM) / width_px, box_mm[1] / height_px)
+    mm_per_px = min((box_mm[0] - 2 * FRAME_MM) / width_px, box_mm[1] / height_px)
     return PictureLayout(arrangement, box_mm, width_px * mm_per_px, height_px * mm_per_px)
 
 
@@ -57,7 +70,10 @@ def scale_bar_mm(longest: float) -> float:
 
 
 def number_boxes(foci: Sequence[Focus], within: Box, height: float) -> list[Box]:
-    """Where the numbers 1, 2, ... of these foci stand: beside each, inside `within`, apart while there is room.
+    """Where the numbers 1, 2, ... of these foci stand: inside the large, beside the small, apart where there is room.
+
+    A number inside stands about the point deepest within its focus; one beside hides as little of the other
+    foci as its places allow. All are inside `within`.
 
     Parameters
     ----------
@@ -68,13 +84,34 @@ def number_boxes(foci: Sequence[Focus], within: Box, height: float) -> list[Box]
     height
         Height of a number's plate, level-0 pixels; its width follows from its digits.
     """
-    placed: list[Box] = []
-    for number, focus in enumerate(foci, start=1):
-        width = height * (0.55 + 0.5 * len(str(number)))
-        choices = [_inside(box, within) for box in _places(focus, width, height)]
-        free = (box for box in choices if not any(_overlap(box, other) for other in placed))
-        placed.append(next(free, choices[0]))
-    return placed
+    areas = [_area(focus) for focus in foci]
+    sizes = [(height * (0.55 + 0.5 * len(str(number))), height) for number in range(1, len(foci) + 1)]
+    placed = {i: box for i, (area, size) in enumerate(zip(areas, sizes, strict=True)) if (box := _deep(area, *size))}
+    for i, (focus, size) in enumerate(zip(foci, sizes, strict=True)):
+        if i not in placed:
+            choices = [_inside(box, within) for box in _places(focus, *size)]
+            placed[i] = min(choices, key=lambda box: _hidden(box, [*placed.values()], areas))
+    return [placed[i] for i in range(len(foci))]
+
+
+def _area(focus: Focus) -> shapely.MultiPolygon:
+    return shapely.MultiPolygon([(rings[0], rings[1:]) for rings in focus.rings_px])
+
+
+def _deep(area: shapely.MultiPolygon, width: float, height: float) -> Box | None:
+    """A plate about the centre of the greatest inscribed circle, if it fits in there."""
+    largest = max(area.geoms, key=lambda polygon: polygon.area)
+    radius = shapely.maximum_inscribed_circle(largest, tolerance=height / 10)
+    if radius.length < math.hypot(width, height) / 2:
+        return None
+    x, y = radius.coords[0]
+    return Box(x - width / 2, y - height / 2, width, height)
+
+
+def _hidden(box: Box, plates: Sequence[Box], areas: Sequence[shapely.MultiPolygon]) -> tuple[int, float]:
+    """How many plates, then how much area of the foci a plate here would hide."""
+    plate = shapely.box(box.x, box.y, box.right, box.bottom)
+    return sum(_overlap(box, other) for other in plates), sum(plate.intersection(area).area for area in areas)
 
 
 def _places(focus: Focus, width: float, height: float) -> Iterator[Box]:

@@ -14,6 +14,8 @@ TIMES = "\u00d7"
 _SECONDS_A_MINUTE = 60
 # Two sums over the same cells may differ by this much and still be the same number.
 _SUMMED = 1e-9
+# Steps of float32 near one, and the decimals that tell any two such values apart.
+_FLOAT32, _MOST_DECIMALS = 1e-7, 9
 
 
 def area(value_mm2: float | None) -> str:
@@ -61,6 +63,34 @@ def probability(value: float | None) -> str:
     if value < 1 and round(value, 3) == 1:
         return ">0.999"
     return f"{value:.3f}"
+
+
+def probability_beside(value: float, limit: float, *, positive: bool) -> str:
+    """A probability with as many decimals, three at least, as it needs to stand on its own side of the threshold.
+
+    Parameters
+    ----------
+    value
+        p_idc of a patch.
+    limit
+        The threshold.
+    positive
+        The verdict, which was made on float32 values.
+    """
+    for decimals in range(3, _MOST_DECIMALS):
+        rounded = round(value, decimals)
+        if (rounded >= limit) == positive and (rounded != limit or math.isclose(value, limit, abs_tol=_FLOAT32)):
+            return probability(value) if decimals == 3 else f"{value:.{decimals}f}"  # noqa: PLR2004 - as said
+    return f"{value:.{_MOST_DECIMALS}f}"
+
+
+def score(value: float) -> str:
+    """Two decimals; 0.00 and 1.00 only when exact."""
+    if value > 0 and round(value, 2) == 0:
+        return "<0.01"
+    if value < 1 and round(value, 2) == 1:
+        return ">0.99"
+    return f"{value:.2f}"
 
 
 def threshold(value: float) -> str:
@@ -120,6 +150,11 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+def _rgb(value: Any) -> str:
+    red, green, blue = value
+    return f"red {red}, green {green}, blue {blue}"
+
+
 def _with_unit(value: float | None, unit: str, *, digits: int, most_decimals: int) -> str:
     if value is None:
         return NOT_DEFINED
@@ -146,6 +181,6 @@ _SUFFIXES: dict[str, tuple[Callable[[Any], str], str]] = {
     "_mm": (length, ""),
     "_um_per_px": (spacing, ", spacing"),
     "_um": (micrometres, ""),
-    "_rgb": (_plain, " colour, RGB"),
+    "_rgb": (_rgb, " colour"),
     "_seconds": (duration, ""),
 }

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from batchscan.domain.card import HeldOutPerformance, ModelCard
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
-from batchscan.report.words import Fact
+from batchscan.report.cautions import UNCERTAIN_BAND
+from batchscan.report.foci import cell_diagonal, cell_mm
+from batchscan.report.words import Fact, is_reduced, spacing
 
 # Writing isn't over when the page is printed, and a page printed again shall say the same.
 _TIMED_BEFORE_PRINTING = ("read", "tissue", "infer")
 N_PERFORMANCE_ROWS = 8
+_TECHNICAL = ("_rgb", "_um_per_px")
+_PRECISIONS = {"f32": "32-bit numbers", "bf16": "16-bit numbers"}
 _USED_FOR = {"validation": "validation (optimistic)", "test": "test"}
 
 
@@ -77,6 +81,11 @@ def provenance(result: SlideResult, card: ModelCard) -> Provenance:
     )
 
 
+def is_technical(fact: str) -> bool:
+    """Whether a QC fact of this name stands on the method page only."""
+    return fact.endswith(_TECHNICAL)
+
+
 def _model(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
     return (
         Fact("Name, version", f"{result.model.name} {result.model.version}"),
@@ -93,7 +102,7 @@ def _settings(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
     patch = settings.patch
     side_mm2 = (patch.side_um / 1000) ** 2
     return (
-        Fact("Engine", f"{result.engine.name}, {result.engine.precision}"),
+        Fact("Engine", result.engine.name, _precision(result.engine.precision)),
         Fact(
             "Threshold",
             f"p(IDC) \u2265 {numbers.threshold(settings.threshold)}",
@@ -107,8 +116,16 @@ def _settings(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
         Fact("Stride", f"{patch.stride:g} of a patch", "no overlap" if patch.stride == 1 else "overlapping"),
         Fact("Scanned", f"cells with at least {numbers.percent(settings.min_tissue)} tissue"),
         Fact("Slide fails", f"above {numbers.percent(settings.max_unreadable)} unreadable patches"),
-        Fact("Engine tolerance", f"{numbers.threshold(settings.tolerance)} in p(IDC)"),
+        Fact(
+            "Engine-borderline",
+            numbers.count(result.counts.borderline, "patch", "patches"),
+            f"within {numbers.threshold(settings.tolerance)} of the threshold, the most that engines differ",
+        ),
     )
+
+
+def _precision(name: str) -> str:
+    return f"{_PRECISIONS[name]}, {name}" if name in _PRECISIONS else name
 
 
 def _threshold_source(threshold: float, card: ModelCard) -> str:
@@ -122,15 +139,24 @@ def _slide(result: SlideResult) -> tuple[Fact, ...]:
     width, height = (numbers.length(slide.spacing.mm(side)) for side in (slide.width_px, slide.height_px))
     return (
         Fact("Size", f"{slide.width_px:,} \u00d7 {slide.height_px:,} px", f"{width} \u00d7 {height}"),
-        Fact("Spacing", numbers.spacing(slide.spacing.um_per_px), f"source: {slide.spacing.source}"),
+        Fact("Spacing", spacing(slide)),
+        *_original(result),
+        *(Fact(*numbers.fact(name, value)) for name, value in result.qc.items() if is_technical(name)),
     )
+
+
+def _original(result: SlideResult) -> tuple[Fact, ...]:
+    if not is_reduced(result.slide):
+        return ()
+    factor = f"{result.slide.source_downsample:.5g}"
+    return (Fact("Stored", "reduced", f"{factor} pixels of the original file across one stored pixel"),)
 
 
 def _hashes(result: SlideResult) -> tuple[Fact, ...]:
     return (
-        Fact("Model weights", f"sha256:{result.model.sha256}"),
-        Fact("Slide", result.slide.fingerprint),
-        Fact("Result", result.digest),
+        Fact("Model", f"sha256:{result.model.sha256}", "fingerprint of the weights file"),
+        Fact("Slide", result.slide.fingerprint, "fingerprint of the stored pixels"),
+        Fact("Result", result.digest, "fingerprint of all that determines it"),
     )
 
 
@@ -161,8 +187,7 @@ def _performance_note(performance: Sequence[HeldOutPerformance]) -> str:
 
 def _definitions(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
     settings = result.settings
-    tolerance = numbers.threshold(settings.tolerance)
-    grain = numbers.length(settings.patch.side_um * settings.patch.stride / 1000)
+    grain, diagonal = numbers.length(cell_mm(settings.patch)), cell_diagonal(settings.patch)
     return (
         Fact("p(IDC)", f"what the model says of one patch, from 0 to 1; class \u201c{card.classes[1]}\u201d."),
         Fact("Positive", f"a patch with p(IDC) \u2265 {numbers.threshold(settings.threshold)}."),
@@ -172,14 +197,18 @@ def _definitions(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
         ),
         Fact("IDC-positive area", "the same sum over the positive cells only."),
         Fact("Share of tissue", "IDC-positive area \u00f7 (tissue area \u2212 unreadable area)."),
-        Fact("Focus", "positive cells that touch by a side or a corner (8-connected)."),
-        Fact("Greatest", "largest distance between two points of a focus\u2019s outline (Feret diameter)."),
+        Fact("Focus", "positive cells that touch by a side or a corner."),
+        Fact(
+            "Greatest",
+            "largest distance between two points of a focus\u2019s outline, its Feret diameter "
+            f"(of one patch: its diagonal, {diagonal}).",
+        ),
         Fact("Perpendicular", "extent of the same outline at right angles to its greatest dimension."),
         Fact("Largest focus", "the one with the greatest dimension; the table is ordered by area."),
         Fact("Field extent", "greatest dimension over all positive cells of the slide together."),
         Fact(
-            "Borderline",
-            f"patches with |p(IDC) \u2212 threshold| \u2264 {tolerance}, the most that engines differ.",
+            "Uncertain patches",
+            f"those with p(IDC) within \u00b1{UNCERTAIN_BAND:g} of the threshold, on either side.",
         ),
         Fact("Unreadable", "patches whose pixels could not be read: in the tissue area, not in the share."),
         Fact("Resolution", f"outlines follow the cells, so a dimension is known to about {grain}."),

@@ -133,8 +133,8 @@ def _images(content: SlideContent, result: SlideResult, pictures: Pictures) -> d
 
     shown = [picture.place for group in content.gallery for picture in group.pictures]
     return {
-        "overview": _data_uri("image/png", figures.overview_png(result, pictures)),
-        "heatmap": _data_uri("image/png", figures.heatmap_png(result, pictures)),
+        "overview": _data_uri("image/png", figures.overview_png(result, pictures, content.less_mm)),
+        "heatmap": _data_uri("image/png", figures.heatmap_png(result, pictures, content.less_mm)),
         "patches": {
             place: _data_uri("image/png", figures.patch_png(pictures.patches[place]))
             for place in shown

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from batchscan.domain.records import SlideInfo
-from batchscan.report.layout import PictureLayout, scale_bar_mm
+from batchscan.report.layout import FRAME_MM, PictureLayout, scale_bar_mm
 
 INK, GREY = "#1b1f24", "#6a737d"
 TEXT_PT = 7.0
@@ -25,11 +25,11 @@ HALO = patheffects.withStroke(linewidth=2.4, foreground="white")
 
 _DPI = 200
 _MM_PER_INCH = 25.4
-_STRIP_MM = 9.0
+_STRIP_MM = 10.4
 _TOP_MM = 0.4
-_SCALE_BAR_Y_MM = 6.6
+_SCALE_BAR_Y_MM = 7.4
 _TICK_MM = 0.9
-_BESIDE_LEGEND_MM = 20.0
+_BESIDE_LEGEND_MM = 22.0
 
 
 @cache
@@ -61,7 +61,7 @@ class Sheet:
         self.layout = layout
         self.width_mm = layout.box_mm[0]
         self.height_mm = _TOP_MM + layout.height_mm + _STRIP_MM
-        self.left_mm = (self.width_mm - layout.width_mm) / 2
+        self.left_mm = FRAME_MM
         self.figure = Figure(figsize=(self.width_mm / _MM_PER_INCH, self.height_mm / _MM_PER_INCH), dpi=_DPI)
         self.figure.patch.set_facecolor("white")
         self.axes = self._axes(self.left_mm, _STRIP_MM, layout.width_mm, layout.height_mm)
@@ -88,10 +88,10 @@ class Sheet:
         return max(1, round(self.layout.width_mm * dots_per_mm)), max(1, round(self.layout.height_mm * dots_per_mm))
 
     def scale_bar(self) -> None:
-        """A bar of whole millimetres of tissue at the strip's left."""
+        """A bar of whole millimetres of tissue that starts where the slide does."""
         tissue_mm_per_mm = self.slide.spacing.mm(self.px_per_mm)
         bar_mm = scale_bar_mm(_BESIDE_LEGEND_MM * tissue_mm_per_mm)
-        left, y = 0.4, _SCALE_BAR_Y_MM
+        left, y = self.left_mm, _SCALE_BAR_Y_MM
         right = left + bar_mm / tissue_mm_per_mm
         outline = (
             [left, left, left, right, right, right],

@@ -1,10 +1,21 @@
-"""The words that several pages share: a fact as label, value and note; the line that stands on every page."""
+"""The words that several pages share: a fact as label, value and note; who says the spacing; the line on every page."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from batchscan.domain.geometry import SpacingSource
+from batchscan.domain.records import SlideInfo
+from batchscan.report import numbers
+
 RESEARCH_USE = "Research use only \u2013 not for diagnosis"
+_WHO_SAYS = {
+    SpacingSource.VENDOR: "stated by the scanner file",
+    SpacingSource.OME_ZARR: "stated by the OME-Zarr metadata",
+    SpacingSource.MANIFEST: "given in the manifest",
+    SpacingSource.OPTION: "given by the operator or the patch layout\u2019s convention, not by the slide",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +25,23 @@ class Fact:
     label: str
     value: str
     note: str = ""
+
+
+def who_says(slide: SlideInfo) -> str:
+    """Where the spacing comes from, for people."""
+    return _WHO_SAYS[slide.spacing.source]
+
+
+def is_reduced(slide: SlideInfo) -> bool:
+    """Whether the store's pixels are not the original file's own."""
+    return not math.isclose(slide.source_downsample, 1.0, rel_tol=1e-6)
+
+
+def spacing(slide: SlideInfo, who: str = "") -> str:
+    """The spacing and who says it (`who` in other words); of a slide that is stored reduced, the file's own too."""
+    who = who or who_says(slide)
+    stored = slide.spacing.um_per_px
+    if not is_reduced(slide):
+        return f"{numbers.spacing(stored)} ({who})"
+    of_file = numbers.spacing(stored / slide.source_downsample)
+    return f"{of_file} in the file ({who}), stored at {numbers.spacing(stored)}"

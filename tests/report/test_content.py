@@ -9,9 +9,14 @@ import pytest
 from report_factory import UNREADABLE, make_card, make_result, tissue_grid
 
 from batchscan.domain.errors import ModelError
+from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.records import SlideResult
 from batchscan.report.content import SlideContent, slide_content
 
+GIVEN_SPACING = (
+    "The spacing of 8 µm/px was given by the operator or the patch layout\u2019s convention, not by the slide: "
+    "every mm rests on it."
+)
 WHEN = dt.datetime(2025, 11, 23, 6, 30, tzinfo=dt.UTC)
 
 
@@ -41,10 +46,10 @@ def test_a_block_of_four_by_six_cells_by_hand() -> None:
         "Foci": ("1", "connected positive areas"),
         "Field extent": ("2.9 mm", "across all foci together"),
         "Tissue area": ("32.0 mm²", "400 patches"),
-        "Borderline": ("0 patches", "within 0.02 of the threshold"),
+        "Uncertain patches": ("0 patches", "with p within \u00b10.1 of the threshold"),
         "Unreadable": ("0 patches", "0 mm²"),
     }
-    assert content.notices == ()
+    assert content.notices == (GIVEN_SPACING,)
     (row,) = content.foci
     assert (row.bbox, row.centroid, row.n_patches, row.mean_p) == ("400, 250, 200, 300", "500, 400", "24", "0.900")
 
@@ -65,8 +70,9 @@ def test_what_is_undefined_is_never_zero_and_says_why() -> None:
     figures = figures_of(content)
     for label in ("IDC-positive area", "Share of tissue", "Largest focus", "Foci", "Field extent"):
         assert figures[label] == ("not defined", "no tissue was found")
-    assert content.headline == "Not analysed: the extent of IDC is not defined"
-    assert content.answer == "No tissue was found."
+    assert content.headline == "No tissue was found: extent not defined"
+    assert content.answer == "No patch was scored: IDC is neither shown nor excluded."
+    assert content.heatmap_caption == "No patch has a probability."
     assert content.gallery == ()
 
 
@@ -89,21 +95,141 @@ def test_a_focus_at_the_edge_is_told() -> None:
     p = tissue_grid()
     p[10:12, 0:3] = 0.9
     content = content_of(make_result(p))
-    assert content.notices[0].startswith("1 focus touches the edge of the slide")
+    assert content.notices[1].startswith("1 focus touches the edge of the slide")
     assert content.foci[0].touches_edge == "yes"
     p[10:12, 0:3] = np.nan
     p[10:12, 8:10] = 0.9
-    assert content_of(make_result(p)).notices == ()
+    assert content_of(make_result(p)).notices == (GIVEN_SPACING,)
 
 
-def test_borderline_patches_are_told() -> None:
+def test_engine_borderline_patches_are_told_where_the_answer_hangs_on_them() -> None:
+    caution = (
+        "2 patches lie so close to the threshold that another engine or precision could decide otherwise, "
+        "and change the answer."
+    )
     p = tissue_grid()
     p[15, 10:13] = (0.481, 0.519, 0.479)
+    assert content_of(make_result(p)).notices == (GIVEN_SPACING, caution)
+    p[5:13, 8:16] = 0.9
     content = content_of(make_result(p))
-    assert figures_of(content)["Borderline"][0] == "2 patches"
-    assert content.notices == (
-        "2 patches lie so close to the threshold that another engine or precision could decide otherwise.",
+    assert content.notices == (GIVEN_SPACING,)
+    settings = {fact.label: (fact.value, fact.note) for fact in content.provenance.settings}
+    assert settings["Engine-borderline"][0] == "2 patches"
+    assert settings["Engine-borderline"][1].startswith("within 0.02 of the threshold")
+    assert "Borderline" not in figures_of(content)
+    p[5:13, 8:16], p[15, 10:13] = 0.1, 0.481
+    assert content_of(make_result(p)).notices[1].startswith("3 patches lie so close")
+
+
+def test_patches_near_the_threshold_are_counted() -> None:
+    p = np.full((4, 4), 0.1)
+    p[0] = (0.4, 0.6, 0.399, 0.601)
+    p[1, 0] = UNREADABLE
+    assert figures_of(content_of(make_result(p)))["Uncertain patches"][0] == "2 patches"
+
+
+def test_a_patient_that_the_model_has_seen_is_told() -> None:
+    result = make_result(tissue_grid(), slide_id="8950")
+    words = "This patient was used to {} the model: the numbers are not independent of it."
+    assert content_of(result).independence == words.format("train")
+    assert content_of(make_result(tissue_grid(), slide_id="8865")).independence == words.format("validate")
+    assert content_of(make_result(tissue_grid(), slide_id="8863")).independence == ""
+
+
+def test_accuracy_is_that_on_unseen_patients() -> None:
+    validation, test = make_card().performance
+    result = make_result(tissue_grid())
+    assert content_of(result).accuracy == (
+        "On patients this model never saw (8863): AUROC 0.94, sensitivity 1.00, specificity >0.99, patch by patch."
     )
+    none = content_of(result, performance=(validation,))
+    assert none.accuracy == "Accuracy of this model: not measured on any unseen patient."
+    other = test.model_copy(update={"patient_id": "9", "auroc": None, "sensitivity": 0.62, "specificity": 0.54})
+    two = content_of(result, performance=(validation, test, other))
+    assert two.accuracy == (
+        "On patients this model never saw (8863, 9): AUROC 0.94, sensitivity 0.62 to 1.00, "
+        "specificity 0.54 to >0.99, patch by patch."
+    )
+    assert two.notices[:2] == (
+        "This model is known to call too many patches IDC-positive on unseen patients (specificity 0.54).",
+        "This model is known to miss many IDC-positive patches on unseen patients (sensitivity 0.62).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (SpacingSource.VENDOR, "stated by the scanner file"),
+        (SpacingSource.OME_ZARR, "stated by the OME-Zarr metadata"),
+        (SpacingSource.MANIFEST, "given in the manifest"),
+        (SpacingSource.OPTION, "not stated by the slide"),
+    ],
+)
+def test_who_says_the_spacing_in_words(source: SpacingSource, words: str) -> None:
+    result = make_result(tissue_grid())
+    content = content_of(replace(result, slide=replace(result.slide, spacing=Spacing(8.0, source))))
+    assert f"Spacing 8 µm/px ({words})" in content.identity
+    assert (GIVEN_SPACING in content.notices) == (source is SpacingSource.OPTION)
+
+
+def test_a_slide_that_is_stored_reduced_tells_both_frames() -> None:
+    p = np.full((6, 6), 0.1)
+    p[2:4, 2:4] = 0.9
+    result = make_result(p)
+    slide = replace(result.slide, spacing=Spacing(0.998, SpacingSource.VENDOR), source_downsample=2.0)
+    content = content_of(replace(result, slide=slide))
+    words = "0.499 µm/px in the file (stated by the scanner file), stored at 0.998 µm/px"
+    assert words in content.identity
+    assert words in [fact.value for fact in content.provenance.slide]
+    assert "level-0 pixels of the stored slide" in content.foci_note
+    assert content.foci_note.endswith("multiply by 2.0 for pixels of the original file.")
+    assert "multiply" not in content_of(result).foci_note
+
+
+def test_a_focus_of_one_patch_is_not_taken_for_a_measured_one() -> None:
+    p = np.full((8, 8), 0.1)
+    p[2, 2] = 0.9
+    content = content_of(make_result(p))
+    assert content.answer.endswith("The largest focus is one patch, 0.4 mm wide and 0.57 mm across its corners.")
+    assert figures_of(content)["Largest focus"] == ("0.6 \u00d7 0.6 mm", "one patch: its diagonals")
+    assert content.foci[0].greatest == "0.6 mm*"
+    assert content.foci_note.endswith("* One patch: the diagonals of its square.")
+    definitions = {fact.label: fact.value for fact in content.provenance.definitions}
+    assert definitions["Greatest"].endswith("(of one patch: its diagonal, 0.57 mm).")
+
+
+def test_holes_are_explained_where_there_are_any() -> None:
+    p = np.full((8, 8), 0.1)
+    p[1:6, 1:6] = 0.9
+    assert "dashed" not in content_of(make_result(p)).heatmap_caption
+    p[3, 3] = 0.1
+    content = content_of(make_result(p))
+    assert content.heatmap_caption.endswith("Black outline: focus, dashed: hole in it; grey line: edge of the tissue.")
+    assert content.overview_caption == "Foci outlined, numbered by area. Dashed: hole in a focus."
+
+
+def test_terms_of_the_trade_are_not_on_page_one() -> None:
+    content = content_of(make_result(tissue_grid()))
+    assert [fact.label for fact in content.quality] == [
+        "Patches with tissue",
+        "Positive patches",
+        "Tissue, share of slide",
+        "Pen, share of slide",
+    ]
+    slide = {fact.label: fact.value for fact in content.provenance.slide}
+    assert slide["Background colour"] == "red 246, green 245, blue 247"
+    assert slide["Overview, spacing"] == "32 µm/px"
+
+
+def test_a_verdict_and_its_number_agree() -> None:
+    p = np.full((3, 5), 0.1)
+    p[0] = (0.4506, 0.45104, 0.451, 0.9, 0.2)
+    groups = content_of(make_result(p, threshold=0.451)).gallery
+    shown = {(picture.p_idc, picture.verdict) for group in groups for picture in group.pictures}
+    assert {("0.4506", "negative"), ("0.45104", "positive"), ("0.451", "positive")} <= shown
+    assert groups[0].title == "Highest p(IDC); each 400 µm wide"
+    few = content_of(make_result(p[:1], threshold=0.451)).gallery
+    assert [group.title for group in few] == ["All patches that were read (5), highest p(IDC) first; each 400 µm wide"]
 
 
 def test_ten_foci_are_listed_and_the_rest_is_summed() -> None:
@@ -125,7 +251,7 @@ def test_the_gallery_says_where_and_what() -> None:
     assert (highest.pictures[0].p_idc, highest.pictures[0].verdict) == ("0.970", "positive")
     assert highest.pictures[0].position == "x 150, y 100"
     assert "x 150, y 100" in highest.pictures[0].alt
-    assert (highest.pictures[1].p_idc, highest.pictures[1].verdict) == ("0.500", "negative")
+    assert (highest.pictures[1].p_idc, highest.pictures[1].verdict) == ("0.4996", "negative")
     assert "0.5" in uncertain.title
 
 
@@ -157,6 +283,7 @@ def test_performance_says_what_it_is_worth() -> None:
 
 def test_one_patient_changes_the_page_no_further() -> None:
     result = make_result(tissue_grid())
+    assert result.slide.patient_id not in make_card().training_patients
     other = replace(result, slide=replace(result.slide, patient_id="P-7"))
     assert content_of(other).identity.startswith("Patient P-7, ")
     assert replace(content_of(other), identity="") == replace(content_of(result), identity="")

@@ -14,7 +14,7 @@ from batchscan.report import figures
 from batchscan.report.layout import picture_layout
 
 DOTS_PER_MM = 200 / 25.4
-TOP_MM = 0.4
+TOP_MM = LEFT_MM = 0.4
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -25,7 +25,7 @@ def at(result: SlideResult, row: float, col: float) -> tuple[int, int]:
     """(row, col) of the picture's dot in the middle of a grid cell."""
     grid = result.table.grid
     layout = picture_layout(grid.width_px, grid.height_px)
-    left = (layout.box_mm[0] - layout.width_mm) / 2
+    left = LEFT_MM
     x_mm = left + layout.width_mm * (col + 0.5) / grid.n_cols
     y_mm = TOP_MM + layout.height_mm * (row + 0.5) / grid.n_rows
     return round(y_mm * DOTS_PER_MM), round(x_mm * DOTS_PER_MM)
@@ -88,6 +88,34 @@ def test_foci_are_outlined_and_numbered_in_black_and_white() -> None:
     assert x.max() > right
     assert drawn[changed].max(axis=1).min() < 60
     assert not changed[at(result, 13, 11)]
+
+
+def test_a_hole_is_dashed_and_thinner_than_a_focus() -> None:
+    p = np.full((24, 24), 0.1)
+    p[4:20, 4:20] = 0.9
+    p[9:15, 9:15] = 0.1
+    result = make_result(p)
+    glass = np.full((120, 120, 3), 250, np.uint8)
+    picture = pixels(figures.overview_png(result, make_pictures(result, glass, shrink=10)))
+    dark = picture.max(axis=2) < 140
+    top, left = at(result, 8.5, 8.5)
+    inside = slice(left + 10, at(result, 14.5, 14.5)[1] - 10)
+    outer = at(result, 3.5, 8.5)[0]
+    assert dark[outer - 4 : outer + 5, inside].any(axis=0).all()
+    assert 0.3 < dark[top - 4 : top + 5, inside].any(axis=0).mean() < 0.9
+    assert dark[top - 4 : top + 5, inside].sum(axis=0).max() < dark[outer - 4 : outer + 5, inside].sum(axis=0).max()
+
+
+def test_without_a_probability_there_is_no_legend() -> None:
+    glass = np.full((60, 60, 3), 250, np.uint8)
+
+    def colourful(p: float) -> int:
+        result = make_result(np.full((6, 6), p))
+        picture = pixels(figures.heatmap_png(result, make_pictures(result, glass, shrink=5)))
+        return int((np.ptp(picture, axis=2) > 40).sum())
+
+    assert colourful(np.nan) == 0
+    assert colourful(0.1) > 0
 
 
 def test_unreadable_cells_are_hatched() -> None:

@@ -83,7 +83,7 @@ def page(tmp_path: Path, rows: list[dict[str, Any]], **run: Any) -> Page:
 def test_a_done_slide_is_linked_with_its_numbers(tmp_path: Path) -> None:
     index = page(tmp_path, ROWS)
     assert index.links == ["slides/8867/report.pdf"]
-    numbers = "23.5 mm²|9.7 %|2|7.4 \u00d7 5.3 mm|21.4 mm|yes|241 mm²|1,642|161|2|0|5.30 s"
+    numbers = "23.5 mm²|9.7 %|2|7.4 \u00d7 5.3 mm|21.4 mm|yes|241 mm²|1,642|161|0|5.30 s"
     assert ["8867", "P1", "done", *numbers.split("|")] in index.rows
 
 
@@ -109,11 +109,20 @@ def test_the_text_of_a_csv_is_as_good_as_numbers() -> None:
     assert run_content(RUN, [as_text], "9").rows == run_content(RUN, [DONE], "9").rows
 
 
-def test_a_running_run_has_no_end_yet() -> None:
+def test_a_run_that_stopped_early_says_what_remains() -> None:
     content = run_content(RUN | {"finished": None, "engine": None, "counts": {"done": 1, "remaining": 5}}, ROWS, "9")
     assert content.headline == "6 slides: 1 done, 0 failed, 0 excluded, 5 remaining"
     assert ("Engine", "not chosen yet") in [(fact.label, fact.value) for fact in content.facts]
-    assert ("Finished", "still running") in [(fact.label, fact.value) for fact in content.facts]
+    assert ("Finished", "not finished: 5 slides remain; the same command goes on") in [
+        (fact.label, fact.value) for fact in content.facts
+    ]
+
+
+def test_a_done_slide_without_numbers_says_why(tmp_path: Path) -> None:
+    remark = "no tissue was found on the slide"
+    empty = row("e", reason="no_tissue", sentence=remark, tissue_mm2=0.0, n_patches=0, n_positive=0, n_unreadable=0)
+    index = page(tmp_path, [empty | {"seconds_total": 1.5}])
+    assert ["e", "P1", "done", remark, "0 mm²", "0", "0", "0", "1.50 s"] in index.rows
 
 
 def test_the_page_needs_nothing_from_outside(tmp_path: Path) -> None:

@@ -31,6 +31,36 @@ def test_scale_bar_is_round(longest: float, bar: float) -> None:
     assert scale_bar_mm(longest) == pytest.approx(bar)
 
 
+def test_words_take_height_from_the_pictures() -> None:
+    whole, less = picture_layout(1000, 1500), picture_layout(1000, 1500, 20.0)
+    assert whole.height_mm - less.height_mm == pytest.approx(20.0)
+    assert picture_layout(1000, 1500, 500.0).height_mm >= 40
+
+
+def test_a_large_focus_has_its_number_deep_inside_and_a_small_one_beside() -> None:
+    p = np.zeros((20, 20))
+    p[2:14, 2:14] = 0.9
+    p[5:14, 5:14] = 0.0
+    p[2:9, 2:9] = 0.9
+    p[17, 17] = 0.9
+    large, small = number_boxes(make_result(p).extent.foci, Box(0, 0, 1000, 1000), 60)
+    assert large.x > 100
+    assert large.right < 450
+    assert large.y > 100
+    assert large.bottom < 450
+    assert small.right <= 850 or small.x >= 900 or small.bottom <= 850 or small.y >= 900
+
+
+def test_a_number_hides_no_other_focus_where_it_can() -> None:
+    p = np.zeros((20, 20))
+    p[10, 10] = p[8, 11] = p[8, 12] = p[9, 12] = 0.9
+    foci = make_result(p).extent.foci
+    boxes = number_boxes(foci, Box(0, 0, 1000, 1000), 45)
+    for number, (row, col) in itertools.product(boxes, np.argwhere(p)):
+        x, y = col * 50, row * 50
+        assert number.x >= x + 50 or number.right <= x or number.y >= y + 50 or number.bottom <= y
+
+
 def test_numbers_stand_inside_and_apart_and_touch_their_focus() -> None:
     p = np.zeros((20, 20))
     for row, col in itertools.product(range(0, 20, 4), range(0, 20, 10)):

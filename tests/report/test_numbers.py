@@ -97,6 +97,29 @@ def test_probability(value: float | None, words: str) -> None:
     assert numbers.probability(value) == words
 
 
+@pytest.mark.parametrize(
+    ("value", "limit", "verdict", "words"),
+    [
+        (0.4506, 0.451, "negative", "0.4506"),
+        (0.45104, 0.451, "positive", "0.45104"),
+        (0.4499999881, 0.45, "positive", "0.450"),
+        (0.45099997, 0.451, "negative", "0.45099997"),
+        (0.439, 0.451, "negative", "0.439"),
+        (0.99996, 0.5, "positive", ">0.999"),
+        (0.5, 0.5, "positive", "0.500"),
+    ],
+)
+def test_a_probability_stands_on_its_own_side_of_the_threshold(
+    value: float, limit: float, verdict: str, words: str
+) -> None:
+    assert numbers.probability_beside(value, limit, positive=verdict == "positive") == words
+
+
+@pytest.mark.parametrize(("value", "words"), [(0.9282, "0.93"), (0.999, ">0.99"), (1.0, "1.00"), (0.001, "<0.01")])
+def test_score(value: float, words: str) -> None:
+    assert numbers.score(value) == words
+
+
 def test_counts_have_their_noun() -> None:
     assert numbers.count(1, "patch", "patches") == "1 patch"
     assert numbers.count(1642, "patch", "patches") == "1,642 patches"
@@ -118,7 +141,7 @@ def test_durations() -> None:
         ("pen_share", 0.034, ("Pen, share of slide", "3.4 %")),
         ("pen_fraction", 0.034, ("Pen", "3.4 %")),
         ("overview_um_per_px", 31.25, ("Overview, spacing", "31.25 µm/px")),
-        ("background_rgb", (246, 245, 247), ("Background colour, RGB", "246, 245, 247")),
+        ("background_rgb", (246, 245, 247), ("Background colour", "red 246, green 245, blue 247")),
         ("sharpness", None, ("Sharpness", "not defined")),
         ("sharpness", 12.3456, ("Sharpness", "12.3")),
         ("is_whole", True, ("Is whole", "yes")),

@@ -1,0 +1,122 @@
+"""A result and its model's card become what a reader must know before trusting the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from batchscan.domain.card import HeldOutPerformance, ModelCard
+from batchscan.domain.geometry import SpacingSource
+from batchscan.domain.records import BoolArray, SlideResult
+from batchscan.report import numbers
+from batchscan.report.words import who_says
+
+UNCERTAIN_BAND = 0.1
+_POOR = 0.7
+_N_PATIENTS_NAMED = 4
+# A borderline share of the positive area from which the answer itself is in doubt.
+_MATTERS = 0.05
+# p_idc is float32: half a step of it, so that 0.6 is within 0.1 of 0.5.
+_ROUNDING = 1e-6
+
+
+def independence(result: SlideResult, card: ModelCard) -> str:
+    """That the model has seen this patient, if it has; else empty."""
+    patient = result.slide.patient_id
+    if patient in card.training_patients:
+        purpose = "train"
+    elif patient in card.validation_patients:
+        purpose = "validate"
+    else:
+        return ""
+    return f"This patient was used to {purpose} the model: the numbers are not independent of it."
+
+
+def accuracy(card: ModelCard) -> str:
+    """What was measured on patients that nothing was chosen on, in one sentence."""
+    tests = _tests(card)
+    if not tests:
+        return "Accuracy of this model: not measured on any unseen patient."
+    patients = [row.patient_id for row in tests]
+    who = ", ".join(patients) if len(patients) <= _N_PATIENTS_NAMED else numbers.count(len(patients), "patient")
+    return (
+        f"On patients this model never saw ({who}): AUROC {_range([row.auroc for row in tests])}, "
+        f"sensitivity {_range([row.sensitivity for row in tests])}, "
+        f"specificity {_range([row.specificity for row in tests])}, patch by patch."
+    )
+
+
+def n_uncertain(result: SlideResult) -> int:
+    """How many patches have p_idc within the uncertain band about the threshold."""
+    return int(_near(result, UNCERTAIN_BAND).sum())
+
+
+def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
+    """One sentence for each thing that limits the numbers of page one; may be none."""
+    yield from _known_errors(card)
+    if result.slide.spacing.source is SpacingSource.OPTION:
+        spacing = numbers.spacing(result.slide.spacing.um_per_px)
+        yield f"The spacing of {spacing} was {who_says(result.slide)}: every mm rests on it."
+    yield from _unseen(result)
+    if _answer_hangs_on_engine(result):
+        n = result.counts.borderline
+        yield (
+            f"{numbers.count(n, 'patch', 'patches')} {'lies' if n == 1 else 'lie'} so close to the threshold that "
+            "another engine or precision could decide otherwise, and change the answer."
+        )
+
+
+def _tests(card: ModelCard) -> list[HeldOutPerformance]:
+    return [row for row in card.performance if row.used_for == "test"]
+
+
+def _range(values: Sequence[float | None]) -> str:
+    defined = [value for value in values if value is not None]
+    if not defined:
+        return numbers.NOT_DEFINED
+    low, high = numbers.score(min(defined)), numbers.score(max(defined))
+    return low if low == high else f"{low} to {high}"
+
+
+def _known_errors(card: ModelCard) -> Iterator[str]:
+    tests = _tests(card)
+    for measure, error in (
+        ("specificity", "call too many patches IDC-positive"),
+        ("sensitivity", "miss many IDC-positive patches"),
+    ):
+        poor = [value for row in tests if (value := getattr(row, measure)) is not None and value < _POOR]
+        if poor:
+            yield f"This model is known to {error} on unseen patients ({measure} {_range(poor)})."
+
+
+def _unseen(result: SlideResult) -> Iterator[str]:
+    extent, counts = result.extent, result.counts
+    at_edge = sum(focus.touches_edge for focus in extent.foci)
+    if at_edge:
+        verb, whose = ("touches", "its") if at_edge == 1 else ("touch", "their")
+        yield (
+            f"{numbers.count(at_edge, 'focus', 'foci')} {verb} the edge of the slide: "
+            f"what lies beyond was not seen, and {whose} true dimensions may be larger."
+        )
+    if counts.unreadable:
+        yield (
+            f"{numbers.count(counts.unreadable, 'patch', 'patches')} ({numbers.area(extent.unreadable_mm2)}) "
+            "could not be read; this tissue is not part of the share and may hold more."
+        )
+
+
+def _answer_hangs_on_engine(result: SlideResult) -> bool:
+    """Whether the borderline patches alone decide if there is IDC, or a noticeable part of its area."""
+    if not result.counts.borderline:
+        return False
+    table, near = result.table, _near(result, result.settings.tolerance)
+    positive = table.positive(result.settings.threshold)
+    in_doubt = float(table.tissue_fraction[near].sum())
+    return in_doubt > _MATTERS * float(table.tissue_fraction[positive].sum())
+
+
+def _near(result: SlideResult, distance: float) -> BoolArray:
+    p = result.table.p_idc.astype(np.float64)
+    far = np.abs(np.nan_to_num(p, nan=np.inf) - result.settings.threshold)
+    return np.asarray(result.table.readable & (far <= distance + _ROUNDING), dtype=np.bool_)
