@@ -21,8 +21,8 @@ def _shell_lines(page: str) -> Iterator[str]:
 
 
 def _said_commands() -> list[list[str]]:
-    lines = [line for page in PAGES for line in _shell_lines(page)]
-    return [line.split()[1:] for line in lines if line.startswith("batchscan ")]
+    said = [part for page in PAGES for line in _shell_lines(page) for part in line.split(" && ")]
+    return [part.split()[1:] for part in said if part.startswith("batchscan ")]
 
 
 def test_the_documents_show_commands() -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -104,7 +105,8 @@ def test_another_threshold_redoes_the_numbers_and_not_the_scan(demo: tuple[Path,
     folder, _ = demo
     slide = folder / "run/slides/8863"
     before, table = _result(folder), pq.read_table(slide / "patches.parquet")
-    batchscan("scan", folder / "archive", "--out", folder / "run", "--threshold", "0.9")
+    ran = batchscan("scan", folder / "archive", "--out", folder / "run", "--threshold", "0.9")
+    assert "threshold was 0.451 in this run folder and is 0.9 now" in ran.err
     after = _result(folder)
     assert _scanned_patches(folder) == 0
     assert pq.read_table(slide / "patches.parquet").equals(table)
@@ -121,6 +123,22 @@ def test_another_threshold_redoes_the_numbers_and_not_the_scan(demo: tuple[Path,
 def _scanned_patches(folder: Path) -> int:
     with sqlite3.connect(folder / "run/ledger.sqlite") as ledger:
         return int(ledger.execute("SELECT sum(n_scanned) FROM slides").fetchone()[0])
+
+
+def test_a_result_that_lost_a_file_is_scanned_again(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder, _ = demo
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    slide = run / "slides/8863"
+    table = pq.read_table(slide / "patches.parquet")
+    (slide / "patches.parquet").unlink()
+    batchscan("scan", folder / "archive", "--out", run)
+    assert pq.read_table(slide / "patches.parquet").equals(table)
+
+
+def test_a_spacing_that_contradicts_the_stores_own_is_refused(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    ran = batchscan("scan", demo[0] / "archive", "--out", tmp_path / "run", "--um-per-px", "4", code=3)
+    assert "8863: excluded (spacing_conflict)" in ran.err
 
 
 def test_numbers_do_not_depend_on_the_number_of_workers(demo: tuple[Path, Ran], tmp_path: Path) -> None:

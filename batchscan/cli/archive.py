@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from batchscan.cli.progress import Display, display
+from batchscan.cli.exits import EXIT_SOME_MISSING
+from batchscan.cli.progress import Display, announced_interrupt, display
 
-EXIT_SOME_MISSING = 3
 _PX_PER_MPX = 1e6
 
 
@@ -63,7 +63,7 @@ def follow_ingest(
     from batchscan.workflow.ingest import IngestOptions, ingest  # noqa: PLC0415 - see the package's docstring
 
     options = IngestOptions(workers or len(os.sched_getaffinity(0)), manifest, um_per_px, finest)
-    with display("slides", "Mpx") as shown:
+    with display("slides", "Mpx") as shown, announced_interrupt(shown):
         counts = {"done": 0, "failed": 0, "excluded": 0}
         for event in ingest(sources, archive, options):
             ended = _draw(event, shown)
@@ -81,9 +81,8 @@ def _draw(event: object, shown: Display) -> str | None:
 
     match event:
         case IngestPlanned(n_slides, n_to_do, n_px):
-            shown.line(
-                f"{n_slides} slides, {n_slides - n_to_do} of them done or unusable, {n_px / _PX_PER_MPX:,.0f} Mpx"
-            )
+            slides = "1 slide" if n_slides == 1 else f"{n_slides} slides"
+            shown.line(f"{slides}, {n_to_do} to make: {n_px / _PX_PER_MPX:,.0f} Mpx")
             shown.expect(jobs=n_slides, units=n_px / _PX_PER_MPX)
         case IngestProgress(_, n_px):
             shown.advance(units=n_px / _PX_PER_MPX)

@@ -22,7 +22,8 @@ from rich.text import Text
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+        # Slides end too seldom for a rate to say anything; patches and pixels don't.
+        return Text(f"{task.speed:,.0f}/s" if task.speed and task.speed >= 1 else "")
 
 
 class Bars:

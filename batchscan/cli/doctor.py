@@ -6,7 +6,8 @@ import json
 
 import click
 
-EXIT_ERROR = 1
+from batchscan.cli.exits import EXIT_ERROR
+
 _MARKS = {"ok": "ok     ", "missing": "MISSING", "note": "note   "}
 
 

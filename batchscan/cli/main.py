@@ -13,14 +13,13 @@ from batchscan import __version__
 from batchscan.cli.archive import ingest
 from batchscan.cli.demo import demo
 from batchscan.cli.doctor import doctor
+from batchscan.cli.exits import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from batchscan.cli.model import model
 from batchscan.cli.printing import report
 from batchscan.cli.run import run, scan
 from batchscan.cli.status import status
 from batchscan.cli.train import train
 from batchscan.domain.errors import BatchscanError, UsageError
-
-EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -60,7 +59,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         error.show()
         code = EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: what is finished is kept; the same command goes on from here", err=True)
+        kept = {"ingest", "scan", "run", "demo"} & set(arguments)
+        goes_on = ": what is finished is kept; the same command goes on from here" if kept else ""
+        click.echo(f"interrupted{goes_on}", err=True)
         code = EXIT_INTERRUPTED
     except BatchscanError as error:
         code = _complain(error, debug=debug)

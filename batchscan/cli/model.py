@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import click
 
-_PACKAGE = click.argument("package", metavar="NAME|DIR")
+
+def _names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    from batchscan.stores.packages import shipped_models  # noqa: PLC0415 - see the package's docstring
+
+    return [name for name in shipped_models() if name.startswith(incomplete)]
+
+
+DEFAULT = "published-cnn"
+_PACKAGE = click.argument("package", metavar="[NAME|DIR]", default=DEFAULT, shell_complete=_names)
+MODEL_OPTION = click.option(
+    "--model",
+    metavar="NAME|DIR",
+    shell_complete=_names,
+    help=f"Model package; `batchscan model list` shows those that ship [default: {DEFAULT}].",
+)
 
 
 @click.group()
@@ -36,11 +50,14 @@ def show(package: str) -> None:
 @_PACKAGE
 def verify(package: str) -> None:
     """Check a model's card and hash, and its golden patches on every engine there is."""
-    from batchscan.scan.engines import available_engines, open_engine  # noqa: PLC0415 - see the package's docstring
+    from batchscan.scan.engines import MISSING, available_engines, open_engine  # noqa: PLC0415 - see the package's docstring
     from batchscan.stores.packages import open_package  # noqa: PLC0415
 
     opened = open_package(package)
     click.echo(f"{opened.info.name} {opened.info.version}: card complete, weights have the card's sha256")
-    for name in available_engines():
+    for name, text in available_engines().items():
+        if text.startswith(MISSING):
+            click.echo(f"engine {name}: {text}")
+            continue
         engine = open_engine(opened, name)
         click.echo(f"engine {name} {engine.info.precision}: golden patches within {opened.card.engine_tolerance:g}")

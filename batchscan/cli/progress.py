@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 import click
@@ -71,6 +73,22 @@ def display(jobs: str, units: str) -> Iterator[Display]:
             yield shown
     else:
         yield _Lines(jobs, units)
+
+
+@contextmanager
+def announced_interrupt(shown: Display) -> Iterator[None]:
+    """Say at once that Ctrl-C was heard: putting things away takes seconds."""
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        shown.line("stopping")
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def duration(seconds: float) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchscan.cli.progress import Display, display
+from batchscan.cli.exits import EXIT_SOME_MISSING
+from batchscan.cli.model import MODEL_OPTION
+from batchscan.cli.progress import Display, announced_interrupt, display
 
 if TYPE_CHECKING:
     from batchscan.domain.job import Job
     from batchscan.domain.records import SlideOutcome
     from batchscan.workflow.run import RunEvent
 
-EXIT_SOME_MISSING = 3
 _SCHEDULER = click.option(
     "--scheduler", metavar="ADDR", help="An existing Dask scheduler (tcp://host:port) instead of this machine."
 )
@@ -41,7 +43,7 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> N
 @click.command()
 @click.argument("slides", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SLIDE|ARCHIVE|MANIFEST...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Run folder.")
-@click.option("--model", metavar="NAME|DIR", help="Model package; `batchscan model list` shows those that ship.")
+@MODEL_OPTION
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), help="Positive from this p_idc on [default: the model card's]."
 )
@@ -49,7 +51,9 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> N
 @click.option(
     "--engine", type=click.Choice(["auto", "keras", "openvino"]), help="What runs the network [default: auto]."
 )
-@click.option("--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of the slides, if they don't say.")
+@click.option(
+    "--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of all these slides, in place of their own."
+)
 @_SCHEDULER
 @click.option("--workers", type=click.IntRange(1), help="Worker processes [default: one a core, as memory allows].")
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
@@ -90,7 +94,8 @@ def follow(job: Job, *, fresh: bool = False) -> None:
     """Run a job, draw what happens, print where the results are; exit 3 if a slide failed or was excluded."""
     from batchscan.workflow.run import run_job  # noqa: PLC0415 - see the package's docstring
 
-    with display("slides", "patches") as shown:
+    quieten_dask()
+    with display("slides", "patches") as shown, announced_interrupt(shown):
         counts = _draw(run_job(job, fresh=fresh), shown)
     click.echo(f"{job.run.out / 'index.html'}")
     if counts["failed"] or counts["excluded"]:
@@ -99,13 +104,15 @@ def follow(job: Job, *, fresh: bool = False) -> None:
 
 def _draw(events: Iterator[RunEvent], shown: Display) -> dict[str, int]:
     from batchscan.scan.dispatch import BlockScanned, SlideSurveyed  # noqa: PLC0415 - see the package's docstring
-    from batchscan.workflow.run import RunEnded, RunPlanned, RunReady, SlideEnded  # noqa: PLC0415
+    from batchscan.workflow.run import RunEnded, RunPlanned, RunReady  # noqa: PLC0415
+    from batchscan.workflow.run_record import SlideEnded  # noqa: PLC0415
 
     counts: dict[str, int] = {}
+    n_reused = 0
     for event in events:
         match event:
-            case RunPlanned(folder, n_slides):
-                shown.line(f"{_slides(n_slides)} -> {folder}; starting workers")
+            case RunPlanned(folder, n_slides, notes):
+                shown.line("\n".join((*notes, f"{_slides(n_slides)} -> {folder}; starting workers")))
                 shown.expect(jobs=n_slides)
             case RunReady(workers, model, engine):
                 shown.line(f"workers: {workers}, model: {model}, engine: {engine.name} {engine.precision}")
@@ -113,12 +120,14 @@ def _draw(events: Iterator[RunEvent], shown: Display) -> dict[str, int]:
                 shown.expect(units=n_patches)
             case BlockScanned(_, n_patches):
                 shown.advance(units=n_patches)
-            case SlideEnded(outcome):
+            case SlideEnded(outcome, reused):
+                n_reused += reused
                 shown.advance(jobs=1)
                 _say_trouble(outcome, shown)
             case RunEnded(_, ended):
                 counts = dict(ended)
-    shown.line(", ".join(f"{counts[name]} {name}" for name in ("asked", "done", "failed", "excluded")))
+    totals = ", ".join(f"{counts[name]} {name}" for name in ("asked", "done", "failed", "excluded"))
+    shown.line(f"{totals}; for {n_reused} nothing had to be done again" if n_reused else totals)
     return counts
 
 
@@ -129,3 +138,12 @@ def _slides(count: int) -> str:
 def _say_trouble(outcome: SlideOutcome, shown: Display) -> None:
     if outcome.reason:
         shown.line(f"{outcome.slide_id}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")
+
+
+def quieten_dask() -> None:
+    """What Dask's loggers have to say of lost connections comes as an error; with --debug they are heard."""
+    if logging.getLogger("batchscan").level == logging.DEBUG:
+        return
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)

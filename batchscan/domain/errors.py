@@ -39,6 +39,12 @@ class OutputError(BatchscanError):
     code = "output"
 
 
+class DamagedResult(BatchscanError):
+    """A stored result has a missing or damaged file; scanning the slide again makes it whole."""
+
+    code = "damaged_result"
+
+
 class ModelError(BatchscanError):
     """A model package is damaged, incomplete or not what its card says."""
 
@@ -107,6 +113,12 @@ class ImplausibleSpacing(SlideExcluded):
     """What is given as spacing can't be one (a 72-dpi tag, say)."""
 
     code = "implausible_spacing"
+
+
+class SpacingConflict(SlideExcluded):
+    """A spacing is given for a slide store that knows its own from its ingest, and they differ."""
+
+    code = "spacing_conflict"
 
 
 class UnsuitableColour(SlideExcluded):

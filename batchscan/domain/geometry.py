@@ -10,10 +10,15 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from batchscan.domain.errors import ImplausibleSpacing
 
 PLAUSIBLE_UM_PER_PX = (0.05, 20.0)
 UM_PER_MM = 1000.0
+# What is narrower is the noise of floating point.
+_HAIR_PX = 1e-6
 
 
 class SpacingSource(StrEnum):
@@ -86,12 +91,12 @@ class Box:
 
 def floor_px(value: float) -> int:
     """The pixel a coordinate lies in; a hair under a whole number (1e-6) counts as it."""
-    return math.floor(value + 1e-6)
+    return math.floor(value + _HAIR_PX)
 
 
 def ceil_px(value: float) -> int:
     """The first whole pixel at or after a coordinate; a hair over a whole number (1e-6) counts as it."""
-    return math.ceil(value - 1e-6)
+    return math.ceil(value - _HAIR_PX)
 
 
 def round_px(value: float) -> int:
@@ -132,9 +137,13 @@ class PatchGrid:
     """The grid of patches over one slide, anchored at level-0 pixel (0, 0).
 
     Patch (row, col) covers the level-0 box (col * step_px, row * step_px, side_px, side_px). Its *cell* is the
-    part that it alone answers for: the square of `step_px` around the patch's centre (the whole patch when the
-    stride is 1). Cells do not overlap, so areas are sums over cells: tissue fraction x `step_px` squared. With a
-    stride below 1 the outermost (side - step) / 2 at the slide's top and left lies in patches but in no cell.
+    part that it alone answers for: up to midway between its centre and its neighbours', and in the first row and
+    column up to the slide's edge. Cells tile the slide without gap or overlap, whatever the stride.
+
+    A *whole* cell is not cut off at the slide's right and lower edge; what sticks out there is white padding. It is
+    `step_px` wide and high, in the first row or column larger by (side_px - step_px) / 2; at stride 1 it is the
+    patch. A cell's tissue fraction is of the whole cell, so an area of tissue is the sum over cells of tissue
+    fraction x whole area. With a stride below 1 the cells of the last patches may lie wholly beyond the slide.
 
     Parameters
     ----------
@@ -169,8 +178,31 @@ class PatchGrid:
         """What patch (row, col) looks at; it may stick out over the slide's right and lower edge."""
         return Box(col * self.step_px, row * self.step_px, self.side_px, self.side_px)
 
+    @property
+    def row_edges_px(self) -> NDArray[np.float64]:
+        """(n_rows + 1,) float64: whole cells of `row` lie between [row] and [row + 1], level-0 pixels from 0 on."""
+        return self._edges_px(self.n_rows, self.height_px)
+
+    @property
+    def col_edges_px(self) -> NDArray[np.float64]:
+        """(n_cols + 1,) float64, the same for columns."""
+        return self._edges_px(self.n_cols, self.width_px)
+
+    def _edges_px(self, n_cells: int, slide_px: int) -> NDArray[np.float64]:
+        edges = np.arange(n_cells + 1, dtype=np.float64)
+        edges = edges * self.step_px + (self.side_px - self.step_px) / 2
+        edges[0] = 0.0
+        edges[np.abs(edges - slide_px) <= _HAIR_PX] = slide_px
+        edges[-1] = max(edges[-1], slide_px)
+        return edges
+
+    def cell_areas_px(self, row: NDArray[np.int32], col: NDArray[np.int32]) -> NDArray[np.float64]:
+        """(n,) float64: areas of whole cells, square level-0 pixels."""
+        areas = np.diff(self.row_edges_px)[row] * np.diff(self.col_edges_px)[col]
+        return np.asarray(areas, dtype=np.float64)
+
     def cell_box(self, row: int, col: int) -> Box:
-        """What patch (row, col) alone answers for, clipped to the slide."""
-        margin = (self.side_px - self.step_px) / 2
-        box = Box(col * self.step_px + margin, row * self.step_px + margin, self.step_px, self.step_px)
-        return box.clipped(self.width_px, self.height_px)
+        """What of the slide patch (row, col) alone answers for: its cell, clipped to the slide."""
+        top, bottom = self.row_edges_px[row : row + 2].tolist()
+        left, right = self.col_edges_px[col : col + 2].tolist()
+        return Box(left, top, right - left, bottom - top).clipped(self.width_px, self.height_px)

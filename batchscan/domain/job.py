@@ -26,7 +26,7 @@ one with IDC. Twice as much loses about another 1 %; below .05 the rim that clos
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SlidesSection(_Section):
@@ -34,7 +34,7 @@ class SlidesSection(_Section):
 
     sources: Annotated[tuple[Path, ...], Field(min_length=1)]
     um_per_px: Annotated[float, Field(gt=0.0)] | None = None
-    finest_um_per_px: Annotated[float, Field(gt=0.0)] = 1.0
+    finest_um_per_px: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0
 
 
 class ModelSection(_Section):
@@ -137,6 +137,10 @@ def _complaints(error: ValidationError) -> Iterator[str]:
             yield f"unknown key {key!r}{_nearest(key)}"
         elif item["type"] == "missing":
             yield f"key {key!r} is missing"
+        elif item["type"] == "string_pattern_mismatch":
+            yield f"key {key!r} is {item['input']!r}: expected an address such as tcp://host:8786"
+        elif item["type"] == "tuple_type":
+            yield f"key {key!r} is {item['input']!r}: expected a list, such as [{str(item['input'])!r}]"
         else:
             yield f"key {key!r} is {item['input']!r}: {item['msg'].lower()}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ class SlideStatus(StrEnum):
     DONE = "done"
     FAILED = "failed"
     EXCLUDED = "excluded"
+
+
+ENDED = (SlideStatus.DONE, SlideStatus.FAILED, SlideStatus.EXCLUDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,11 @@ class SlideRequest:
 
 @dataclass(frozen=True, slots=True)
 class SlideInfo:
-    """A slide store as it was opened. Sizes are level-0 pixels; `fingerprint` is `sha256:<hex>` of its content."""
+    """A slide store as it was opened. Sizes are level-0 pixels; `fingerprint` is `sha256:<hex>` of its content.
+
+    `source_downsample` is how many pixels of the file's own level 0 one of the store's is wide; 1.0 where the store
+    has the file's own pixels, or its source isn't known.
+    """
 
     slide_id: str
     patient_id: str
@@ -68,6 +75,7 @@ class SlideInfo:
     height_px: int
     spacing: Spacing
     fingerprint: str
+    source_downsample: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +153,8 @@ class PatchTable:
     row, col
         (n,) int32, place in the grid.
     tissue_fraction
-        (n,) float32 in 0-1, of the patch's own cell.
+        (n,) float32 in 0-1: tissue in the patch's own cell over the area of the whole cell, what sticks out over the
+        slide's edge included (`PatchGrid.cell_areas_px`); at stride 1 the whole cell is the patch.
     p_idc
         (n,) float32 in 0-1; NaN where unreadable.
     readable
@@ -324,3 +333,11 @@ class SlideOutcome:
     status: SlideStatus
     reason: str = ""
     sentence: str = ""
+
+
+def without_path(outcome: SlideOutcome, *paths: Path) -> SlideOutcome:
+    """The same outcome with the slide's id in place of `paths`, which may tell who it is: outcomes get printed."""
+    sentence = outcome.sentence
+    for path in paths:
+        sentence = sentence.replace(str(path), outcome.slide_id)
+    return replace(outcome, sentence=sentence)

@@ -8,13 +8,14 @@ over thousands of slides, and steps of slides under way go before new slides.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from distributed import Client, KilledWorker, as_completed, get_worker
 
-from batchscan.domain.errors import BatchscanError, ClusterError, ModelError, SlideError, SlideExcluded
+from batchscan.domain.errors import BatchscanError, ClusterError, ModelError, OutputError, SlideError, SlideExcluded
 from batchscan.domain.records import SlideOutcome, SlideStatus
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
@@ -118,6 +119,7 @@ class _Raised:
     reason: str
     sentence: str
     error_class: str
+    trace: str = ""
     error: BatchscanError | None = None
 
 
@@ -129,13 +131,13 @@ def _run_step(step: Callable[..., Any], *arguments: Any) -> _Returned | _Raised:
     except SlideError as error:
         status = SlideStatus.EXCLUDED if isinstance(error, SlideExcluded) else SlideStatus.FAILED
         return _Raised(worker, status, error.code, str(error), type(error).__name__)
-    except (ModelError, ClusterError) as error:
-        return _Raised(worker, SlideStatus.FAILED, error.code, str(error), type(error).__name__, error)
+    except (ModelError, ClusterError, OutputError) as error:
+        return _Raised(worker, SlideStatus.FAILED, error.code, str(error), type(error).__name__, error=error)
     except BatchscanError as error:
         return _Raised(worker, SlideStatus.FAILED, error.code, str(error), type(error).__name__)
     except Exception as error:  # noqa: BLE001 - one slide's accident must not end the night
-        _LOG.exception("a step of a slide raised")
-        return _Raised(worker, SlideStatus.FAILED, "unexpected", _defect(error), type(error).__name__)
+        trace = traceback.format_exc()
+        return _Raised(worker, SlideStatus.FAILED, "unexpected", _defect(error), type(error).__name__, trace)
 
 
 @dataclass
@@ -187,6 +189,8 @@ class _Board(Generic[W, S, R]):
 
     def _stopped(self, slide: _SlideUnderWay[W, S], raised: _Raised) -> SlideStopped:
         self._drop(slide)
+        if raised.trace:
+            _LOG.debug("a step of %s raised on %s:\n%s", slide.work.slide_id, raised.worker, raised.trace)
         outcome = SlideOutcome(slide.work.slide_id, raised.status, raised.reason, raised.sentence)
         return SlideStopped(outcome, raised.worker, raised.error_class)
 
@@ -263,7 +267,7 @@ def run_slides(client: Client, works: Iterable[W], steps: Steps[W, S, R]) -> Ite
 
     Raises
     ------
-    ClusterError, ModelError
+    ClusterError, ModelError, OutputError
         What no other slide could survive either.
     """
     board: _Board[W, S, R] = _Board(client, steps)

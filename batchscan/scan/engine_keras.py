@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,8 @@ class KerasEngine:
 
     def __init__(self, package: ModelPackage, threads: int) -> None:
         self._patch_px = package.card.patch_px
+        # Keras promises nothing of several threads that use one network.
+        self._lock = threading.Lock()
         self._network = load_network(package.network_path, threads)
 
     def predict(self, patches: Uint8Array) -> Float32Array:
@@ -31,4 +35,5 @@ class KerasEngine:
         return in_batches(patches, self._patch_px, self.batch, self._logits)
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:
-        return np.asarray(self._network.predict_on_batch(batch), dtype=np.float32)
+        with self._lock:
+            return np.asarray(self._network.predict_on_batch(batch), dtype=np.float32)

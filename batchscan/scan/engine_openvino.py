@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ class OpenVinoEngine:
     def __init__(self, package: ModelPackage, threads: int) -> None:
         openvino = import_openvino()
         self._patch_px = package.card.patch_px
+        # One request at a time: a worker may have several threads, and a request holds one batch.
+        self._lock = threading.Lock()
         export = exported(package, BATCH, openvino.__version__)
         try:
             self._request = _compiled(openvino, export, threads).create_infer_request()
@@ -42,7 +45,8 @@ class OpenVinoEngine:
         return in_batches(patches, self._patch_px, self.batch, self._logits)
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:
-        return np.array(self._request.infer({0: batch}, share_inputs=True)[0])
+        with self._lock:
+            return np.array(self._request.infer({0: batch}, share_inputs=True)[0])
 
 
 def _compiled(openvino: Any, export: Export, threads: int) -> Any:

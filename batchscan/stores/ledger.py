@@ -51,8 +51,9 @@ def now() -> str:
 class Ledger:
     """The open ledger of one run. The runner holds it with `hold`; everybody else opens it with `read`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
+        self._path = path
 
     @classmethod
     @contextmanager
@@ -72,7 +73,7 @@ class Ledger:
         except sqlite3.Error as error:
             raise OutputError(f"{path}: can't be opened as a ledger ({error}); choose another --out") from error
         with closing(connection):
-            ledger = cls(connection)
+            ledger = cls(connection, path)
             ledger._take()
             try:
                 yield ledger
@@ -94,7 +95,7 @@ class Ledger:
         try:
             connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
             with closing(connection):
-                yield cls(connection)
+                yield cls(connection, path)
         except sqlite3.Error as error:
             raise OutputError(f"{path}: can't be read as a ledger ({error})") from error
 
@@ -103,23 +104,29 @@ class Ledger:
             held = self.facts().get("holder")
             if held and not holder_is_gone(held):
                 raise RunBusyError(
-                    f"a runner on {held['host']} with pid {held['pid']} is at work in this run folder; "
-                    "wait for it, or stop it and start again"
+                    f"a runner on {held['host']} with pid {held['pid']} is at work in this run folder; wait for it, or "
+                    f"stop it and start again (if that machine is gone for good, delete {self._path}: results stay)"
                 )
             self._set_fact("holder", _me())
 
     def _release(self) -> None:
-        self._db.execute("DELETE FROM run WHERE key = 'holder'")
+        with self._transaction():
+            self._db.execute("DELETE FROM run WHERE key = 'holder'")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            text = f"{self._path}: can't be written ({error}); make room or check permissions, and start again to go on"
+            raise OutputError(text) from error
 
     def facts(self) -> dict[str, Any]:
         """Facts about the run as a whole: holder, started, finished, job."""
@@ -168,11 +175,13 @@ class Ledger:
 
     def slide_surveyed(self, slide_id: str, n_patches: int) -> None:
         """It is known how many patches a slide has."""
-        self._db.execute("UPDATE slides SET n_patches = ? WHERE slide_id = ?", (n_patches, slide_id))
+        with self._transaction():
+            self._db.execute("UPDATE slides SET n_patches = ? WHERE slide_id = ?", (n_patches, slide_id))
 
     def patches_scanned(self, slide_id: str, n_patches: int) -> None:
         """`n_patches` more patches of a slide have a probability."""
-        self._db.execute("UPDATE slides SET n_scanned = n_scanned + ? WHERE slide_id = ?", (n_patches, slide_id))
+        with self._transaction():
+            self._db.execute("UPDATE slides SET n_scanned = n_scanned + ? WHERE slide_id = ?", (n_patches, slide_id))
 
     def slide_ended(
         self, outcome: SlideOutcome, numbers: Mapping[str, Any], worker: str, error_class: str | None
@@ -208,20 +217,28 @@ class Ledger:
 
 
 def _me() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid()}
+    return {"host": socket.gethostname(), "pid": os.getpid(), **_birth(os.getpid())}
+
+
+def _birth(pid: int) -> dict[str, str]:
+    """What tells a process from an earlier one of its number: the boot, and its start in clock ticks since then."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        return {"boot": boot, "began": after_name.split()[19]}
+    except (OSError, IndexError):
+        return {}
 
 
 def holder_is_gone(holder: Mapping[str, Any]) -> bool:
     """Whether a run's holder has ended without letting go: only a process of this host can be looked up."""
-    if holder["host"] != _me()["host"]:
+    if holder["host"] != socket.gethostname():
         return False
-    if holder["pid"] == _me()["pid"]:
-        # The caller isn't holding it: in a container every runner may get the same pid.
-        return True
     try:
         os.kill(holder["pid"], 0)
     except ProcessLookupError:
         return True
     except PermissionError:
-        return False
-    return False
+        pass
+    birth = _birth(holder["pid"])
+    return bool(birth) and birth != {name: holder.get(name) for name in birth}

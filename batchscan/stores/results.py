@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from batchscan.domain.card import ModelCard
-from batchscan.domain.errors import OutputError
+from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     SCHEMA_VERSION,
+    BoolArray,
     Counts,
     EngineInfo,
     Extent,
@@ -30,6 +31,7 @@ from batchscan.domain.records import (
     SlideInfo,
     SlideResult,
     SlideStatus,
+    Uint8Array,
 )
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.staging import check_writable, take_name
@@ -41,6 +43,7 @@ RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
     "heatmap.png",
     "report.pdf",
 )
+RUN_FACTS, INDEX = "run.json", "index.html"
 _PICTURES = "pictures"
 _JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
 
@@ -56,10 +59,9 @@ class RunFolder:
         """ledger.sqlite."""
         return self.path / "ledger.sqlite"
 
-    @property
-    def card(self) -> Path:
-        """The card of the model that the results come from, kept so that reports can be printed without the model."""
-        return self.path / "model-card.json"
+    def card(self, model_sha256: str) -> Path:
+        """The card of a model that results come from, kept so that reports can be printed without the model."""
+        return self.path / "cards" / f"{model_sha256}.json"
 
     @property
     def stores(self) -> Path:
@@ -75,19 +77,45 @@ class RunFolder:
         """The folder of a slide's committed result."""
         return self.path / "slides" / slide_id
 
-    def read_card(self) -> ModelCard:
-        """The stored card.
+    def keep_card(self, card: ModelCard) -> None:
+        """Store the card of the model that the next results come from."""
+        path = self.card(card.weights_sha256)
+        check_writable(path.parent)
+        write_json(path, card.model_dump(mode="json"))
+
+    def read_facts(self) -> dict[str, Any]:
+        """What run.json says of the run as a whole.
 
         Raises
         ------
-        OutputError
+        DamagedResult
             If it is missing or damaged.
         """
         try:
-            return ModelCard.model_validate_json(self.card.read_text(encoding="utf-8"))
+            facts = json.loads((self.path / RUN_FACTS).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            text = f"{self.path}: has no readable {self.card.name}; give a run folder, or run the job again"
-            raise OutputError(text) from error
+            raise DamagedResult(f"{self.path}: has no readable {RUN_FACTS}; run the job again") from error
+        if not isinstance(facts, dict):
+            raise DamagedResult(f"{self.path}: {RUN_FACTS} isn't what batchscan writes; run the job again")
+        return facts
+
+    def results(self) -> list[str]:
+        """Ids of the slides with a committed result, sorted."""
+        return sorted(file.parent.name for file in self.path.glob(f"slides/*/{RESULT}"))
+
+    def read_card(self, model_sha256: str) -> ModelCard:
+        """The stored card of a model.
+
+        Raises
+        ------
+        DamagedResult
+            If it is missing or damaged.
+        """
+        try:
+            return ModelCard.model_validate_json(self.card(model_sha256).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            text = f"{self.path}: has no readable card of model {model_sha256}; run the job again"
+            raise DamagedResult(text) from error
 
     def create(self) -> None:
         """Make the folder and see that it can be written to.
@@ -100,14 +128,20 @@ class RunFolder:
         check_writable(self.staging)
 
     def clear_staging(self) -> None:
-        """Drop what an interrupted run left half-done."""
+        """Drop what a run left half-done, also one that was killed."""
         shutil.rmtree(self.staging, ignore_errors=True)
-        self.staging.mkdir(parents=True, exist_ok=True)
+        for left in (*self.staging.parent.glob(".*.partial"), *self.path.glob(".*.tmp")):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
     def commit(self, staged: Path, slide_id: str) -> Path:
         """Give a staged result its name; an older result of the slide makes way."""
         final = self.slide(slide_id)
-        take_name(staged, final)
+        try:
+            take_name(staged, final)
+        except OSError as error:
+            raise OutputError(
+                f"{final}: can't be written ({error.strerror}); check permissions and free space"
+            ) from error
         return final
 
     def set_aside(self, slide_id: str) -> None:
@@ -147,6 +181,7 @@ def result_json(result: SlideResult) -> dict[str, Any]:
             "um_per_px": slide.spacing.um_per_px,
             "um_per_px_source": slide.spacing.source.value,
             "fingerprint": slide.fingerprint,
+            "source_downsample": slide.source_downsample,
         },
         "model": asdict(result.model),
         "engine": asdict(result.engine),
@@ -169,7 +204,7 @@ def read_result(folder: Path) -> SlideResult:
 
     Raises
     ------
-    OutputError
+    DamagedResult
         If a file is missing or isn't what this version writes.
     """
     try:
@@ -196,7 +231,7 @@ def read_result(folder: Path) -> SlideResult:
             table=read_table(folder, PatchGrid.over(info.width_px, info.height_px, spacing.um_per_px, settings.patch)),
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
-        raise OutputError(
+        raise DamagedResult(
             f"{folder}: the stored result can't be read ({type(error).__name__}: {error}); scan the slide again"
         ) from error
 
@@ -225,14 +260,26 @@ def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
 
 
 def write_pictures(folder: Path, pictures: Pictures) -> None:
-    """Write overview, tissue mask and patch pixels below `folder`; they are for looking at, not for measuring."""
+    """Write overview, tissue mask and patch pixels below `folder`; they are for looking at, not for measuring.
+
+    Raises
+    ------
+    OutputError
+        If they can't be written.
+    """
     place = folder / _PICTURES
-    (place / "patches").mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pictures.overview).save(place / "overview.jpg", **_JPEG)
-    Image.fromarray(pictures.tissue).save(place / "tissue.png")
+    check_writable(place / "patches")
+    _write_picture(place / "overview.jpg", pictures.overview)
+    _write_picture(place / "tissue.png", pictures.tissue)
     for (row, col), pixels in pictures.patches.items():
-        Image.fromarray(pixels).save(place / "patches" / f"r{row}_c{col}.jpg", **_JPEG)
+        _write_picture(place / "patches" / f"r{row}_c{col}.jpg", pixels)
     write_json(place / "pictures.json", {"overview_um_per_px": pictures.overview_um_per_px})
+
+
+def _write_picture(path: Path, pixels: Uint8Array | BoolArray) -> None:
+    options = {} if path.suffix == ".png" else _JPEG
+    with write_atomically(path, binary=True) as stream:
+        Image.fromarray(pixels).save(stream, "PNG" if path.suffix == ".png" else "JPEG", **options)
 
 
 def read_pictures(folder: Path) -> Pictures:
@@ -240,7 +287,7 @@ def read_pictures(folder: Path) -> Pictures:
 
     Raises
     ------
-    OutputError
+    DamagedResult
         If one is missing or damaged.
     """
     place = folder / _PICTURES
@@ -253,7 +300,7 @@ def read_pictures(folder: Path) -> Pictures:
             patches={_place(file): _pixels(file) for file in sorted((place / "patches").glob("r*_c*.jpg"))},
         )
     except (OSError, ValueError, KeyError) as error:
-        raise OutputError(f"{place}: the stored pictures can't be read ({error}); scan the slide again") from error
+        raise DamagedResult(f"{place}: the stored pictures can't be read ({error}); scan the slide again") from error
 
 
 def _pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:

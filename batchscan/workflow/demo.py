@@ -34,7 +34,7 @@ def demo_job(folder: Path) -> Job:
 
 
 def agreement(run: Path, archive: Path) -> str:
-    """How the demo slide's result agrees with its reference labels, in one line of text."""
+    """How the demo slide's result agrees with its reference labels, in two lines of text."""
     (request,) = read_manifest(archive / "manifest.csv")
     if request.reference is None:
         raise ValueError("the demo archive has reference labels")
@@ -42,8 +42,12 @@ def agreement(run: Path, archive: Path) -> str:
     matched = match_reference(result.table, read_reference(request.reference), result.settings.threshold)
     counts, auroc = matched.confusion(), matched.auroc()
     measures = {"AUROC": auroc, "F1": counts.f1, "sensitivity": counts.sensitivity, "specificity": counts.specificity}
+    cell_mm2 = result.slide.spacing.mm2(result.table.grid.side_px**2)
+    labelled_mm2 = int(matched.label.sum()) * cell_mm2
+    found_mm2 = "not defined" if result.extent.idc_mm2 is None else f"{result.extent.idc_mm2:.1f} mm2"
     said = ", ".join(f"{name} {'not defined' if value is None else f'{value:.3f}'}" for name, value in measures.items())
     return (
+        f"IDC found: {found_mm2}; labelled: {labelled_mm2:.1f} mm2\n"
         f"against its ground truth ({len(matched.label)} labelled patches, {int(matched.label.sum())} IDC): {said} "
-        "(one patient the model never saw; patches of one slide are not independent samples)"
+        "(one patient whom the model never saw; patches of one slide are not independent samples)"
     )

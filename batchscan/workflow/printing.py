@@ -10,9 +10,11 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import OutputError, UsageError
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.figures import heatmap_png
-from batchscan.report.render import render_slide_report
+from batchscan.report.render import render_run_index, render_slide_report
 from batchscan.stores.atomic import write_atomically
-from batchscan.stores.results import HEATMAP, REPORT, RESULT, RunFolder, read_pictures, read_result
+from batchscan.stores.ledger import Ledger
+from batchscan.stores.results import HEATMAP, INDEX, REPORT, RunFolder, read_pictures, read_result
+from batchscan.stores.summary import summary_row
 
 
 def print_slide(
@@ -33,9 +35,11 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
     UsageError
         If a slide has no committed result here.
     OutputError
-        If there is nothing to print, or a stored result is damaged.
+        If there is nothing to print.
+    DamagedResult
+        If a stored result is damaged.
     """
-    present = sorted(folder.parent.name for folder in run.path.glob(f"slides/*/{RESULT}"))
+    present = run.results()
     unknown = sorted(set(slide_ids) - set(present))
     if unknown:
         raise UsageError(
@@ -43,9 +47,19 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
         )
     if not present:
         raise OutputError(f"{run.path}: holds no results to print; give the folder that --out named")
-    card = run.read_card()
     for slide_id in slide_ids or present:
         folder = run.slide(slide_id)
         result = read_result(folder)
+        card = run.read_card(result.model.sha256)
         print_slide(result, card, read_pictures(folder), folder, generated, report=True)
         yield folder / REPORT
+    _renew_index(run)
+
+
+def _renew_index(run: RunFolder) -> None:
+    """Make the index page link the reports that are there now."""
+    facts = run.read_facts()
+    printed = all((run.slide(slide_id) / REPORT).is_file() for slide_id in run.results())
+    with Ledger.read(run.ledger) as ledger:
+        rows = [summary_row(row) for row in ledger.rows()]
+    render_run_index({**facts, "reports": printed}, rows, run.path / INDEX)

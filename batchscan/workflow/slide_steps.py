@@ -7,7 +7,10 @@ written to, and only the runner gives a staged result its name.
 from __future__ import annotations
 
 import functools
+import logging
+import math
 import shutil
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import ModelError
+from batchscan.domain.errors import DamagedResult, ModelError, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.records import (
     EngineInfo,
@@ -40,10 +43,11 @@ from batchscan.stores.packages import open_package
 from batchscan.stores.pyramids import SlideStore, is_store, open_store
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import (
+    HEATMAP,
     REGIONS,
     REPORT,
+    RESULT,
     RunFolder,
-    read_digests,
     read_pictures,
     read_result,
     write_pictures,
@@ -51,8 +55,11 @@ from batchscan.stores.results import (
 )
 from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.ingest import ingest_slide
+from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
 
+_LOG = logging.getLogger(__name__)
+_OPENING = threading.Lock()
 # Patches kept besides the gallery's, spread over p_idc, so that a report with another threshold has pictures too.
 _SPREAD_P = (0.1, 0.3, 0.5, 0.7, 0.9)
 
@@ -138,15 +145,14 @@ def resolve_engine(package: str, name: str) -> EngineInfo:
 
 def survey(work: SlideWork) -> SlideSurvey:
     """Open the slide; unless an earlier result can be used, find its tissue and lay the grid."""
-    store = _open(work)
+    store = _made(work)
     info = _info(work, store)
     scan = scan_digest(info, work.model, work.engine, work.settings)
     digest = result_digest(scan, info, work.model, work.settings)
-    committed = None if work.fresh else read_digests(work.run.slide(work.slide_id))
-    if committed == (scan, digest) and _is_printed(work):
-        return SlideSurvey(info, scan, digest, survey=None, unchanged=True)
-    if committed is not None and committed[0] == scan:
-        return SlideSurvey(info, scan, digest, survey=None, unchanged=False)
+    earlier = None if work.fresh else _whole_result(work.run.slide(work.slide_id))
+    if earlier and earlier.scan_digest == scan:
+        unchanged = earlier.digest == digest and _is_printed(work)
+        return SlideSurvey(info, scan, digest, survey=None, unchanged=unchanged)
     found, overview = survey_slide(store, info, work.settings)
     shutil.rmtree(work.staged, ignore_errors=True)
     pictures = Pictures(overview.pixels, overview.tissue.um_per_px, overview.tissue.mask, {})
@@ -185,7 +191,9 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     write_pictures(work.staged, pictures)
     foci = result.extent.foci
     write_regions(work.staged / REGIONS, work.slide_id, foci, work.settings.threshold, work.model)
-    print_slide(result, work.run.read_card(), pictures, work.staged, work.started, report=work.print_report)
+    print_slide(
+        result, work.run.read_card(work.model.sha256), pictures, work.staged, work.started, report=work.print_report
+    )
     write = time.perf_counter() - clock
     total = sum(seconds.values()) + write
     result = replace(result, seconds={**seconds, "write": write, "total": total})
@@ -193,13 +201,43 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     return FinishedSlide(_outcome(result), work.staged, summary_numbers(result))
 
 
+def _made(work: SlideWork) -> SlideStore:
+    """The slide's store, made first if the slide is a vendor's file."""
+    request = work.request
+    if not is_store(request.path):
+        work.run.stores.mkdir(exist_ok=True)
+        return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px))
+    store = open_store(request.path, request.spacing)
+    if request.spacing is None or not store.record:
+        return store
+    own = open_store(request.path).spacing
+    if not math.isclose(own.um_per_px, request.spacing.um_per_px, rel_tol=1e-3):
+        raise SpacingConflict(
+            f"{work.slide_id}: its store was made at {own.um_per_px:g} um/px (from {own.source}), but "
+            f"{request.spacing.um_per_px:g} is given (from {request.spacing.source}): leave that out, or ingest the "
+            "slide again with the spacing of its file"
+        )
+    return store
+
+
 def _open(work: SlideWork) -> SlideStore:
+    """The store that the survey has made sure of."""
     request = work.request
     if is_store(request.path):
         return open_store(request.path, request.spacing)
-    # What the request says of the spacing is about the vendor's pixels; the store made from them knows its own.
-    work.run.stores.mkdir(exist_ok=True)
-    return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px))
+    return open_store(store_path(work.run.stores, work.slide_id))
+
+
+def _whole_result(folder: Path) -> SlideResult | None:
+    """The committed result, if every file that a page needs is there."""
+    if not (folder / RESULT).is_file():
+        return None
+    try:
+        read_pictures(folder)
+        return read_result(folder) if (folder / HEATMAP).is_file() else None
+    except DamagedResult as error:
+        _LOG.info("%s is scanned again: %s", folder.name, error)
+        return None
 
 
 def _info(work: SlideWork, store: SlideStore) -> SlideInfo:
@@ -210,11 +248,18 @@ def _info(work: SlideWork, store: SlideStore) -> SlideInfo:
         height_px=store.height_px,
         spacing=store.spacing,
         fingerprint=store.fingerprint,
+        source_downsample=float(store.record.get("source", {}).get("downsample", 1.0)),
     )
 
 
-@functools.lru_cache(maxsize=1)
 def _engine(package: str, model: ModelInfo, engine: EngineInfo) -> Engine:
+    # A worker may have several threads that come here at once.
+    with _OPENING:
+        return _opened_engine(package, model, engine)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened_engine(package: str, model: ModelInfo, engine: EngineInfo) -> Engine:
     """One model a worker process, opened once, and the very one that the run records."""
     opened = open_package(package)
     if opened.info != model:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchscan.domain.errors import UsageError
 from batchscan.domain.geometry import Spacing
-from batchscan.domain.records import SlideRequest
+from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
 from batchscan.stores.manifest import read_manifest
 from batchscan.stores.pyramids import is_store
+from batchscan.workflow.archive_tables import INGEST_TABLE, MANIFEST, read_ingest_table
 from batchscan.workflow.ingest_sources import SourceKind, find_sources
 
-MANIFEST = "manifest.csv"
+
+@dataclass(frozen=True)
+class AskedSlides:
+    """The slides asked for: those to scan, and those that an archive's ingest left out, with the reason."""
+
+    requests: tuple[SlideRequest, ...]
+    not_ingested: tuple[SlideOutcome, ...]
+
+    def __len__(self) -> int:
+        return len(self.requests) + len(self.not_ingested)
 
 
-def find_slides(sources: Iterable[Path], spacing: Spacing | None) -> tuple[SlideRequest, ...]:
+def find_slides(sources: Iterable[Path], spacing: Spacing | None) -> AskedSlides:
     """The slides of archives, manifests, stores, slide files and folders of those, in the order named.
 
     Parameters
@@ -35,6 +45,7 @@ def find_slides(sources: Iterable[Path], spacing: Spacing | None) -> tuple[Slide
     PatchSetError
         If a folder holds no slides.
     """
+    sources = tuple(sources)
     requests = [request for source in sources for request in _slides_of(source)]
     by_id: dict[str, SlideRequest] = {}
     for request in requests:
@@ -44,7 +55,19 @@ def find_slides(sources: Iterable[Path], spacing: Spacing | None) -> tuple[Slide
                 f"slide_id {request.slide_id!r} is asked for twice ({first.path} and {request.path}); "
                 "name each slide once, or give different ids in a manifest"
             )
-    return tuple(replace(request, spacing=spacing) if spacing else request for request in requests)
+    left_out = {outcome.slide_id.lower(): outcome for source in sources for outcome in _not_ingested(source)}
+    return AskedSlides(
+        tuple(replace(request, spacing=spacing) if spacing else request for request in requests),
+        tuple(outcome for slide_id, outcome in left_out.items() if slide_id not in by_id),
+    )
+
+
+def _not_ingested(source: Path) -> Iterator[SlideOutcome]:
+    if not (source / MANIFEST).is_file():
+        return
+    for row in read_ingest_table(source / INGEST_TABLE):
+        if row.status in {SlideStatus.FAILED.value, SlideStatus.EXCLUDED.value}:
+            yield SlideOutcome(row.slide_id, SlideStatus(row.status), row.reason, row.sentence)
 
 
 def _slides_of(source: Path) -> tuple[SlideRequest, ...]:

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from batchscan.domain.records import SlideStatus
+from batchscan.domain.records import ENDED
 from batchscan.stores.ledger import Ledger, LedgerRow, holder_is_gone
 from batchscan.stores.results import RunFolder
 
 State = Literal["running", "finished", "interrupted"]
-_ENDS = (SlideStatus.DONE, SlideStatus.FAILED, SlideStatus.EXCLUDED)
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def read_status(run: Path) -> RunStatus:
     """
     with Ledger.read(RunFolder(run).ledger) as ledger:
         facts, rows = ledger.facts(), ledger.rows()
-    counts = {status.value: sum(row.status is status for row in rows) for status in _ENDS}
+    counts = {status.value: sum(row.status is status for row in rows) for status in ENDED}
     remaining = len(rows) - sum(counts.values())
     state = _state(facts)
     return RunStatus(
@@ -69,8 +68,8 @@ def read_status(run: Path) -> RunStatus:
         counts=counts,
         remaining=remaining,
         patches_scanned=sum(row.n_scanned for row in rows),
-        eta_s=_eta_s(facts["started"], len(rows) - remaining, remaining) if state == "running" else None,
-        troubles=tuple(row for row in rows if row.status in _ENDS and row.reason),
+        eta_s=_eta_s(facts.get("started"), len(rows) - remaining, remaining) if state == "running" else None,
+        troubles=tuple(row for row in rows if row.status in ENDED and row.reason),
     )
 
 
@@ -81,8 +80,8 @@ def _state(facts: Mapping[str, Any]) -> State:
     return "running" if holder and not holder_is_gone(holder) else "interrupted"
 
 
-def _eta_s(started: str, ended: int, remaining: int) -> float | None:
-    if not ended:
+def _eta_s(started: str | None, ended: int, remaining: int) -> float | None:
+    if not ended or started is None:
         return None
     elapsed = datetime.now(UTC) - datetime.fromisoformat(started)
     return elapsed.total_seconds() / ended * remaining

@@ -13,7 +13,7 @@ import pytest
 from dask_processes import free_port, scheduler_with_a_worker
 from distributed import Client
 
-from batchscan.domain.errors import ClusterError, MissingSpacing, ModelError, UnreadableSlide
+from batchscan.domain.errors import ClusterError, MissingSpacing, ModelError, OutputError, UnreadableSlide
 from batchscan.domain.records import SlideStatus
 from batchscan.scan.cluster import connect
 from batchscan.scan.dispatch import (
@@ -53,6 +53,7 @@ def _act(script: Script, step: str) -> None:
         "unreadable": UnreadableSlide("bad pixels"),
         "defect": ZeroDivisionError("two\nlines"),
         "model": ModelError("the wrong weights"),
+        "full": OutputError("no space left"),
     }[script.does]
 
 
@@ -129,9 +130,20 @@ def test_a_slide_that_fails_stops_at_once_and_alone(
     assert isinstance(last["fine"], SlideFinished)
 
 
-def test_a_model_that_is_not_the_runs_stops_everything(client: Client) -> None:
-    with pytest.raises(ModelError, match="the wrong weights"):
-        list(run_slides(client, [Script("a"), Script("b", at="scan", does="model")], STEPS))
+@pytest.mark.parametrize(("does", "error"), [("model", ModelError), ("full", OutputError)])
+def test_what_no_slide_would_survive_stops_everything(client: Client, does: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        list(run_slides(client, [Script("a"), Script("b", at="scan", does=does)], STEPS))
+
+
+def test_a_defects_traceback_is_for_those_who_ask(
+    client: Client, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level("DEBUG", logger="batchscan.scan.dispatch"):
+        list(run_slides(client, [Script("bad", at="scan", does="defect")], STEPS))
+    assert any("Traceback" in record.message for record in caplog.records)
+    # Neither this process nor a worker prints it.
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_slides_are_taken_only_as_there_is_room(client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,16 @@ def test_it_reproduces_the_golden_patches(engine: Engine, package: ModelPackage)
     assert len(golden.p_idc) >= 16
     assert np.ptp(golden.p_idc) > 0.9
     np.testing.assert_allclose(engine.predict(golden.patches), golden.p_idc, rtol=0, atol=package.card.engine_tolerance)
+
+
+def test_threads_that_share_it_do_not_disturb_each_other(engine: Engine, patches: Any) -> None:
+    """A worker of somebody's cluster may have several threads."""
+    alone = engine.predict(patches)
+    orders = [np.roll(np.arange(len(patches)), i) for i in range(8)]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda order: engine.predict(patches[order]), orders))
+    for order, p_idc in zip(orders, together, strict=True):
+        np.testing.assert_array_equal(p_idc, alone[order])
 
 
 def test_no_patches_give_no_numbers(engine: Engine) -> None:

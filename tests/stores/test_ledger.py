@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -85,6 +87,32 @@ def test_a_second_runner_is_refused_and_a_dead_ones_hold_is_taken_over(tmp_path:
         first.wait()
         with Ledger.hold(path) as ledger:
             assert ledger.facts()["holder"]["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("pid", [1, os.getpid()])
+def test_a_number_that_another_process_has_now_is_no_runner(tmp_path: Path, pid: int) -> None:
+    """In a restarted container every runner has the same pid; after a reboot anybody may have it."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger.hold(path):
+        pass
+    gone = {"host": socket.gethostname(), "pid": pid, "boot": "another", "began": "17"}
+    with sqlite3.connect(path) as database:
+        database.execute("INSERT INTO run VALUES ('holder', ?)", (json.dumps(gone),))
+    with Ledger.hold(path) as ledger:
+        assert ledger.facts()["holder"]["pid"] == os.getpid()
+
+
+def test_a_runner_of_another_machine_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger.hold(path):
+        pass
+    with sqlite3.connect(path) as database:
+        database.execute("INSERT INTO run VALUES ('holder', ?)", (json.dumps({"host": "node17", "pid": 4242}),))
+    with (
+        pytest.raises(RunBusyError, match=r"node17 with pid 4242.*delete .*ledger\.sqlite: results stay"),
+        Ledger.hold(path),
+    ):
+        pass
 
 
 def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from batchscan.domain.errors import OutputError
+from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     Counts,
@@ -22,6 +22,7 @@ from batchscan.domain.records import (
     SlideInfo,
     SlideResult,
 )
+from batchscan.stores.packages import open_package
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import (
     RunFolder,
@@ -34,7 +35,7 @@ from batchscan.stores.results import (
 
 PATCH = PatchSpec(50, 8.0, 1.0)
 CONTRACT = set("schema_version status slide model engine threshold patch counts extent qc seconds digest".split())
-SLIDE = set("slide_id patient_id width_px height_px um_per_px um_per_px_source fingerprint".split())
+SLIDE = set("slide_id patient_id width_px height_px um_per_px um_per_px_source fingerprint source_downsample".split())
 RING = ((0.0, 0.0), (50.0, 0.0), (50.0, 50.0), (0.0, 50.0), (0.0, 0.0))
 
 
@@ -141,7 +142,7 @@ def test_pictures_come_back(tmp_path: Path) -> None:
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
     _written(tmp_path)
     (tmp_path / "patches.parquet").write_bytes(b"PAR1")
-    with pytest.raises(OutputError, match="scan the slide again"):
+    with pytest.raises(DamagedResult, match="scan the slide again"):
         read_result(tmp_path)
     (tmp_path / "result.json").write_text("{")
     assert read_digests(tmp_path) is None
@@ -152,11 +153,34 @@ def test_committing_replaces_the_older_result_as_a_whole(tmp_path: Path) -> None
     run.create()
     for text in ("old", "new"):
         staged = run.staging / "S"
+        run.clear_staging()
         (staged / "pictures").mkdir(parents=True)
         (staged / text).write_text(text)
         final = run.commit(staged, "S")
     assert sorted(file.name for file in final.iterdir()) == ["new", "pictures"]
-    assert list(run.staging.iterdir()) == []
+    assert not staged.exists()
+
+
+def test_each_models_card_is_kept(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    shipped = open_package("published-cnn").card
+    other = shipped.model_copy(update={"weights_sha256": "ab" * 32})
+    run.keep_card(shipped)
+    run.keep_card(other)
+    assert run.read_card(shipped.weights_sha256) == shipped
+    assert run.read_card("ab" * 32) == other
+    with pytest.raises(DamagedResult, match="no readable card"):
+        run.read_card("cd" * 32)
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.create()
+    (tmp_path / "slides" / ".S.0123.partial").mkdir()
+    (tmp_path / ".run.json.x.tmp").touch()
+    (run.slide("S")).mkdir()
+    run.clear_staging()
+    assert [path.name for path in tmp_path.rglob("*")] == ["slides", "S"]
 
 
 def test_a_result_that_no_longer_holds_is_out_of_sight_but_kept(tmp_path: Path) -> None:
