@@ -45,7 +45,7 @@ def ingest(
     """Turn slides into an archive of slide stores with a manifest.
 
     SOURCE is a slide that OpenSlide opens, an OME-Zarr image, a patch folder or zip in the layout of the public IDC
-    set, or a folder of those. The same command again does only what is missing or has changed.
+    set, a folder of those, or a manifest that lists slides. The same command again does only what is missing or has changed.
     """
     follow_ingest(sources, archive, manifest=manifest, um_per_px=um_per_px, finest=finest, workers=workers)
 
@@ -86,8 +86,10 @@ def _draw(event: object, shown: Display) -> str | None:
             shown.expect(jobs=n_slides, units=n_px / _PX_PER_MPX)
         case IngestProgress(_, n_px):
             shown.advance(units=n_px / _PX_PER_MPX)
-        case SlideIngested(outcome, source):
+        case SlideIngested(outcome, source, _, _, renamed):
             shown.advance(jobs=1)
+            if renamed:
+                shown.line(f"{source.name}: its slide_id is {outcome.slide_id}")
             if outcome.reason:
                 shown.line(f"{source.name}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")
             return outcome.status.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ WHITE = 255
 # Coordinates come from products of spacings; what is this close to a pixel's edge is meant to lie on it.
 _SNAP_PX = 1e-6
 _LARGEST_UINT16_FACTOR = 16
+# So many pixels are turned into floats at once.
+_PART_PX = 1 << 22
 
 
 def shrink(plane: Uint8Array, factor: int) -> Uint8Array:
@@ -96,6 +99,34 @@ class Lattice:
             float(edges[0]).is_integer() and bool(np.all(np.diff(edges) == 1)) for edges in (self.edges_x, self.edges_y)
         )
 
+    def parts(
+        self, width_px: int, height_px: int, chunk_px: tuple[int, int], most_px: int
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """What the squares touch of an image of a size, in parts that end with chunks, so that each is decoded once.
+
+        Parameters
+        ----------
+        width_px, height_px
+            The image's.
+        chunk_px
+            (rows, cols) of its chunks.
+        most_px
+            A part has no more pixels, unless it is of one chunk: memory is bounded whatever the image's size.
+
+        Yields
+        ------
+        (x, y, width, height), row by row.
+        """
+        left, right = max(self.span_x[0], 0), min(self.span_x[1], width_px)
+        top, bottom = max(self.span_y[0], 0), min(self.span_y[1], height_px)
+        width = max(1, right - left)
+        high, wide = chunk_px
+        rows = max(1, most_px // width // high) * high
+        cols = width if width * rows <= most_px else max(1, most_px // rows // wide) * wide
+        for y, height in _spans(top, bottom, high, rows):
+            for x, part in _spans(left, right, 1 if cols == width else wide, cols):
+                yield x, y, part, height
+
 
 class AreaSum:
     """Sums up, part by part, an image's area average over a lattice; outside the image is white."""
@@ -117,26 +148,42 @@ class AreaSum:
             Where its upper left pixel lies in the image.
         """
         _, n_rows, n_cols = planes.shape
-        first, last = np.searchsorted(self._lattice.edges_y, (y, y + n_rows), side="right")
-        touched = slice(max(int(first) - 1, 0), int(last))
-        by_row = _overlaps(self._lattice.edges_y[touched.start : touched.stop + 1], y, n_rows)
-        by_col = _overlaps(self._lattice.edges_x, x, n_cols)
-        if by_row.shape[0] == 0:
+        step = max(1, _PART_PX // n_cols)
+        for row in range(0, n_rows, step):
+            self._add_part(planes[:, row : row + step], x, y + row)
+
+    def _add_part(self, planes: Uint8Array, x: int, y: int) -> None:
+        _, n_rows, n_cols = planes.shape
+        touched_x = _touched(self._lattice.edges_x, x, n_cols)
+        touched_y = _touched(self._lattice.edges_y, y, n_rows)
+        by_row = _overlaps(self._lattice.edges_y[touched_y.start : touched_y.stop + 1], y, n_rows)
+        by_col = _overlaps(self._lattice.edges_x[touched_x.start : touched_x.stop + 1], x, n_cols)
+        if by_row.shape[0] == 0 or by_col.shape[0] == 0:
             return
         for channel, plane in enumerate(planes):
             black = (WHITE - plane).astype(np.float32)
-            self._black[channel, :, touched] += by_col @ (by_row @ black).T
+            self._black[channel, touched_x, touched_y] += by_col @ (by_row @ black).T
 
     def pixels(self) -> Uint8Array:
         """(rows, cols, 3) uint8: the average of each square."""
         rows, cols = self._lattice.shape
-        squares = np.outer(np.diff(self._lattice.edges_x), np.diff(self._lattice.edges_y)).astype(np.float32)
+        widths, heights = np.diff(self._lattice.edges_x), np.diff(self._lattice.edges_y)
         pixels = np.empty((rows, cols, 3), dtype=np.uint8)
-        for channel, black in enumerate(self._black):
-            average = black / squares
-            np.subtract(WHITE, average, out=average)
-            pixels[..., channel] = np.rint(average, out=average).T
+        step = max(1, _PART_PX // max(1, rows))
+        for col in range(0, cols, step):
+            part = slice(col, col + step)
+            squares = np.outer(widths[part], heights).astype(np.float32)
+            for channel, black in enumerate(self._black[:, part]):
+                average = black / squares
+                np.subtract(WHITE, average, out=average)
+                pixels[:, part, channel] = np.rint(average, out=average).T
         return pixels
+
+
+def _touched(edges: Float64Array, start: int, n: int) -> slice:
+    """The squares that pixels start ... start + n - 1 may lie in."""
+    first, last = np.searchsorted(edges, (start, start + n), side="right")
+    return slice(max(int(first) - 1, 0), min(int(last), len(edges) - 1))
 
 
 def _edges(start: float, step: float, n: int) -> Float64Array:
@@ -148,6 +195,14 @@ def _edges(start: float, step: float, n: int) -> Float64Array:
 
 def _span(edges: Float64Array) -> tuple[int, int]:
     return int(np.floor(edges[0])), int(np.ceil(edges[-1]))
+
+
+def _spans(start: int, end: int, chunk: int, length: int) -> Iterator[tuple[int, int]]:
+    """(start, length) of parts of at most `length` pixels, which end with chunks."""
+    while start < end:
+        beyond = min(start // chunk * chunk + length, end)
+        yield start, beyond - start
+        start = beyond
 
 
 def _overlaps(edges: Float64Array, start: int, n: int) -> csr_array:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from batchscan.domain.errors import BatchscanError, ImplausibleSpacing, ManifestError
@@ -14,9 +15,14 @@ from batchscan.domain.records import SlideRequest
 from batchscan.stores.atomic import write_atomically
 
 SLIDE_ID = re.compile(r"[A-Za-z0-9._-]+")
+# A folder's name has at most 255 bytes, and endings and staging marks are added to the id.
+LONGEST_ID = 100
 REQUIRED = ("slide_id", "path")
 KNOWN = ("slide_id", "path", "patient_id", "um_per_px", "reference")
 _NAMED_ERRORS = 20
+
+_Cells = Mapping[str, str]
+_Filter = Callable[[_Cells], _Cells | None]
 
 
 def read_manifest(path: Path) -> tuple[SlideRequest, ...]:
@@ -33,31 +39,31 @@ def read_manifest(path: Path) -> tuple[SlideRequest, ...]:
     ManifestError
         If the file can't be read, lacks a column, is empty, or has wrong rows: all are named with their line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: can't be read as a UTF-8 CSV file ({_brief(error)}): check the path") from error
-    reader = csv.DictReader(text.splitlines())
-    missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-    if missing:
-        found = ", ".join(reader.fieldnames or ()) or "no columns"
-        raise ManifestError(f"{path}: column {' and '.join(missing)} is missing (found: {found}); add it to the header")
-    rows, wrong = [], []
-    lines_by_id: dict[str, int] = {}
-    for row in reader:
-        try:
-            request = _request(row, path.parent)
-            _first_of_its_id(request.slide_id, reader.line_num, lines_by_id)
-        except BatchscanError as error:
-            wrong.append(f"line {reader.line_num}: {error}")
-        else:
-            rows.append(request)
-    if wrong:
-        more = f"; and {len(wrong) - _NAMED_ERRORS} more" if len(wrong) > _NAMED_ERRORS else ""
-        raise ManifestError(f"{path}: {len(wrong)} wrong rows: " + "; ".join(wrong[:_NAMED_ERRORS]) + more)
+    rows = tuple(_read(path, lambda cells: cells))
     if not rows:
         raise ManifestError(f"{path}: has a header but no slides; add a row a slide")
-    return tuple(rows)
+    return rows
+
+
+def read_present(path: Path) -> tuple[SlideRequest, ...]:
+    """The same without the slides whose file is no longer there, and without references that aren't; may be empty.
+
+    Raises
+    ------
+    ManifestError
+        If it has other faults.
+    """
+    return tuple(_read(path, lambda cells: _present(cells, path.parent)))
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file is a CSV with the columns that a manifest must have; other programs have manifests too."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            header = next(csv.reader(stream), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    return {name.strip() for name in header} >= set(REQUIRED)
 
 
 def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
@@ -78,11 +84,95 @@ def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
             writer.writerow([*known, *(row.attributes.get(name, "") for name in extra)])
 
 
-def _request(row: Mapping[str, str | None], folder: Path) -> SlideRequest:
-    cells = {
-        name: (value or "").strip() for name, value in row.items() if name is not None and isinstance(value, str | None)
-    }
+def _read(path: Path, kept: _Filter) -> list[SlideRequest]:
+    """The rows of which `kept` leaves something, once all of them are known to be right."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: can't be read as a UTF-8 CSV file ({_brief(error)}): check the path") from error
+    lines = _lines(text)
+    names = _header(path, next(lines, (1, [])))
+    rows, wrong = [], []
+    lines_by_id: dict[str, int] = {}
+    for line, row in lines:
+        try:
+            cells = kept(_cells(row, names))
+            rows += [] if cells is None else [_request(cells, path.parent, line, lines_by_id)]
+        except BatchscanError as error:
+            wrong.append(f"line {line}: {error}")
+    if wrong:
+        more = f"; and {len(wrong) - _NAMED_ERRORS} more" if len(wrong) > _NAMED_ERRORS else ""
+        count = f"{len(wrong)} wrong row{'s' if len(wrong) > 1 else ''}"
+        raise ManifestError(f"{path}: {count}: " + "; ".join(wrong[:_NAMED_ERRORS]) + more)
+    return rows
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """Each row, or what is wrong with it, with the line that it starts on; a quoted cell may have line breaks."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, error
+        else:
+            if row:
+                yield line, row
+
+
+def _header(path: Path, first: tuple[int, list[str] | csv.Error]) -> list[str]:
+    line, row = first
+    if isinstance(row, csv.Error):
+        raise ManifestError(f"{path}: line {line}: isn't CSV ({row}): check its quotes")
+    names = [name.strip() for name in row]
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        found = ", ".join(filter(None, names)) or "no columns"
+        raise ManifestError(f"{path}: column {' and '.join(missing)} is missing (found: {found}); add it to the header")
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise ManifestError(f"{path}: line {line}: column {', '.join(twice)} is there twice; rename or remove one")
+    return names
+
+
+def _cells(row: list[str] | csv.Error, names: Sequence[str]) -> _Cells:
+    if isinstance(row, csv.Error):
+        raise ManifestError(f"isn't CSV ({row}): check its quotes")
+    if len(row) > len(names):
+        raise ManifestError(f"has {len(row)} cells, the header {len(names)}: put quotes around cells with commas")
+    padded = [*row, *[""] * (len(names) - len(row))]
+    cells = [(name, cell.strip()) for name, cell in zip(names, padded, strict=True)]
+    nameless = [cell for name, cell in cells if cell and not name]
+    if nameless:
+        raise ManifestError(f"cell {nameless[0][:40]!r} stands in a column without a name; name it in the header")
+    return {name: cell for name, cell in cells if name}
+
+
+def _present(cells: _Cells, folder: Path) -> _Cells | None:
+    if cells["path"] and not _exists(folder / cells["path"]):
+        return None
+    reference = cells.get("reference", "")
+    return {**cells, "reference": reference if _exists(folder / reference) else ""}
+
+
+def _request(cells: _Cells, folder: Path, line: int, lines_by_id: dict[str, int]) -> SlideRequest:
     slide_id = _valid_id(cells["slide_id"], "slide_id")
+    # A case-insensitive disk would put both into one folder.
+    first = lines_by_id.setdefault(slide_id.lower(), line)
+    repeated = "" if first == line else f"slide_id {slide_id!r} is also on line {first}; give each slide its own"
+    try:
+        request = _valid_request(slide_id, cells, folder)
+    except ManifestError as error:
+        raise ManifestError("; ".join(filter(None, (repeated, str(error))))) from error
+    if repeated:
+        raise ManifestError(repeated)
+    return request
+
+
+def _valid_request(slide_id: str, cells: _Cells, folder: Path) -> SlideRequest:
     reference = cells.get("reference", "")
     return SlideRequest(
         slide_id=slide_id,
@@ -95,28 +185,36 @@ def _request(row: Mapping[str, str | None], folder: Path) -> SlideRequest:
 
 
 def _valid_id(text: str, column: str) -> str:
-    if not SLIDE_ID.fullmatch(text) or set(text) == {"."}:
+    if len(text) > LONGEST_ID:
+        raise ManifestError(f"{column} {text[:40]!r}... has {len(text)} characters, more than {LONGEST_ID}: shorten it")
+    if not SLIDE_ID.fullmatch(text):
         raise ManifestError(f"{column} {text!r} has characters other than letters, digits, '.', '_' and '-'")
+    if text.startswith("."):
+        raise ManifestError(f"{column} {text!r} starts with a dot, as hidden files do: begin with a letter or digit")
     return text
-
-
-def _first_of_its_id(slide_id: str, line: int, lines_by_id: dict[str, int]) -> None:
-    # A case-insensitive disk would put both into one folder.
-    first = lines_by_id.setdefault(slide_id.lower(), line)
-    if first != line:
-        raise ManifestError(f"slide_id {slide_id!r} is also on line {first}; give each slide its own")
 
 
 def _inside(folder: Path, text: str, column: str) -> Path:
     if not text:
         raise ManifestError(f"{column} is empty")
     root = folder.resolve()
-    full = (root / text).resolve()
+    try:
+        full = (root / text).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ManifestError(f"{column} {text[:40]!r} can't be a path ({_brief(error)})") from error
     if not full.is_relative_to(root):
         raise ManifestError(f"{column} {text!r} leads out of the manifest's folder; put the manifest above its slides")
-    if not full.exists():
-        raise ManifestError(f"{column} {text!r} does not exist below the manifest's folder")
+    if not _exists(full):
+        raise ManifestError(f"{column} {text[:200]!r} does not exist below the manifest's folder")
     return full
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        # A name that is too long, or a folder that may not be entered.
+        return False
 
 
 def _spacing(text: str) -> Spacing | None:
@@ -125,7 +223,7 @@ def _spacing(text: str) -> Spacing | None:
     try:
         value = float(text)
     except ValueError as error:
-        raise ManifestError(f"um_per_px {text!r} is not a number") from error
+        raise ManifestError(f"um_per_px {text[:40]!r} is not a number") from error
     try:
         return Spacing(value, SpacingSource.MANIFEST)
     except ImplausibleSpacing as error:

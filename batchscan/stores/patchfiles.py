@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -55,10 +56,14 @@ class FolderFiles:
         return content[:HEAD_BYTES], zlib.crc32(content)
 
     def read(self, name: str) -> bytes:
-        """The file's content."""
+        """The file's content; a link, pipe or device is refused, as reading one may lead anywhere or never end."""
         path = self._folder / name
-        _check_size(name, path.stat().st_size)
-        return path.read_bytes()
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise PatchSetError(f"{path} is a link, pipe or device, expected a file: replace or remove it")
+        _check_size(name, found.st_size)
+        with path.open("rb") as stream:
+            return stream.read(LARGEST_FILE_BYTES)
 
     def close(self) -> None:
         """Nothing is kept open."""

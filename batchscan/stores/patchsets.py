@@ -34,7 +34,9 @@ LAYOUT = "<patient>/<class 0 or 1>/<patient>_idx5_x<X>_y<Y>_class<C>.png"
 LONGEST_SIDE_PX = 32_768
 NAMED_AT_MOST = 3
 
-_NAME = re.compile(r"(?P<patient>[A-Za-z0-9._-]+)_idx\d+_x(?P<x>\d{1,6})_y(?P<y>\d{1,6})_class(?P<label>[01])\.png")
+_NAME = re.compile(
+    r"(?P<patient>[A-Za-z0-9._-]{1,100})_idx\d+_x(?P<x>\d{1,6})_y(?P<y>\d{1,6})_class(?P<label>[01])\.png"
+)
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HEAD = struct.Struct(">8s4x4xIIBB")
 _RGB_8_BIT = (8, 2)
@@ -124,17 +126,6 @@ class PatchSet:
     def mount(self, patient_id: str) -> PatchMount:
         """A patient's whole mount, put together where it is read."""
         return PatchMount(self, self.of(patient_id))
-
-    def assemble(self, patient_id: str) -> Uint8Array:
-        """A patient's whole mount at 8 um/px, (rows, cols, 3) uint8 RGB; what was never published is white.
-
-        Raises
-        ------
-        PatchSetError
-            If a PNG can't be decoded.
-        """
-        mount = self.mount(patient_id)
-        return mount.read(0, 0, mount.width_px, mount.height_px)
 
     def reference(self, patient_id: str) -> Reference:
         """A patient's labels in level-0 pixels; a cut patch has the full side, as its grid cell sticks out."""
@@ -247,7 +238,7 @@ def _index(path: Path, files: NamedFiles) -> list[PatchRef]:
             _check_copy(path, first, ref)
     _check_found(path, by_corner, strangers)
     if n_copies:
-        log.info("%s: %d patches lie there twice with the same content, used once", path, n_copies)
+        log.info("%s: used once what lies there twice with the same content: %d PNG", path, n_copies)
     return [by_corner[corner] for corner in sorted(by_corner)]
 
 
@@ -301,8 +292,9 @@ def _check_copy(path: Path, first: PatchRef, second: PatchRef) -> None:
 def _check_found(path: Path, found: Mapping[tuple[str, int, int], PatchRef], strangers: Sequence[str]) -> None:
     if strangers:
         named = ", ".join(strangers[:NAMED_AT_MOST])
+        files = f"{len(strangers)} PNG {'files are' if len(strangers) > 1 else 'file is'}"
         raise PatchSetError(
-            f"{path}: {len(strangers)} PNG files are not named as in the public layout ({named}"
+            f"{path}: {files} not named as in the public layout ({named}"
             f"{', ...' if len(strangers) > NAMED_AT_MOST else ''}): expected {LAYOUT}"
         )
     if not found:

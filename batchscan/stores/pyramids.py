@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import zarr
-from zarr.storage import LocalStore
 
 from batchscan.domain.errors import (
     SpacingTooCoarse,
@@ -29,6 +28,8 @@ from batchscan.domain.records import Uint8Array
 from batchscan.stores.area import WHITE, AreaSum, Lattice
 from batchscan.stores.fingerprints import tree_fingerprint
 from batchscan.stores.ngff import ImageDocument, ScaledDataset, parse_image
+from batchscan.stores.spacings import check_size
+from batchscan.stores.store_files import BoundedStore, check_plain
 from batchscan.stores.zarr_documents import Json, read_array_document, read_group_attributes
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,9 @@ OWN_ATTRIBUTES = "batchscan"
 # A level counts as fine enough when it is at most this much coarser than asked for.
 SAME_SPACING = 1e-3
 LARGEST_UPSCALING = 0.01
-# Pixels that are decoded and averaged at once when a box is shrunk.
-STRIP_PX = 1 << 23
+# Pixels that are decoded at once, unless one chunk has more.
+TILE_PX = 1 << 23
+BLENDED_ROWS = 256
 N_RGB, N_RGBA = 3, 4
 
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
@@ -132,9 +134,15 @@ class SlideStore:
     def fingerprint(self) -> str:
         """`sha256:<hex>` of the content, wherever and whenever it lies.
 
-        Of its pixels if batchscan wrote the store, else of its files' names, sizes and ends, and its metadata.
+        Of its files' names, sizes and ends, shards' chunks' ends, and its metadata; what those say of the pixels is
+        part of it, but is not believed on its own.
         """
-        return own_fingerprint(self.record) or tree_fingerprint(self.path)
+        shards = {
+            level.path: math.prod(array.shards) // math.prod(array.chunks)
+            for level, array in zip(self.levels, self._arrays, strict=True)
+            if array.shards
+        }
+        return tree_fingerprint(self.path, shards)
 
     def level_for(self, um_per_px: float) -> Level:
         """The coarsest level that is still as fine as `um_per_px`.
@@ -164,8 +172,8 @@ class SlideStore:
 
         Returns
         -------
-        (rows, cols, 3) uint8 RGB, rows = round(box.height * spacing / um_per_px), cols likewise; each the area
-        average of the coarsest level that is still as fine.
+        (rows, cols, 3) uint8 RGB, rows = round(box.height * spacing / um_per_px) but at least 1, cols likewise; each
+        the area average of the coarsest level that is still as fine.
 
         Raises
         ------
@@ -177,7 +185,7 @@ class SlideStore:
         level = self.level_for(um_per_px)
         # Level-0 pixels a pixel of the result.
         step = um_per_px / self.spacing.um_per_px
-        shape = round_px(box.height / step), round_px(box.width / step)
+        shape = max(1, round_px(box.height / step)), max(1, round_px(box.width / step))
         lattice = Lattice.of(
             (box.x / level.downsample_x, box.y / level.downsample_y),
             (step / level.downsample_x, step / level.downsample_y),
@@ -196,20 +204,6 @@ class SlideStore:
         """
         with self._translated(level, box):
             self.read_planes(level, int(box.x), int(box.y), int(box.width), int(box.height))
-
-    def overview(self, max_side_px: int) -> tuple[Uint8Array, float]:
-        """The whole slide, at most `max_side_px` high and wide (as it is if it's no larger).
-
-        Returns
-        -------
-        pixels
-            (rows, cols, 3) uint8 RGB.
-        um_per_px
-            Their spacing.
-        """
-        factor = max(1.0, max(self.width_px, self.height_px) / max_side_px)
-        um_per_px = self.spacing.um_per_px * factor
-        return self.read_box(Box(0, 0, self.width_px, self.height_px), um_per_px), um_per_px
 
     def read_planes(self, level: Level, x: int, y: int, width: int, height: int) -> Uint8Array:
         """(3, height, width) uint8 as stored, of a part that lies inside the level; raises what zarr does."""
@@ -232,32 +226,26 @@ class SlideStore:
 
     def _copied(self, level: Level, lattice: Lattice) -> Uint8Array:
         pixels = np.full((*lattice.shape, 3), WHITE, dtype=np.uint8)
-        (left, right), (top, bottom) = lattice.span_x, lattice.span_y
-        x0, x1 = max(left, 0), min(right, level.width_px)
-        y0, y1 = max(top, 0), min(bottom, level.height_px)
-        if x0 < x1 and y0 < y1:
-            planes = self.read_planes(level, x0, y0, x1 - x0, y1 - y0)
-            pixels[y0 - top : y1 - top, x0 - left : x1 - left] = planes.transpose(1, 2, 0)
+        left, top = lattice.span_x[0], lattice.span_y[0]
+        for x, y, width, height in lattice.parts(level.width_px, level.height_px, level.chunk_px, TILE_PX):
+            planes = self.read_planes(level, x, y, width, height)
+            pixels[y - top : y - top + height, x - left : x - left + width] = planes.transpose(1, 2, 0)
         return pixels
 
     def _averaged(self, level: Level, lattice: Lattice) -> Uint8Array:
-        """In strips that end with chunks, so that memory is bounded and each chunk is decoded once."""
-        (left, right), (top, bottom) = lattice.span_x, lattice.span_y
-        x0, x1 = max(left, 0), min(right, level.width_px)
-        y0, y1 = max(top, 0), min(bottom, level.height_px)
-        chunk_rows = level.chunk_px[0]
-        strip_rows = max(1, STRIP_PX // max(1, x1 - x0) // chunk_rows) * chunk_rows
         total = AreaSum(lattice)
-        while x0 < x1 and y0 < y1:
-            end = min((y0 // chunk_rows * chunk_rows) + strip_rows, y1)
-            total.add(self.read_planes(level, x0, y0, x1 - x0, end - y0), x0, y0)
-            y0 = end
+        for x, y, width, height in lattice.parts(level.width_px, level.height_px, level.chunk_px, TILE_PX):
+            total.add(self.read_planes(level, x, y, width, height), x, y)
         return total.pixels()
 
 
 def is_store(path: Path) -> bool:
     """Whether a path is a zarr folder (and so for `open_store`), not a vendor's slide."""
-    return path.is_dir() and ((path / "zarr.json").is_file() or (path / ".zattrs").is_file())
+    try:
+        return path.is_dir() and ((path / "zarr.json").is_file() or (path / ".zattrs").is_file())
+    except OSError:
+        # It may not be entered; opening will say so.
+        return False
 
 
 def open_store(path: Path, override: Spacing | None = None) -> SlideStore:
@@ -273,32 +261,35 @@ def open_store(path: Path, override: Spacing | None = None) -> SlideStore:
     Raises
     ------
     UnopenableSlide
-        If it isn't an OME-Zarr 0.4 or 0.5 image of uint8, or its metadata are broken or unsafe.
+        If it isn't an OME-Zarr 0.4 or 0.5 image of uint8, its metadata are broken or unsafe, or there is anything but
+        folders and regular files in it.
     UnsuitableColour
         If it isn't RGB or RGBA.
     MissingSpacing, ImplausibleSpacing
-        If there is no override and the store's own spacing isn't one.
+        If there is no override and the store's own spacing isn't one, or the slide is then larger than any glass.
     UnreadableSlide
         If batchscan wrote it and a part is missing.
     """
     attributes = read_group_attributes(path)
     if attributes is None:
         raise UnopenableSlide(f"{path}: no zarr group is there; expected an OME-Zarr folder: check the path")
+    check_plain(path)
     image = parse_image(path, attributes)
     record = attributes.get(OWN_ATTRIBUTES)
     record = record if isinstance(record, dict) else {}
     spacing = override or _own_source(image.spacing(path), record)
     levels, arrays = _open_levels(path, image, spacing.um_per_px)
-    if own_fingerprint(record):
+    check_size(path, levels[0].width_px, levels[0].height_px, spacing)
+    if _is_own(record):
         for level, array in zip(levels, arrays, strict=True):
             _check_shards(path, level, array)
     return SlideStore(path, spacing, levels, arrays, image.axes, record)
 
 
-def own_fingerprint(record: Json) -> str | None:
-    """The content's fingerprint that batchscan wrote down; None for other programs' stores."""
+def _is_own(record: Json) -> bool:
+    """Whether batchscan wrote the store: then every shard is there."""
     found = record.get("fingerprint")
-    return found if isinstance(found, str) and _FINGERPRINT.fullmatch(found) else None
+    return isinstance(found, str) and _FINGERPRINT.fullmatch(found) is not None
 
 
 def _own_source(spacing: Spacing, record: Json) -> Spacing:
@@ -352,7 +343,7 @@ def _fits(level: Level, finest: Level) -> bool:
 def _open_array(folder: Path) -> zarr.Array[Any]:
     """From its own document, which has been checked; a group's consolidated copy has not."""
     try:
-        array = zarr.open_array(LocalStore(folder, read_only=True), mode="r")
+        array = zarr.open_array(BoundedStore(folder), mode="r")
     except _ZARR_ERRORS as error:
         raise UnopenableSlide(f"{folder}: zarr can't open it ({_one_line(error)}): write the image again") from error
     return array
@@ -365,19 +356,22 @@ def _check_shards(path: Path, level: Level, array: zarr.Array[Any]) -> None:
     for row in range(math.ceil(level.height_px / shard_rows)):
         folder = path / level.path / "c" / "0" / str(row)
         found = {shard.name for shard in folder.iterdir()} if folder.is_dir() else set()
-        missing = [folder / str(col) for col in range(n_cols) if str(col) not in found]
+        missing = next((folder / str(col) for col in range(n_cols) if str(col) not in found), None)
         if missing:
             raise UnreadableSlide(
-                f"{path}: shard {missing[0].relative_to(path)} is missing, so the store is damaged: ingest the slide "
+                f"{path}: shard {missing.relative_to(path)} is missing, so the store is damaged: ingest the slide "
                 "again, or copy the store again"
             )
 
 
 def _over_white(planes: Uint8Array) -> Uint8Array:
     """RGBA, not premultiplied, on white."""
-    alpha = planes[3].astype(np.float32) / WHITE
-    blended = planes[:3] * alpha + WHITE * (1 - alpha)
-    return np.asarray(np.rint(blended), dtype=np.uint8)
+    blended = np.empty((N_RGB, *planes.shape[1:]), dtype=np.uint8)
+    for row in range(0, planes.shape[1], BLENDED_ROWS):
+        part = planes[:, row : row + BLENDED_ROWS]
+        alpha = part[3].astype(np.float32) / WHITE
+        blended[:, row : row + BLENDED_ROWS] = np.rint(part[:3] * alpha + WHITE * (1 - alpha))
+    return blended
 
 
 def _one_line(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def read_reference(path: Path) -> Reference:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ReferenceFileError(f"{path}: can't be read as a UTF-8 CSV file ({error}): check the path") from error
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
         found = ", ".join(reader.fieldnames or ()) or "no columns"
@@ -123,7 +124,9 @@ def _first_of_its_place(row: _Row, line: int, lines_by_place: dict[tuple[float, 
 def _refuse(path: Path, wrong: Sequence[str], *, empty: bool) -> None:
     if wrong:
         more = f"; and {len(wrong) - _NAMED_ERRORS} more" if len(wrong) > _NAMED_ERRORS else ""
-        raise ReferenceFileError(f"{path}: {len(wrong)} wrong rows: " + "; ".join(wrong[:_NAMED_ERRORS]) + more)
+        raise ReferenceFileError(
+            f"{path}: {len(wrong)} wrong row{'s' * (len(wrong) > 1)}: " + "; ".join(wrong[:_NAMED_ERRORS]) + more
+        )
     if empty:
         raise ReferenceFileError(f"{path}: has a header but no labels; add a row a labelled patch")
 

@@ -128,7 +128,8 @@ class VendorSlide:
             self._reopen(handle)
             raise UnreadableSlide(
                 f"{self.path}: level {level} can't be decoded within x {x}, y {y}, {width} x {height} px "
-                f"({_plain(error)}); expected an intact slide: copy the file again from the scanner and compare sizes"
+                f"({_plain(error)}); expected an intact slide, it may be cut off: copy the "
+                "file again from the scanner and compare sizes"
             ) from error
         return _over(region, self._background)
 
@@ -226,15 +227,22 @@ def shrunk_to(slide: VendorSlide, um_per_px: float, finest_um_per_px: float) -> 
 
 
 def is_vendor_slide(path: Path) -> bool:
-    """Whether OpenSlide recognises the file, whatever its name ends with."""
+    """Whether OpenSlide recognises the file, whatever its name ends with; a pipe or device is never read."""
     try:
+        if not path.is_file():
+            return False
         return openslide.OpenSlide.detect_format(path) is not None
+    except OSError:
+        return False
     except openslide.OpenSlideError:
         # It knows the format, and what is wrong with the file; opening will say it.
         return True
 
 
 def _open(path: Path) -> openslide.OpenSlide:
+    if _is_no_file(path):
+        # Opening a pipe would wait for ever.
+        raise _unopenable(path, "a slide is a file")
     try:
         return openslide.OpenSlide(path)
     except openslide.OpenSlideUnsupportedFormatError as error:
@@ -250,9 +258,18 @@ def _unopenable(path: Path, why: str) -> UnopenableSlide:
     )
 
 
+def _is_no_file(path: Path) -> bool:
+    try:
+        return path.exists() and not path.is_file()
+    except OSError:
+        return False
+
+
 def _found(path: Path) -> str:
     """What kind of thing lies there, without repeating any of it: it may name a patient."""
     try:
+        if _is_no_file(path):
+            return "found a folder" if path.is_dir() else "found a pipe or device"
         size = path.stat().st_size
         with path.open("rb") as stream:
             head = stream.read(1024)
@@ -260,8 +277,8 @@ def _found(path: Path) -> str:
         return error.strerror or "it can't be read"
     if not head:
         return "the file is empty"
-    kind = "text" if b"\0" not in head and head.isascii() else "a file"
-    return f"found {kind} of {size} bytes"
+    is_text = b"\0" not in head and head.isascii()
+    return f"found text of {size} bytes" if is_text else f"found a file of {size} bytes, it may be cut off"
 
 
 def _over(region: Image.Image, background: tuple[int, int, int]) -> Uint8Array:

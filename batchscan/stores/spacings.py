@@ -1,14 +1,16 @@
-"""What a file says of its pixels' size along x and y becomes one spacing."""
+"""What a file says of its pixels' size along x and y becomes one spacing, and a size that a slide can have."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
 
-from batchscan.domain.errors import ImplausibleSpacing
+from batchscan.domain.errors import ImplausibleSpacing, UnopenableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource
 
 LARGEST_ASPECT = 1.02
+LONGEST_SIDE_PX = 2**31
+LONGEST_SIDE_MM = 500
 SPACING_REMEDY = "give it with --um-per-px or the manifest's um_per_px column"
 
 
@@ -29,3 +31,27 @@ def square_spacing(path: Path, um_x: float, um_y: float, source: SpacingSource) 
         return Spacing((um_x + um_y) / 2, source)
     except ImplausibleSpacing as error:
         raise ImplausibleSpacing(f"{path}: {error}") from error
+
+
+def check_size(path: Path, width_px: int, height_px: int, spacing: Spacing) -> None:
+    """See that level 0 is no larger than a glass can be: what a file declares need not be there.
+
+    Raises
+    ------
+    UnopenableSlide
+        If a side has more than 2^31 pixels.
+    ImplausibleSpacing
+        If a side is longer than 500 mm.
+    """
+    longest = max(width_px, height_px)
+    if longest > LONGEST_SIDE_PX:
+        raise UnopenableSlide(
+            f"{path}: says that it has {width_px} x {height_px} px, expected at most 2^31 a side: its metadata are "
+            "wrong; export the slide again"
+        )
+    if spacing.mm(longest) > LONGEST_SIDE_MM:
+        raise ImplausibleSpacing(
+            f"{path}: {width_px} x {height_px} px at {spacing.um_per_px:g} um/px (from {spacing.source}) are "
+            f"{spacing.mm(longest):.0f} mm, expected at most {LONGEST_SIDE_MM}: export the slide again, or if its "
+            f"spacing is wrong, {SPACING_REMEDY}"
+        )

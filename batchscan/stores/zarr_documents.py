@@ -13,6 +13,8 @@ from batchscan.domain.errors import UnopenableSlide
 
 LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
 LARGEST_CHUNK_BYTES = 256 * 1024 * 1024
+# A shard's index is read whole too, and has an entry for each.
+MOST_CHUNKS_A_SHARD = 1 << 20
 # Codecs that only unpack bytes. Others could run what the metadata says (numcodecs' pickle does).
 CODECS_V2 = frozenset({"blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd"})
 CODECS_V3 = frozenset({"blosc", "bytes", "crc32c", "gzip", "sharding_indexed", "transpose", "zstd"})
@@ -110,7 +112,9 @@ def _v3(folder: Path, document: Json) -> ArrayDocument:
         if isinstance(codec, dict) and codec["name"] == "sharding_indexed":
             inner = codec["configuration"]
             _check_codecs(folder, [*_names(inner["codecs"]), *_names(inner["index_codecs"])], CODECS_V3)
-            chunks = _sizes(inner["chunk_shape"])
+            shard, chunks = chunks, _sizes(inner["chunk_shape"])
+            if math.prod(shard) > MOST_CHUNKS_A_SHARD * math.prod(chunks):
+                raise ValueError(f"shards of {shard} in chunks of {chunks}")
     return ArrayDocument(3, _sizes(document["shape"]), chunks)
 
 

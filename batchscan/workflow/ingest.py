@@ -15,10 +15,11 @@ from batchscan.domain.errors import (
     ReferenceFileError,
     SlideError,
     SlideExcluded,
+    UnreadableSlide,
     UsageError,
 )
-from batchscan.domain.geometry import Spacing, SpacingSource
-from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
+from batchscan.domain.geometry import PLAUSIBLE_UM_PER_PX, Spacing, SpacingSource
+from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus, without_path
 from batchscan.stores.crew import Crew
 from batchscan.stores.manifest import read_manifest
 from batchscan.stores.pyramid_writer import SHARD_PX
@@ -90,12 +91,15 @@ class SlideIngested:
         The store in the archive; None if there is none.
     was_there
         Whether the archive had it already.
+    renamed
+        Whether its id was made from a file's name that has characters which an id can't have.
     """
 
     outcome: SlideOutcome
     source: Path
     store: Path | None
     was_there: bool
+    renamed: bool = False
 
 
 IngestEvent = IngestPlanned | IngestProgress | SlideIngested
@@ -107,7 +111,8 @@ def ingest(sources: Iterable[Path], archive: Path, options: IngestOptions) -> It
     Parameters
     ----------
     sources
-        Slide files, OME-Zarr folders, patch folders or zips, or folders of any of these.
+        Slide files, OME-Zarr folders, patch folders or zips, or folders of any of these; or a manifest of them, which
+        also says more of them. A folder's own manifest.csv counts too, where no other says anything.
     archive
         Gets `<slide_id>.ome.zarr`, `<slide_id>.reference.csv` where labels are known, `manifest.csv` and `ingest.csv`.
     options
@@ -128,26 +133,35 @@ def ingest(sources: Iterable[Path], archive: Path, options: IngestOptions) -> It
         If a patch set isn't in the layout or a folder has nothing to ingest; before work.
     """
     _check_options(options)
-    check_writable(archive)
     archive = archive.resolve()
     read_archive_manifest(archive)
     spacing = None if options.um_per_px is None else Spacing(options.um_per_px, SpacingSource.OPTION)
     rows = read_manifest(options.manifest) if options.manifest else ()
-    found = find_sources(sources, rows, spacing)
-    ended: list[tuple[SlideIngested, SlideRequest | None]] = []
+    found = find_sources(sources, rows, spacing, believe_neighbours=True)
     try:
-        for event, request in _ingest_all(found, archive, options):
-            if isinstance(event, SlideIngested):
-                ended.append((event, request))
-            yield event
+        check_writable(archive)
+        yield from _ingest_and_record(found, archive, options)
     finally:
-        # Also after an interruption: what is whole is in the archive and belongs in its manifest.
-        rows_ended = [request for _, request in ended if request is not None]
-        merge_manifest(archive, rows_ended, unchanged={event.outcome.slide_id for event, _ in ended if event.was_there})
-        merge_ingest_table(archive, [_row(event) for event, _ in ended])
         for source in found:
             if source.patch_set is not None:
                 source.patch_set.close()
+
+
+def _ingest_and_record(found: Sequence[Source], archive: Path, options: IngestOptions) -> Iterator[IngestEvent]:
+    ended: list[SlideIngested] = []
+    requests: list[SlideRequest] = []
+    try:
+        for event, request in _ingest_all(found, archive, options):
+            if isinstance(event, SlideIngested):
+                ended.append(event)
+            if request is not None:
+                requests.append(request)
+            yield event
+    finally:
+        # Also after an interruption: what is whole is in the archive and belongs in its manifest.
+        unchanged = {event.outcome.slide_id for event in ended if event.was_there}
+        merge_manifest(archive, requests, unchanged, said={source.slide_id for source in found if source.said})
+        merge_ingest_table(archive, [_row(event) for event in ended])
 
 
 def ingest_slide(request: SlideRequest, archive: Path, finest_um_per_px: float) -> Path:
@@ -175,11 +189,11 @@ def ingest_slide(request: SlideRequest, archive: Path, finest_um_per_px: float) 
 
 
 def _check_options(options: IngestOptions) -> None:
-    if options.workers < 1 or not options.finest_um_per_px > 0:
-        raise UsageError(
-            f"--workers is {options.workers} and --finest {options.finest_um_per_px:g}: expected at least one "
-            "worker and a spacing above 0 um/px"
-        )
+    if options.workers < 1:
+        raise UsageError(f"--workers is {options.workers}: expected at least one")
+    finest, coarsest = options.finest_um_per_px, PLAUSIBLE_UM_PER_PX[1]
+    if not 0 < finest <= coarsest:
+        raise UsageError(f"--finest is {finest:g}: expected a spacing above 0 and up to {coarsest:g} um/px")
 
 
 _Ended = tuple[IngestEvent, SlideRequest | None]
@@ -204,6 +218,10 @@ def _plan(source: Source, archive: Path, finest_um_per_px: float) -> Step | Slid
         return plan_step(source, archive, finest_um_per_px)
     except SlideError as error:
         return _not_done(source, error)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        path = source.request.path
+        return _not_done(source, UnreadableSlide(f"{path}: can't be read ({why}): check its permissions and disk"))
 
 
 def _write_all(to_do: Sequence[tuple[Source, Step]], archive: Path, workers: int) -> Iterator[_Ended]:
@@ -253,13 +271,16 @@ def _in_archive(source: Source, step: Step, archive: Path, *, was_there: bool) -
     except ReferenceFileError as error:
         return _not_done(source, error), None
     outcome = SlideOutcome(source.slide_id, SlideStatus.DONE)
-    return SlideIngested(outcome, source.request.path, store_path(archive, source.slide_id), was_there), request
+    store = store_path(archive, source.slide_id)
+    return SlideIngested(outcome, source.request.path, store, was_there, source.renamed), request
 
 
 def _not_done(source: Source, error: BatchscanError) -> SlideIngested:
     status = SlideStatus.EXCLUDED if isinstance(error, SlideExcluded) else SlideStatus.FAILED
+    request = source.request
     outcome = SlideOutcome(source.slide_id, status, error.code, str(error))
-    return SlideIngested(outcome, source.request.path, None, was_there=False)
+    outcome = without_path(outcome, *filter(None, (request.path, request.reference)))
+    return SlideIngested(outcome, request.path, None, was_there=False, renamed=source.renamed)
 
 
 def _row(event: SlideIngested) -> IngestRow:

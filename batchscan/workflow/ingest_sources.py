@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from batchscan.domain.errors import ManifestError, PatchSetError, SlideError
 from batchscan.domain.geometry import Spacing
 from batchscan.domain.records import SlideRequest
+from batchscan.stores.manifest import LONGEST_ID, is_manifest, read_manifest
 from batchscan.stores.patchsets import PatchSet, looks_like_patch_set, read_patch_set
 from batchscan.stores.pyramids import is_store
 from batchscan.stores.slides import VendorSlide, is_vendor_slide
+from batchscan.workflow.archive_tables import MANIFEST, read_archive_manifest
 
 # A file with such a name is meant to be a slide: if OpenSlide doesn't recognise it, that has to be said.
 SLIDE_SUFFIXES = frozenset(
@@ -44,49 +47,105 @@ class Source:
         Where the patches of `request.patient_id` are, for a patch set.
     patch_patient
         The patient's id in the patch set.
+    said
+        Whether a manifest has a row for it.
     """
 
     kind: SourceKind
     request: SlideRequest
     patch_set: PatchSet | None = None
     patch_patient: str = ""
+    said: bool = False
 
     @property
     def slide_id(self) -> str:
         """The slide's id."""
         return self.request.slide_id
 
+    @property
+    def renamed(self) -> bool:
+        """Whether the id was made from a file's name that has characters which an id can't have."""
+        return not self.said and self.kind is not SourceKind.PATCHES and self.slide_id != _stem(self.request.path)
 
-def find_sources(paths: Iterable[Path], rows: Sequence[SlideRequest], spacing: Spacing | None) -> tuple[Source, ...]:
+
+def find_sources(
+    paths: Iterable[Path], rows: Sequence[SlideRequest], spacing: Spacing | None, *, believe_neighbours: bool = False
+) -> tuple[Source, ...]:
     """All slides of the given files and folders.
 
     Parameters
     ----------
     paths
-        Slide files, OME-Zarr folders, patch folders or zips, or folders of any of these.
+        Slide files, OME-Zarr folders, patch folders or zips, manifests, or folders of any of the others.
     rows
         A manifest's: what they say of a source (found by path, else by slide_id) is taken over.
     spacing
         Override for all, stronger than the manifest's.
+    believe_neighbours
+        Whether a manifest.csv beside a source (an archive's, say) counts where `rows` don't say anything of it.
 
     Raises
     ------
     ManifestError
-        If two sources come to one slide_id.
+        If two sources come to one slide_id, or a manifest is wrong.
     PatchSetError
         If a patch set isn't in the layout, or nothing to ingest is found in a folder.
     """
-    by_path = {row.path.resolve(): row for row in rows}
-    by_id = {row.slide_id: row for row in rows}
-    found: dict[tuple[Path, str], Source] = {}
-    for path in paths:
-        for source in _expand(path.resolve()):
-            request = source.request
-            said = by_path.get(request.path) if source.kind is not SourceKind.PATCHES else None
-            said = said or by_id.get(request.slide_id)
-            found.setdefault((request.path, source.patch_patient), _with(source, said, spacing))
+    resolved = [path.resolve() for path in paths]
+    listed = {path: read_manifest(path) for path in resolved if path.is_file() and path.suffix.lower() == ".csv"}
+    said = _Said(rows, tuple(itertools.chain.from_iterable(listed.values())))
+    found: dict[tuple[Path, str, str], Source] = {}
+    for path in resolved:
+        for source in _listed(path, listed[path]) if path in listed else _expand(path):
+            complete = _with(source, said.of(source, believe_neighbours=believe_neighbours), spacing)
+            found.setdefault((complete.request.path, complete.patch_patient, complete.slide_id), complete)
     _check_ids(found.values())
     return tuple(found.values())
+
+
+class _Said:
+    """What manifests say of a source: `rows` first, then those that list sources, then the one beside it."""
+
+    def __init__(self, rows: Sequence[SlideRequest], listed: Sequence[SlideRequest]) -> None:
+        self._by_path = {row.path: row for row in rows}
+        self._by_id = {row.slide_id: row for row in rows}
+        self._listed = {row.path: row for row in listed}
+        self._beside: dict[Path, dict[Path, SlideRequest]] = {}
+
+    def of(self, source: Source, *, believe_neighbours: bool) -> SlideRequest | None:
+        """The row that says more of a source than it says itself."""
+        path = source.request.path
+        if source.kind is SourceKind.PATCHES:
+            return self._by_id.get(source.slide_id)
+        row = self._by_path.get(path) or self._by_id.get(source.slide_id)
+        if row or source.said:
+            return row
+        row = self._listed.get(path)
+        return self._neighbour(path) if row is None and believe_neighbours else row
+
+    def _neighbour(self, path: Path) -> SlideRequest | None:
+        folder = path.parent
+        if folder not in self._beside:
+            is_ours = is_manifest(folder / MANIFEST)
+            self._beside[folder] = {row.path: row for row in read_archive_manifest(folder)} if is_ours else {}
+        return self._beside[folder].get(path)
+
+
+def _listed(table: Path, rows: Iterable[SlideRequest]) -> Iterator[Source]:
+    """The sources that a manifest lists, one a row; a patch set is indexed once."""
+    by_path: dict[Path, list[Source]] = {}
+    for row in rows:
+        if row.path not in by_path:
+            by_path[row.path] = list(_expand(row.path))
+        found = by_path[row.path]
+        if len(found) != 1:
+            found = [source for source in found if source.patch_patient == row.slide_id]
+        if len(found) != 1 or found[0].request.path != row.path:
+            raise ManifestError(
+                f"{table}: {row.path.name} of slide_id {row.slide_id!r} is neither one slide nor a patch set with a "
+                "patient of that name: give each slide's own file"
+            )
+        yield replace(found[0], request=row, said=True)
 
 
 def _expand(path: Path) -> Iterator[Source]:
@@ -141,7 +200,7 @@ def _is_another_file_of_one_slide(path: Path, seen: set[tuple[Path, str]]) -> bo
             if slide.vendor != "dicom" or not slide.quickhash:
                 return False
             key = (path.parent, slide.quickhash)
-    except SlideError:
+    except (SlideError, OSError):
         return False
     if key in seen:
         return True
@@ -162,22 +221,17 @@ def _source(kind: SourceKind, path: Path) -> Source:
 
 def slide_id_of(path: Path) -> str:
     """The id of a slide that no manifest names: the file's name without its endings, other characters as `_`."""
-    stem = re.sub(r"(\.ome)?\.[A-Za-z0-9]+$", "", path.name) or path.name
-    return re.sub(r"[^A-Za-z0-9._-]", "_", stem).strip(".") or "slide"
+    return re.sub(r"[^A-Za-z0-9._-]", "_", _stem(path)).strip(".")[:LONGEST_ID] or "slide"
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"(\.ome)?\.[A-Za-z0-9]+$", "", path.name) or path.name
 
 
 def _with(source: Source, said: SlideRequest | None, spacing: Spacing | None) -> Source:
-    own = source.request
-    said = said or own
-    request = SlideRequest(
-        slide_id=said.slide_id,
-        patient_id=said.patient_id,
-        path=own.path,
-        spacing=spacing or said.spacing,
-        reference=said.reference,
-        attributes=said.attributes,
-    )
-    return Source(source.kind, request, source.patch_set, source.patch_patient)
+    row = said or source.request
+    request = replace(row, path=source.request.path, spacing=spacing or row.spacing)
+    return replace(source, request=request, said=source.said or said is not None)
 
 
 def _check_ids(sources: Iterable[Source]) -> None:
@@ -190,6 +244,6 @@ def _check_ids(sources: Iterable[Source]) -> None:
             clashes.append(f"{source.slide_id!r}: {other.request.path} and {source.request.path}")
     if clashes:
         raise ManifestError(
-            f"{len(clashes)} slide ids belong to two sources ({'; '.join(clashes[:5])}): rename a file, ingest into "
-            "another archive, or give ids with --manifest"
+            f"{len(clashes)} slide id{'s belong' if len(clashes) > 1 else ' belongs'} to two sources "
+            f"({'; '.join(clashes[:5])}): rename a file, ingest into another archive, or give ids with --manifest"
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchscan.domain.errors import OutputError, SlideError, UnopenableSlide, UnreadableSlide
+from batchscan.domain.errors import OutputError, SlideError, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.crew import Crew
@@ -19,7 +19,9 @@ from batchscan.stores.pyramid_writer import SHARD_PX, StoreFacts, write_pyramid
 from batchscan.stores.pyramids import Level, SlideStore, is_store, open_store
 from batchscan.stores.references import write_reference
 from batchscan.stores.slides import VendorSlide, shrunk_to
+from batchscan.stores.spacings import check_size
 from batchscan.stores.staging import staged_folder
+from batchscan.stores.store_files import check_plain
 from batchscan.workflow.ingest_sources import Source, SourceKind
 
 COPIED_AT_ONCE_BYTES = 8 << 20
@@ -74,11 +76,12 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
     Raises
     ------
     SlideExcluded
-        If it can't be opened, or its spacing isn't known or can't be one.
+        If it can't be opened, its spacing isn't known or can't be one, or it is larger than any glass.
     """
     target = store_path(archive, request.slide_id)
     with VendorSlide(request.path) as slide:
         spacing = request.spacing or slide.spacing()
+        check_size(request.path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
         shrunk = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
         kept = Spacing(spacing.um_per_px * shrunk.downsample, spacing.source)
         origin = {
@@ -178,14 +181,11 @@ def _has_copy(target: Path, fingerprint: str) -> bool:
 
 def _copy_tree(source: Path, target: Path, crew: Crew) -> None:
     """Copy byte for byte, and read the copy back."""
-    for root, folders, files in os.walk(source):
+    # Once more, as what lay there when the slide was opened may have been replaced since.
+    check_plain(source)
+    for root, _, files in os.walk(source):
         here = target / Path(root).relative_to(source)
         here.mkdir(exist_ok=True)
-        for name in (*folders, *files):
-            if (Path(root) / name).is_symlink():
-                raise UnopenableSlide(
-                    f"{source}: {name} in it is a link, which may lead anywhere: refused; copy the store with its files"
-                )
         for name in files:
             crew.check()
             copied = _copy_file(Path(root) / name, here / name)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import shutil
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from batchscan.domain.errors import (
     MissingSpacing,
     SlideError,
     UnopenableSlide,
+    UnreadableSlide,
     UnsuitableColour,
 )
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
@@ -133,11 +138,10 @@ def multiscale_of(document: Any) -> Any:
     return document["attributes"]["ome"]["multiscales"][0]
 
 
-@pytest.mark.parametrize("path", ["../other/0", "/etc", "0/../../other/0", "linked", "s3://bucket/0", "..\\other"])
+@pytest.mark.parametrize("path", ["../other/0", "/etc", "0/../../other/0", "s3://bucket/0", "..\\other"])
 def test_a_dataset_outside_the_store_is_refused(tmp_path: Path, path: str) -> None:
     write_foreign(tmp_path / "other", [CYX])
     store = write_foreign(tmp_path / "f.zarr", [CYX])
-    (store / "linked").symlink_to(tmp_path / "other" / "0")
     edit_json(store / "zarr.json", lambda d: multiscale_of(d)["datasets"][0].update(path=path))
     with pytest.raises(UnopenableSlide, match="leads out of the store"):
         open_store(store)
@@ -230,3 +234,129 @@ def test_a_foreign_fingerprint_goes_with_the_content(tmp_path: Path) -> None:
     content[10] ^= 1
     chunk.write_bytes(content)
     assert open_store(moved).fingerprint != before
+
+
+def fifo(path: Path, _: Path) -> None:
+    os.mkfifo(path)
+
+
+def link(path: Path, outside: Path) -> None:
+    path.symlink_to(outside)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (fifo, "is neither a file nor a folder"),
+        (link, "is a link"),
+        (lambda path, _: path.symlink_to("/dev/zero"), "is a link"),
+        (lambda path, _: path.symlink_to("nowhere"), "is a link"),
+    ],
+)
+@pytest.mark.parametrize("place", ["0/c/0/1/1", "0/note", "extra", "0/c/0/0"])
+def test_what_is_no_regular_file_is_refused_before_it_is_read(
+    tmp_path: Path, make: Callable[[Path, Path], None], said: str, place: str
+) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+    (tmp_path / "outside").mkdir()
+    where = store / place
+    if where.is_dir():
+        shutil.rmtree(where)
+    where.unlink(missing_ok=True)
+    make(where, tmp_path / "outside")
+    with pytest.raises(UnopenableSlide) as caught:
+        open_store(store)
+    assert f"{place} in it {said}" in str(caught.value)
+
+
+def test_what_changes_after_opening_is_not_followed_either(tmp_path: Path) -> None:
+    store = open_store(write_foreign(tmp_path / "f.zarr", [CYX]))
+    chunk = tmp_path / "f.zarr/0/c/0/1/1"
+    for make in (fifo, lambda path, _: path.symlink_to("/dev/zero")):
+        chunk.unlink()
+        make(chunk, tmp_path)
+        with pytest.raises(UnreadableSlide, match="no regular file"):
+            store.read_box(Box(0, 0, 200, 120), 0.5)
+
+
+def test_a_chunks_file_is_not_read_beyond_any_chunks_size(tmp_path: Path) -> None:
+    store = open_store(write_foreign(tmp_path / "f.zarr", [CYX]))
+    # A hole in the file: it takes no room on the disk, and would in memory.
+    os.truncate(tmp_path / "f.zarr/0/c/0/1/1", 1 << 40)
+    with pytest.raises(UnreadableSlide, match="1099511627776 bytes to be read at once"):
+        store.read_box(Box(0, 0, 200, 120), 0.5)
+    assert np.array_equal(store.read_box(Box(0, 0, 64, 64), 0.5), SMALL[:64, :64])
+
+
+def test_shards_of_endlessly_many_chunks_are_refused(tmp_path: Path) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX], shards=(3, 128, 256))
+    edit_json(store / "0/zarr.json", lambda d: d["chunk_grid"]["configuration"].update(chunk_shape=[3, 2**40, 256]))
+    with pytest.raises(UnopenableSlide, match="shards of"):
+        open_store(store)
+
+
+@pytest.mark.parametrize(
+    ("width", "error", "said"),
+    [
+        (
+            1_000_001,
+            ImplausibleSpacing,
+            "1000001 x 120 px at 0.5 um/px (from ome-zarr) are 500 mm, expected at most 500",
+        ),
+        (2**31 + 1, UnopenableSlide, "says that it has 2147483649 x 120 px, expected at most 2^31"),
+        (10**18, UnopenableSlide, "expected at most 2^31"),
+    ],
+)
+def test_a_slide_larger_than_any_glass_is_refused(
+    tmp_path: Path, width: int, error: type[SlideError], said: str
+) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+    edit_json(store / "0/zarr.json", lambda d: d.update(shape=[3, 120, width]))
+    with pytest.raises(error) as caught:
+        open_store(store)
+    assert said in str(caught.value)
+    edit_json(store / "0/zarr.json", lambda d: d.update(shape=[3, 120, 999_999]))
+    assert open_store(store).width_px == 999_999
+
+
+def test_a_wide_overview_needs_little_memory_besides_itself(tmp_path: Path) -> None:
+    """One level of 1 GB in chunks of 12 MiB; what is missing reads as the fill value, so the disk has next to none."""
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+
+    def enlarge(document: Any) -> None:
+        document.update(shape=[3, 2048, 160_000])
+        document["chunk_grid"]["configuration"]["chunk_shape"] = [3, 2048, 2048]
+
+    shutil.rmtree(store / "0/c")
+    edit_json(store / "0/zarr.json", enlarge)
+    opened = open_store(store)
+    tracemalloc.start()
+    try:
+        pixels = opened.read_box(Box(0, 0, 160_000, 2048), 16.0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pixels.shape == (64, 5000, 3)
+    assert peak < 256 << 20
+
+
+def test_rgba_is_laid_on_white_row_by_row(tmp_path: Path) -> None:
+    rgba = noise(600, 90, seed=5)
+    rgba = np.concatenate([rgba, noise(600, 90, seed=6)[..., :1]], axis=-1)
+    store = open_store(write_foreign(tmp_path / "f.zarr", [rgba.transpose(2, 0, 1)]))
+    alpha = rgba[..., 3:].astype(float) / 255
+    expected = rgba[..., :3] * alpha + 255 * (1 - alpha)
+    assert np.abs(store.read_box(Box(0, 0, 90, 600), 0.5) - expected).max() <= 0.5 + 1e-3
+
+
+def test_a_foreign_store_with_our_fingerprint_is_not_believed(tmp_path: Path) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+    claim = {"fingerprint": "sha256:" + "0" * 64}
+    edit_json(store / "zarr.json", lambda d: d["attributes"].update(batchscan=claim))
+    (store / "0/c/0").mkdir(exist_ok=True)
+    found = {open_store(store).fingerprint}
+    chunk = store / "0/c/0/1/1"
+    chunk.write_bytes(chunk.read_bytes() + b"x")
+    found.add(open_store(store).fingerprint)
+    assert len(found) == 2
+    assert claim["fingerprint"] not in found

@@ -7,7 +7,7 @@ import pytest
 from batchscan.domain.errors import ManifestError
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
-from batchscan.stores.manifest import read_manifest, write_manifest
+from batchscan.stores.manifest import is_manifest, read_manifest, read_present, write_manifest
 
 
 def _manifest(folder: Path, text: str) -> Path:
@@ -82,7 +82,19 @@ def test_a_symbolic_link_does_not_lead_out(tmp_path: Path) -> None:
         read_manifest(path)
 
 
-@pytest.mark.parametrize("slide_id", ["..", ".", "a/b", "", "é"])
+@pytest.mark.parametrize("slide_id", ["..", ".", ".a", ".a.ome.zarr"])
+def test_an_id_of_a_hidden_file_is_refused(tmp_path: Path, slide_id: str) -> None:
+    with pytest.raises(ManifestError, match=r"line 2: slide_id '.*' starts with a dot"):
+        read_manifest(_manifest(tmp_path, f"slide_id,path\n{slide_id},a.svs\n"))
+
+
+def test_an_id_has_a_hundred_characters_at_most(tmp_path: Path) -> None:
+    assert read_manifest(_manifest(tmp_path, f"slide_id,path\n{'x' * 100},a.svs\n"))
+    with pytest.raises(ManifestError, match=r"1 wrong row: line 2: slide_id 'x+'\.\.\. has 101 characters"):
+        read_manifest(_manifest(tmp_path, f"slide_id,path\n{'x' * 101},a.svs\n"))
+
+
+@pytest.mark.parametrize("slide_id", ["a/b", "", "é", "a\u2028b"])
 def test_an_id_that_is_no_plain_name_is_refused(tmp_path: Path, slide_id: str) -> None:
     with pytest.raises(ManifestError, match="has characters other than"):
         read_manifest(_manifest(tmp_path, f"slide_id,path\n{slide_id},a.svs\n"))
@@ -93,3 +105,57 @@ def test_no_rows_and_no_file_are_named(tmp_path: Path) -> None:
         read_manifest(_manifest(tmp_path, "slide_id,path\n"))
     with pytest.raises(ManifestError, match="can't be read"):
         read_manifest(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("slide_id,path\nA,a.svs,x,y\nB,b.svs\n", "1 wrong row: line 2: has 4 cells, the header 2"),
+        ("slide_id,path,\nA,a.svs,\nB,b.svs,north\n", "1 wrong row: line 3: cell 'north' stands in a column without"),
+        ("slide_id,path,site,site\nA,a.svs,x,y\n", "line 1: column site is there twice"),
+        ("slide_id,path,path\nA,a.svs,b.svs\n", "line 1: column path is there twice"),
+        (
+            f"slide_id,path,note\nA,a.svs,{'x' * 140_000}\nB,none.svs,\n",
+            "2 wrong rows: line 2: isn't CSV (field larger",
+        ),
+        ('slide_id,path,note\nA,a.svs,x\nB,b.svs,"open\n', "1 wrong row: line 3: isn't CSV (unexpected end of data)"),
+        ('slide_id,path,note\nA,a.svs,"two\nlines"\nB,none.svs,\n', "1 wrong row: line 4: path 'none.svs' does not"),
+        (
+            "slide_id,path\nA,a.svs\n\na,none.svs\n",
+            "line 4: slide_id 'a' is also on line 2; give each slide its own; path",
+        ),
+        ("slide_id,path\nA,none.svs\nA,b.svs\n", "line 3: slide_id 'A' is also on line 2"),
+        (f"slide_id,path\nA,{'x' * 5000}\n", "does not exist below"),
+        ("slide_id,path\nA,a\0.svs\n", "can't be a path"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(_manifest(tmp_path, text))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cell_may_have_any_kind_of_line_break(tmp_path: Path) -> None:
+    path = _manifest(tmp_path, 'slide_id,path,note\nA,a.svs,"one\ntwo"\nB,b.svs,one\u2028two\u0085three\n')
+    rows = read_manifest(path)
+    assert [row.attributes["note"] for row in rows] == ["one\ntwo", "one\u2028two\u0085three"]
+    write_manifest(tmp_path / "again.csv", rows)
+    assert read_manifest(tmp_path / "again.csv") == rows
+
+
+def test_what_is_gone_can_be_left_out(tmp_path: Path) -> None:
+    path = _manifest(tmp_path, "slide_id,path,reference\nA,none.svs,\nB,b.svs,none.csv\nC,a.svs,a.csv\n")
+    found = [(row.slide_id, row.reference) for row in read_present(path)]
+    assert found == [("B", None), ("C", tmp_path / "a.csv")]
+    path.write_text("slide_id,path\nA,none.svs\nB b,b.svs\n")
+    with pytest.raises(ManifestError, match="1 wrong row: line 3"):
+        read_present(path)
+
+
+def test_manifests_are_told_from_other_tables(tmp_path: Path) -> None:
+    assert is_manifest(_manifest(tmp_path, "\ufeffpath,site,slide_id\n"))
+    assert not is_manifest(_manifest(tmp_path, "id,filename,md5\n"))
+    assert not is_manifest(_manifest(tmp_path, ""))
+    assert not is_manifest(tmp_path)
+    assert not is_manifest(tmp_path / "none.csv")

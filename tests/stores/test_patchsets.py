@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,11 @@ def zip_of(path: Path, files: Files) -> Path:
     return path
 
 
+def assembled(patches: PatchSet, patient: str) -> NDArray[np.uint8]:
+    mount = patches.mount(patient)
+    return mount.read(0, 0, mount.width_px, mount.height_px)
+
+
 @pytest.fixture
 def small() -> Files:
     """Two columns, two rows, the lower right one missing; the right and lower ones cut by the slide's edge."""
@@ -63,7 +70,7 @@ def test_corners_become_level_0_pixels(small_set: PatchSet) -> None:
 
 
 def test_a_mount_is_put_together_with_white_gaps(small_set: PatchSet) -> None:
-    mount = small_set.assemble("11")
+    mount = assembled(small_set, "11")
     assert mount.shape == (62, 80, 3)
     assert (mount[:50, :50] == (10, 20, 30)).all()
     assert (mount[:50, 50:] == (40, 50, 60)).all()
@@ -72,7 +79,7 @@ def test_a_mount_is_put_together_with_white_gaps(small_set: PatchSet) -> None:
 
 
 def test_any_part_of_a_mount_is_that_part_of_the_whole(small_set: PatchSet) -> None:
-    whole, mount = small_set.assemble("11"), small_set.mount("11")
+    whole, mount = assembled(small_set, "11"), small_set.mount("11")
     for x, y, width, height in ((0, 0, 1, 1), (49, 49, 2, 2), (13, 7, 60, 55), (60, 55, 20, 7)):
         assert np.array_equal(mount.read(x, y, width, height), whole[y : y + height, x : x + width])
 
@@ -153,7 +160,7 @@ def test_a_damaged_png_is_named_when_it_is_read(tmp_path: Path, small: Files) ->
     small[damaged] = small[damaged][:-30]
     patches = read_patch_set(folder_of(tmp_path / "set", small))
     with pytest.raises(PatchSetError, match=r"11_idx5_x1_y1_class0.png can't be read .*: replace the file"):
-        patches.assemble("11")
+        assembled(patches, "11")
 
 
 def test_a_flipped_bit_in_a_zip_is_an_error(tmp_path: Path, small: Files) -> None:
@@ -162,7 +169,7 @@ def test_a_flipped_bit_in_a_zip_is_an_error(tmp_path: Path, small: Files) -> Non
     content[content.index(b"IDAT") + 8] ^= 1
     path.write_bytes(content)
     with pytest.raises(PatchSetError, match="CRC"), read_patch_set(path) as patches:
-        patches.assemble("11")
+        assembled(patches, "11")
 
 
 def test_patch_sets_are_told_from_other_things(tmp_path: Path, small: Files) -> None:
@@ -183,7 +190,7 @@ def test_the_demo_slide_is_whole() -> None:
 
 def test_every_real_patch_is_where_its_name_says(patches_zip: Path) -> None:
     with read_patch_set(patches_zip) as patches, zipfile.ZipFile(patches_zip) as packed:
-        mount: NDArray[np.uint8] = patches.assemble("8863")
+        mount: NDArray[np.uint8] = assembled(patches, "8863")
         left = np.full(mount.shape[:2], fill_value=True)
         for file in packed.namelist():
             if not file.startswith("8863/"):
@@ -195,3 +202,20 @@ def test_every_real_patch_is_where_its_name_says(patches_zip: Path) -> None:
             assert np.array_equal(mount[part], pixels)
             left[part] = False
         assert (mount[left] == 255).all()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to("nowhere"),
+    ],
+)
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(
+    tmp_path: Path, small: Files, make: Callable[[Path], None]
+) -> None:
+    folder = folder_of(tmp_path / "set", small)
+    make(folder / name("11", 51, 51, 0))
+    with pytest.raises(PatchSetError, match=r"11_idx5_x51_y51_class0\.png is a link, pipe or device"):
+        read_patch_set(folder)

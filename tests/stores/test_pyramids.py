@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_files import Pixels, noise, write_own
@@ -74,7 +76,7 @@ def test_fractional_boxes_are_exact_averages_of_level_0(
     store: SlideStore, rgb: np.ndarray, x: float, y: float, width: float, height: float, um: float
 ) -> None:
     found = store.read_box(Box(x, y, width, height), um)
-    assert found.shape == (round(height * 0.5 / um), round(width * 0.5 / um), 3)
+    assert found.shape == (max(1, round(height * 0.5 / um)), max(1, round(width * 0.5 / um)), 3)
     part = rgb[max(int(y) - 60, 0) : int(y) + 160, max(int(x) - 60, 0) : int(x) + 160]
     local = Box(x - max(int(x) - 60, 0), y - max(int(y) - 60, 0), width, height)
     if found.size and part.size:
@@ -93,29 +95,56 @@ def test_a_coarse_box_comes_from_the_coarsest_level_that_is_fine_enough(store: S
     assert np.abs(found - expected).mean() <= 0.3
 
 
-def test_large_boxes_are_read_in_strips_with_the_same_result(
-    store: SlideStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("tile_px", "expected"),
+    [
+        # Whole rows of chunks, as long as they are small.
+        (1 << 20, [(3, 7, 1201, 505), (3, 512, 1201, 496)]),
+        # One chunk is the least, in x and in y.
+        (1, [(x, y, w, h) for y, h in ((7, 505), (512, 496)) for x, w in ((3, 509), (512, 512), (1024, 180))]),
+    ],
+)
+def test_large_boxes_are_read_in_parts_with_the_same_result(
+    store: SlideStore, monkeypatch: pytest.MonkeyPatch, tile_px: int, expected: list[tuple[int, ...]]
 ) -> None:
-    box = Box(3.3, 7.7, 1200, 1000)
-    expected = store.read_box(box, 0.83)
-    monkeypatch.setattr("batchscan.stores.pyramids.STRIP_PX", 1)
+    boxes = ((Box(3.3, 7.7, 1200, 1000), 0.83), (Box(3, 7, 1201, 1001), 0.5))
+    whole = [store.read_box(box, um) for box, um in boxes]
+    monkeypatch.setattr("batchscan.stores.pyramids.TILE_PX", tile_px)
+    monkeypatch.setattr("batchscan.stores.area._PART_PX", 4000)
     read: list[tuple[int, ...]] = []
     inside = SlideStore.read_planes
     monkeypatch.setattr(
         SlideStore, "read_planes", lambda self, level, *place: read.append(place) or inside(self, level, *place)
     )
-    assert np.array_equal(store.read_box(box, 0.83), expected)
-    # Strips end with chunks: none is decoded twice.
-    assert [(y, y + height) for _, y, _, height in read] == [(7, 512), (512, 1008)]
+    parts = [store.read_box(box, um) for box, um in boxes]
+    # Sums of floats depend on their order, by less than one step of 255.
+    assert np.abs(whole[0].astype(int) - parts[0]).max() <= 1
+    assert (whole[0] != parts[0]).mean() < 1e-3
+    assert np.array_equal(whole[1], parts[1])
+    # Parts end with chunks: none is decoded twice.
+    assert read[: len(expected)] == expected
 
 
-def test_an_overview_fits_its_side(store: SlideStore, rgb: np.ndarray) -> None:
-    pixels, um_per_px = store.overview(200)
-    assert pixels.shape == (169, 200, 3)
-    assert um_per_px == pytest.approx(0.5 * 1301 / 200)
-    assert pixels.mean() == pytest.approx(rgb.mean(), abs=1)
-    whole, um_per_px = store.overview(5000)
-    assert (whole.shape, um_per_px) == ((1100, 1301, 3), 0.5)
+@pytest.mark.parametrize("side", [16, 3, 1])
+def test_a_slide_smaller_than_a_pixel_of_the_result_is_one_on_white(tmp_path: Path, side: int) -> None:
+    rgb = noise(side, side)
+    store = open_store(write_own(tmp_path / "tiny.ome.zarr", Pixels(rgb)))
+    # One pixel of 16 um is 32 x 32 of level 0.
+    expected = (rgb.astype(float).sum(axis=(0, 1)) + 255 * (32 * 32 - side * side)) / (32 * 32)
+    found = store.read_box(Box(0, 0, side, side), 16.0)
+    assert found.shape == (1, 1, 3)
+    assert np.abs(found[0, 0] - expected).max() <= 0.5 + 1e-3
+    assert store.read_box(Box(0, 0, side, 40 * side), 16.0).shape == (max(1, round(40 * side / 32)), 1, 3)
+
+
+def test_pixels_changed_in_place_change_the_fingerprint(copy: Path, own: Path) -> None:
+    before = open_store(copy).fingerprint
+    assert before == open_store(own).fingerprint
+    os.utime(copy / "0/c/0/0/0", (1, 1))
+    assert open_store(copy).fingerprint == before
+    array = zarr.open_array(copy / "0", mode="r+")
+    array[:, 500:520, 500:520] = 0
+    assert open_store(copy).fingerprint != before
 
 
 def test_a_slide_can_be_too_coarse(own: Path) -> None:

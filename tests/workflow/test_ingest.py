@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -88,7 +90,11 @@ def test_slides_that_can_not_be_used_are_named_and_do_not_stop_the_others(tmp_pa
         rows = {row["slide_id"]: row for row in csv.DictReader(stream)}
     assert rows["text"]["source"] == "text.svs"
     assert (rows["text"]["status"], rows["text"]["reason"]) == ("excluded", "unopenable")
-    assert "text.svs: can't be opened" in rows["text"]["sentence"]
+    assert rows["text"]["sentence"].startswith("text: can't be opened")
+    assert "it may be cut off" in rows["cut"]["sentence"]
+    # Folders may be called after patients; the event's sentence gets printed.
+    assert str(folder) not in (tmp_path / "archive/ingest.csv").read_text()
+    assert not [event for event in ended(events).values() if str(folder) in event.outcome.sentence]
     assert rows["fine"]["status"] == "done"
 
 
@@ -173,7 +179,51 @@ def test_two_sources_with_one_id_are_both_named(tmp_path: Path) -> None:
         run(tmp_path / "archive", one, other)
     assert str(one) in str(caught.value)
     assert str(other) in str(caught.value)
-    assert names(tmp_path / "archive") == []
+    assert not (tmp_path / "archive").exists()
+
+
+def test_pipes_and_broken_links_are_named_and_nobody_waits_for_them(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    slide(folder / "fine.svs", side=60)
+    os.mkfifo(folder / "pipe.svs")
+    os.mkfifo(folder / "notes")
+    (folder / "gone.svs").symlink_to("nowhere")
+    events = run(tmp_path / "archive", folder)
+    assert reasons(events) == {
+        "fine": ("done", ""),
+        "pipe": ("excluded", "unopenable"),
+        "gone": ("excluded", "unopenable"),
+    }
+    assert "found a pipe or device" in ended(events)["pipe"].outcome.sentence
+
+
+def test_a_disk_error_while_planning_costs_one_slide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ab":
+        slide(tmp_path / "in" / f"{name}.svs", side=60)
+
+    def fails_for_a(path: Path) -> str:
+        if path.name == "a.svs":
+            raise OSError(5, "Input/output error")
+        return "sha256:0"
+
+    monkeypatch.setattr("batchscan.workflow.ingest_steps.file_fingerprint", fails_for_a)
+    events = run(tmp_path / "archive", tmp_path / "in")
+    assert reasons(events) == {"a": ("failed", "unreadable"), "b": ("done", "")}
+    assert ended(events)["a"].outcome.sentence.startswith("a: can't be read (Input/output error)")
+
+
+def test_a_name_that_can_not_be_an_id_is_said_to_be_changed(tmp_path: Path) -> None:
+    long = "x" * 120
+    sources = [slide(tmp_path / f"{name}.svs", side=60) for name in ("Müller 12 HE (1)", "plain-1.a_b", long)]
+    found = ended(run(tmp_path / "archive", *sources))
+    assert {name: event.renamed for name, event in found.items()} == {
+        "M_ller_12_HE__1_": True,
+        "plain-1.a_b": False,
+        "x" * 100: True,
+    }
+    again = ended(run(tmp_path / "archive", *sources))
+    assert again["M_ller_12_HE__1_"].renamed
+    assert again["M_ller_12_HE__1_"].was_there
 
 
 def test_the_same_source_twice_is_one(tmp_path: Path) -> None:
@@ -194,6 +244,7 @@ def test_an_empty_folder_or_one_without_slides(tmp_path: Path) -> None:
             (tmp_path / "in" / name).write_text("x")
         with pytest.raises(PatchSetError, match="holds no slides"):
             run(tmp_path / "archive", tmp_path / "in")
+        assert not (tmp_path / "archive").exists()
 
 
 def test_a_zip_without_patches(tmp_path: Path) -> None:
@@ -205,7 +256,14 @@ def test_a_zip_without_patches(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "error"),
-    [({"workers": 0}, UsageError), ({"finest_um_per_px": 0.0}, UsageError), ({"um_per_px": 352.8}, BatchscanError)],
+    [
+        ({"workers": 0}, UsageError),
+        ({"finest_um_per_px": 0.0}, UsageError),
+        ({"finest_um_per_px": math.inf}, UsageError),
+        ({"finest_um_per_px": math.nan}, UsageError),
+        ({"finest_um_per_px": 1e300}, UsageError),
+        ({"um_per_px": 352.8}, BatchscanError),
+    ],
 )
 def test_impossible_options(tmp_path: Path, options: dict[str, object], error: type[BatchscanError]) -> None:
     with pytest.raises(error):
