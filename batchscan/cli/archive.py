@@ -45,7 +45,8 @@ def ingest(
     """Turn slides into an archive of slide stores with a manifest.
 
     SOURCE is a slide that OpenSlide opens, an OME-Zarr image, a patch folder or zip in the layout of the public IDC
-    set, a folder of those, or a manifest that lists slides. The same command again does only what is missing or has changed.
+    set, a folder of those, or a manifest that lists slides. The same command again does only what is missing or has
+    changed.
     """
     follow_ingest(sources, archive, manifest=manifest, um_per_px=um_per_px, finest=finest, workers=workers)
 

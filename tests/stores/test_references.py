@@ -57,7 +57,7 @@ def test_a_wrong_row_is_named_with_its_line(tmp_path: Path, row: str, named: str
     path = write(tmp_path / "a.csv", "x_px,y_px,side_px,label", "0,0,50,1", row)
     with pytest.raises(ReferenceFileError, match=named) as caught:
         read_reference(path)
-    assert "1 wrong rows: line 3:" in str(caught.value)
+    assert "1 wrong row: line 3:" in str(caught.value)
     assert str(path) in str(caught.value)
 
 
