@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from batchscan.domain.geometry import Spacing, ceil_px, floor_px
-from batchscan.domain.records import BoolArray, Counts, Extent, Float32Array, Focus, PatchTable
+from batchscan.domain.records import BoolArray, Counts, Extent, Float64Array, Focus, PatchTable
 from batchscan.evaluation.outlines import (
     CellLines,
     calipers,
@@ -51,9 +51,9 @@ def count_patches(table: PatchTable, threshold: float, tolerance: float) -> Coun
 def measure_extent(table: PatchTable, spacing: Spacing, threshold: float) -> Extent:
     """Areas, foci and lengths of one slide.
 
-    Areas are tissue: the sum over cells of `tissue_fraction` (of a whole cell) x `step_px` squared, each cell once
-    whatever the overlap. Lengths, boxes and outlines are those of the cells' squares, clipped to the slide. A focus
-    is an 8-connected set of positive cells; an unreadable cell is not positive and so can part two foci.
+    Areas are tissue: the sum over cells of `tissue_fraction` x the whole cell's area, each cell once whatever the
+    overlap. Lengths, boxes and outlines are those of the cells, clipped to the slide. A focus is an 8-connected set
+    of positive cells; an unreadable cell is not positive and so can part two foci.
 
     Parameters
     ----------
@@ -70,14 +70,14 @@ def measure_extent(table: PatchTable, spacing: Spacing, threshold: float) -> Ext
     there is no tissue or none of it could be read, the lengths when no patch is positive. In that last case
     `touches_edge` is False: there is no focus that could.
     """
-    cell_mm2 = spacing.mm2(table.grid.step_px**2)
-    tissue_mm2 = _sum(table.tissue_fraction) * cell_mm2
-    analysed_mm2 = _sum(table.tissue_fraction[table.readable]) * cell_mm2
-    unreadable_mm2 = _sum(table.tissue_fraction[~table.readable]) * cell_mm2
+    tissue_px = table.tissue_fraction * table.grid.cell_areas_px(table.row, table.col)
+    tissue_mm2 = spacing.mm2(_sum(tissue_px))
+    analysed_mm2 = spacing.mm2(_sum(tissue_px[table.readable]))
+    unreadable_mm2 = spacing.mm2(_sum(tissue_px[~table.readable]))
     if analysed_mm2 <= 0.0:
         return _undefined(tissue_mm2, unreadable_mm2)
     positive = table.positive(threshold)
-    idc_mm2 = _sum(table.tissue_fraction[positive]) * cell_mm2
+    idc_mm2 = spacing.mm2(_sum(tissue_px[positive]))
     foci, field_extent_mm = _foci(table, positive, spacing)
     largest = _greatest(foci)
     return Extent(
@@ -95,9 +95,9 @@ def measure_extent(table: PatchTable, spacing: Spacing, threshold: float) -> Ext
     )
 
 
-def _sum(fractions: Float32Array) -> float:
+def _sum(areas: Float64Array) -> float:
     # Correctly rounded: a part never exceeds the whole, and the order of cells doesn't matter.
-    return math.fsum(fractions.tolist())
+    return math.fsum(areas.tolist())
 
 
 def _undefined(tissue_mm2: float, unreadable_mm2: float) -> Extent:
@@ -136,7 +136,8 @@ def _foci(table: PatchTable, positive: BoolArray, spacing: Spacing) -> tuple[tup
     label = label_cells(table.grid, row, col)
     outlines = outline_sets(lines, row, col, label)
     n_patches = np.bincount(label)
-    area_mm2 = np.bincount(label, table.tissue_fraction[keep]) * spacing.mm2(table.grid.step_px**2)
+    tissue_px = table.tissue_fraction[keep] * table.grid.cell_areas_px(row, col)
+    area_mm2 = np.bincount(label, tissue_px) * spacing.mm2(1.0)
     mean_p = np.bincount(label, table.p_idc[keep]) / n_patches
     at_edge = np.bincount(label, lines.outermost(row, col)) > 0
     foci = []

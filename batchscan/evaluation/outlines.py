@@ -18,8 +18,6 @@ Rings = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
 Geometries = NDArray[np.object_]
 
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=np.int8)
-# Narrower than this is rounding, not a part of the slide (geometry.floor_px counts the same hair).
-_HAIR_PX = 1e-6
 # Two diameters of the same lattice shape differ by rounding alone when they are this close.
 _TIE = 1e-9
 
@@ -42,21 +40,17 @@ class CellLines:
     @classmethod
     def of(cls, grid: PatchGrid) -> CellLines:
         """The lines of a grid: those of `PatchGrid.cell_box`."""
-        margin_px = (grid.side_px - grid.step_px) / 2
-        x_px = np.arange(grid.n_cols + 1) * grid.step_px + margin_px
-        y_px = np.arange(grid.n_rows + 1) * grid.step_px + margin_px
-        return cls(np.minimum(x_px, grid.width_px), np.minimum(y_px, grid.height_px))
+        return cls(np.minimum(grid.col_edges_px, grid.width_px), np.minimum(grid.row_edges_px, grid.height_px))
 
     def inside(self, row: Int32Array, col: Int32Array) -> BoolArray:
         """(n,) bool: whether anything of the cell lies on the slide."""
-        wide = np.diff(self.x_px) > _HAIR_PX
-        high = np.diff(self.y_px) > _HAIR_PX
+        wide = np.diff(self.x_px) > 0
+        high = np.diff(self.y_px) > 0
         return np.asarray(high[row] & wide[col], dtype=np.bool_)
 
     def outermost(self, row: Int32Array, col: Int32Array) -> BoolArray:
-        """(n,) bool: whether no other cell lies between this one and one of the slide's four edges."""
-        last_x, last_y = self.x_px[-1] - _HAIR_PX, self.y_px[-1] - _HAIR_PX
-        beyond = (self.x_px[col + 1] >= last_x) | (self.y_px[row + 1] >= last_y)
+        """(n,) bool: whether the cell reaches one of the slide's four edges."""
+        beyond = (self.x_px[col + 1] == self.x_px[-1]) | (self.y_px[row + 1] == self.y_px[-1])
         return np.asarray((row == 0) | (col == 0) | beyond, dtype=np.bool_)
 
 

@@ -79,12 +79,13 @@ def check_stride(patch: PatchSpec) -> None:
 
 
 def tissue_fractions(tissue: TissueMap, grid: PatchGrid, um_per_px: float) -> Float32Array:
-    """Share of each cell that is tissue.
+    """Share of each whole cell that is tissue.
 
     Parameters
     ----------
     tissue
-        Map of the whole slide; its first pixel's corner is the slide's.
+        Map of the whole slide; its first pixel's corner is the slide's. Its size is a rounded one: up to half a pixel
+        beyond its right and lower edge is as the last pixel.
     grid
         Grid over the slide, level-0 pixels.
     um_per_px
@@ -93,21 +94,36 @@ def tissue_fractions(tissue: TissueMap, grid: PatchGrid, um_per_px: float) -> Fl
     Returns
     -------
     ndarray
-        (n_rows, n_cols) float32 in 0-1 of the unclipped cell, so that fraction x cell area is an area of tissue; what
-        lies outside the slide is no tissue. Overview pixels count by the part of them that lies in the cell.
+        (n_rows, n_cols) float32 in 0-1 of the whole cell, so that fraction x whole area (`PatchGrid.cell_areas_px`)
+        is an area of tissue; what lies outside the slide is no tissue. Overview pixels count by the part of them that
+        lies in the cell.
     """
     scale = um_per_px / tissue.um_per_px
-    margin_px = (grid.side_px - grid.step_px) / 2
-    row_edges = (np.arange(grid.n_rows + 1) * grid.step_px + margin_px).clip(0, grid.height_px) * scale
-    col_edges = (np.arange(grid.n_cols + 1) * grid.step_px + margin_px).clip(0, grid.width_px) * scale
-    of_rows = _sums_between(tissue.mask.astype(np.int32), row_edges)
-    sums = _sums_between(np.ascontiguousarray(of_rows.T), col_edges).T
-    return np.asarray((sums / (grid.step_px * scale) ** 2).clip(0, 1), dtype=np.float32)
+    row_edges, col_edges = grid.row_edges_px * scale, grid.col_edges_px * scale
+    of_rows = _sums_between(tissue.mask.astype(np.int32), np.minimum(row_edges, grid.height_px * scale))
+    sums = _sums_between(np.ascontiguousarray(of_rows.T), np.minimum(col_edges, grid.width_px * scale)).T
+    areas = np.diff(row_edges)[:, None] * np.diff(col_edges)
+    return np.asarray((sums / areas).clip(0, 1), dtype=np.float32)
 
 
-def scanned_cells(fractions: Float32Array, min_tissue: float) -> tuple[Int32Array, Int32Array]:
-    """(row, col), each (n,) int32 in row-major order, of the cells with a fraction of at least `min_tissue`."""
-    row, col = np.nonzero(fractions >= min_tissue)
+def scanned_cells(fractions: Float32Array, grid: PatchGrid, min_tissue: float) -> tuple[Int32Array, Int32Array]:
+    """The cells whose part inside the slide has enough tissue.
+
+    Parameters
+    ----------
+    fractions
+        (n_rows, n_cols) float32 of whole cells, from `tissue_fractions`.
+    grid
+        Their grid.
+    min_tissue
+        Least share of tissue in what of the cell lies on the slide: a sliver at the edge that is full of it counts.
+
+    Returns
+    -------
+    (row, col), each (n,) int32 in row-major order; none that lies wholly beyond the slide.
+    """
+    inside = _inside(grid.row_edges_px, grid.height_px)[:, None] * _inside(grid.col_edges_px, grid.width_px)
+    row, col = np.nonzero((inside > 0) & (fractions >= np.float32(min_tissue) * inside))
     return row.astype(np.int32), col.astype(np.int32)
 
 
@@ -174,15 +190,21 @@ def _block(rows: Int32Array, cols: Int32Array) -> Block:
     return Block(rows, cols, first_row, first_col, int(rows.max()) - first_row + 1, int(cols.max()) - first_col + 1)
 
 
+def _inside(edges_px: Float64Array, slide_px: int) -> Float32Array:
+    """(n,) float32 in 0-1: the part of each of n intervals that lies on the slide."""
+    return np.asarray(np.diff(np.minimum(edges_px, slide_px)) / np.diff(edges_px), dtype=np.float32)
+
+
 def _sums_between(values: NDArray[np.int32] | Float64Array, edges: Float64Array) -> Float64Array:
     """(n, width) sums of the rows of `values` between each two of n + 1 edges, rows cut by an edge counted in part.
 
-    The running sum of piecewise constant values is piecewise linear: interpolating it is exact.
+    The running sum of piecewise constant values is piecewise linear: interpolating it is exact. The last row is taken
+    to reach half a row further: the height is a rounded one.
     """
     height, width = values.shape
     if height == 0:
         return np.zeros((len(edges) - 1, width))
     running = np.vstack([np.zeros((1, width), dtype=values.dtype), np.cumsum(values, axis=0)])
-    place = edges.clip(0, height)
+    place = edges.clip(0, height + 0.5)
     whole = np.minimum(place.astype(np.intp), height - 1)
     return np.diff(running[whole] + (place - whole)[:, None] * values[whole], axis=0)

@@ -99,7 +99,7 @@ def survey_slide(store: SlideStore, info: SlideInfo, settings: ScanSettings) -> 
     tissue = find_tissue(pixels, um_per_px)
     grid = PatchGrid.over(info.width_px, info.height_px, info.spacing.um_per_px, settings.patch)
     fractions = tissue_fractions(tissue, grid, info.spacing.um_per_px)
-    row, col = scanned_cells(fractions, settings.min_tissue)
+    row, col = scanned_cells(fractions, grid, settings.min_tissue)
     survey = Survey(
         info=info,
         grid=grid,

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchscan.domain.errors import ImplausibleSpacing
@@ -47,21 +48,59 @@ def test_cells_of_overlapping_patches_lie_around_their_centres() -> None:
     assert grid.cell_box(1, 2) == Box(62.5, 37.5, 25, 25)
 
 
+def test_the_first_cells_begin_at_the_slides_edge_and_the_last_ones_end_at_it() -> None:
+    # Side 50, step 25: centres at 25, 50, 75, ... so borders midway at 37.5, 62.5, ...; 5 columns start in 110 px.
+    grid = PatchGrid.over(110, 30, 8.0, PatchSpec(50, 8.0, 0.5))
+    assert grid.col_edges_px.tolist() == [0, 37.5, 62.5, 87.5, 112.5, 137.5]
+    assert grid.row_edges_px.tolist() == [0, 37.5, 62.5]
+    assert grid.cell_box(0, 0) == Box(0, 0, 37.5, 30)
+    assert grid.cell_box(0, 3) == Box(87.5, 0, 22.5, 30)
+    assert (grid.cell_box(0, 4).width, grid.cell_box(1, 0).height) == (0, 0)
+    row, col = np.array([0, 1, 1], np.int32), np.array([0, 0, 3], np.int32)
+    # Whole cells: 37.5 x 37.5, 37.5 wide and 25 high, 25 x 25.
+    assert grid.cell_areas_px(row, col).tolist() == [1406.25, 937.5, 625]
+
+
+def test_a_border_that_rounding_sets_beside_the_slides_edge_lies_on_it() -> None:
+    # Side 60, step 20: borders at 40, 60, 80 and 100, the slide's edge; a hair less a step leaves no fifth column.
+    grid = PatchGrid(100, 100, 20 - 1e-9, 60)
+    assert grid.n_cols == 5
+    assert grid.cell_box(0, 3).right == 100
+    assert grid.cell_box(0, 4).width == 0
+    # Ten steps of 800 px less 0.00005 px end 0.0005 px short of the slide: too little for an eleventh column.
+    grid = PatchGrid(8000, 8000, 800 - 5e-5, 800 - 5e-5)
+    assert grid.n_rows == 10
+    assert grid.cell_box(9, 0).bottom == pytest.approx(8000, abs=1e-9)
+
+
+def test_without_overlap_a_whole_cell_is_the_patch() -> None:
+    grid = PatchGrid.over(101, 50, 8.0, PATCH)
+    assert grid.col_edges_px.tolist() == [0, 50, 100, 150]
+    assert grid.cell_areas_px(np.zeros(3, np.int32), np.arange(3, dtype=np.int32)).tolist() == [2500, 2500, 2500]
+
+
+@settings(deadline=None)
 @given(
-    width=st.integers(1, 5000),
-    height=st.integers(1, 5000),
+    width=st.integers(1, 1000),
+    height=st.integers(1, 1000),
     um_per_px=st.floats(0.1, 8.0),
     steps=st.integers(1, 50),
 )
-def test_patches_cover_the_slide_and_cells_never_overlap(width: int, height: int, um_per_px: float, steps: int) -> None:
+def test_patches_cover_the_slide_and_cells_tile_it(width: int, height: int, um_per_px: float, steps: int) -> None:
     grid = PatchGrid.over(width, height, um_per_px, PatchSpec(50, 8.0, steps / 50))
     last = grid.patch_box(grid.n_rows - 1, grid.n_cols - 1)
     assert last.right >= width - 1e-6 * grid.side_px
     assert last.bottom >= height - 1e-6 * grid.side_px
     assert last.x < width
     assert last.y < height
-    first, second = grid.cell_box(0, 0), grid.cell_box(0, 1)
-    assert first.right <= second.x + 1e-9 * width
+    columns = [grid.cell_box(0, col) for col in range(grid.n_cols)]
+    rows = [grid.cell_box(row, 0) for row in range(grid.n_rows)]
+    assert (columns[0].x, columns[-1].right) == (0, width)
+    assert (rows[0].y, rows[-1].bottom) == (0, height)
+    assert [box.right for box in columns[:-1]] == pytest.approx([box.x for box in columns[1:]], abs=1e-9)
+    assert [box.bottom for box in rows[:-1]] == pytest.approx([box.y for box in rows[1:]], abs=1e-9)
+    area = sum(box.width for box in columns) * sum(box.height for box in rows)
+    assert area == pytest.approx(width * height, rel=1e-9)
 
 
 def test_a_box_is_scaled_and_clipped() -> None:

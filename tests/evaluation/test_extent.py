@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from focus_shapes import EIGHT_UM, LENGTHS, SIDE_PX, lengths, polygon_of
+from focus_shapes import EIGHT_UM, LENGTHS, SIDE_PX, all_positive, lengths, polygon_of
 
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.records import Counts, Extent, Focus, PatchTable
@@ -208,11 +208,38 @@ def test_a_cell_that_sticks_out_is_clipped_but_counts_whole_tissue() -> None:
     assert focus.greatest_mm == pytest.approx(math.hypot(70, 70) * 0.008)
 
 
-def test_with_overlap_the_first_row_touches_the_edge_though_its_cells_begin_beyond_it() -> None:
+def test_with_overlap_the_first_cells_go_on_to_the_edge() -> None:
+    # Side 50 px, step 25 px: the first cell of an axis is 37.5 px long, the others are 25 px.
     grid = PatchGrid(200, 200, 25, 50)
     assert measure(["   ", " # ", "   "], grid=grid).touches_edge is False
     assert measure([" # "], grid=grid).touches_edge is True
-    assert measure(["   ", "#  "], grid=grid).touches_edge is True
+    extent = measure(["    ", "##  "], grid=grid)
+    (focus,) = extent.foci
+    assert focus.touches_edge
+    # From x 0 to 62.5 and y 37.5 to 62.5: 62.5 x 25 px of 8 um.
+    assert polygon_of(focus).bounds == (0, 37.5, 62.5, 62.5)
+    assert focus.area_mm2 == pytest.approx(62.5 * 25 * 0.008**2) == pytest.approx(0.1)
+    assert extent.idc_mm2 == pytest.approx(0.1)
+    assert focus.greatest_mm == pytest.approx(math.hypot(62.5, 25) * 0.008)
+
+
+@pytest.mark.parametrize("stride", [1.0, 0.5, 0.2, 0.1])
+def test_a_slide_full_of_carcinoma_is_measured_from_edge_to_edge_at_any_stride(stride: float) -> None:
+    # 8 mm x 8 mm: 64 mm2.
+    extent = measure_extent(all_positive(PatchGrid(1000, 1000, 50 * stride, 50)), EIGHT_UM, 0.5)
+    assert extent.tissue_mm2 == pytest.approx(64.0, rel=1e-6)
+    assert extent.idc_mm2 == pytest.approx(64.0, rel=1e-6)
+    assert extent.foci[0].area_mm2 == pytest.approx(64.0, rel=1e-6)
+    assert extent.foci[0].bbox_px == (0, 0, 1000, 1000)
+    assert extent.foci[0].centroid_px == pytest.approx((500, 500))
+    assert lengths(extent) == pytest.approx((8 * math.sqrt(2),) * 3)
+
+
+def test_a_focus_in_a_sliver_of_a_column_touches_the_edge() -> None:
+    # 104 px: the last column is 4 px = 32 um wide; the focus goes on through it to the edge.
+    grid = PatchGrid(104, 150, 50, 50)
+    assert measure(["   ", " ##"], grid=grid).touches_edge is True
+    assert measure(["   ", " #."], grid=grid).touches_edge is False
 
 
 def test_with_overlap_a_cell_wholly_off_the_slide_has_no_outline() -> None:
@@ -224,6 +251,7 @@ def test_with_overlap_a_cell_wholly_off_the_slide_has_no_outline() -> None:
     (focus,) = extent.foci
     assert focus.n_patches == 1
     assert focus.bbox_px == (187, 37, 23, 26)
+    assert focus.area_mm2 == pytest.approx(25 * 25 * 0.008**2)
     assert focus.touches_edge
 
 

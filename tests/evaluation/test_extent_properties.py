@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import shapely
-from focus_shapes import EIGHT_UM, SIDE_PX, lengths, polygon_of
+from focus_shapes import EIGHT_UM, SIDE_PX, all_positive, lengths, polygon_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -121,6 +121,20 @@ def test_parts_make_up_the_whole(table: PatchTable) -> None:
         every = shapely.get_coordinates(shapely.union_all([polygon_of(focus) for focus in extent.foci]).convex_hull)
         brute = max(math.dist(a, b) for a, b in itertools.combinations(every, 2))
         assert extent.field_extent_mm == pytest.approx(brute * 0.008)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(20, 400), st.integers(20, 400), st.floats(20.0, 200.0), st.integers(1, 50))
+def test_the_extent_of_a_full_slide_does_not_depend_on_size_spacing_or_stride(
+    width_px: int, height_px: int, side_px: float, steps: int
+) -> None:
+    extent = measure_extent(all_positive(PatchGrid(width_px, height_px, side_px * steps / 50, side_px)), EIGHT_UM, 0.5)
+    area_mm2, diagonal_mm = width_px * height_px * 0.008**2, math.hypot(width_px, height_px) * 0.008
+    (focus,) = extent.foci
+    assert (extent.tissue_mm2, extent.idc_mm2, focus.area_mm2) == pytest.approx((area_mm2,) * 3, rel=1e-6)
+    assert lengths(extent) == pytest.approx((diagonal_mm, 2 * area_mm2 / diagonal_mm, diagonal_mm))
+    assert focus.bbox_px == (0, 0, width_px, height_px)
+    assert focus.touches_edge
 
 
 @settings(max_examples=60, deadline=None)

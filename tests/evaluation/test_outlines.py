@@ -50,7 +50,7 @@ def test_lines_are_the_cells_boxes(width_px: int, height_px: int, step_px: float
             assert (lines.x_px[col], lines.y_px[row]) == pytest.approx((box.x, box.y), abs=1e-9)
             assert (lines.x_px[col + 1], lines.y_px[row + 1]) == pytest.approx((box.right, box.bottom), abs=1e-9)
             seen = lines.inside(np.array([row], dtype=np.int32), np.array([col], dtype=np.int32))
-            assert bool(seen[0]) == (box.width > 1e-6 and box.height > 1e-6)
+            assert bool(seen[0]) == (box.width > 0 and box.height > 0)
 
 
 def test_labels_are_numbered_by_first_cell_and_join_corners() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -18,6 +18,10 @@ def tissue_map(mask: BoolArray, um_per_px: float) -> TissueMap:
     return TissueMap(mask, np.zeros_like(mask), (255, 255, 255), um_per_px)
 
 
+def cells_of_patches(shape: tuple[int, ...]) -> PatchGrid:
+    return PatchGrid(shape[1] * 50, shape[0] * 50, 50, 50)
+
+
 def overlap(low: float, high: float, first: float, last: float) -> float:
     return max(0.0, min(high, last) - max(low, first))
 
@@ -25,11 +29,15 @@ def overlap(low: float, high: float, first: float, last: float) -> float:
 def fraction_by_hand(tissue: TissueMap, grid: PatchGrid, um_per_px: float, row: int, col: int) -> float:
     """Pixel by pixel, in micrometres."""
     box, pixel = grid.cell_box(row, col).scaled(um_per_px), tissue.um_per_px
+    # The map's size is a rounded one: its last pixels reach half a pixel further.
+    high, wide = (np.append(np.arange(1, n), n + 0.5) * pixel for n in tissue.mask.shape)
     area = sum(
-        overlap(box.y, box.bottom, y * pixel, (y + 1) * pixel) * overlap(box.x, box.right, x * pixel, (x + 1) * pixel)
+        overlap(box.y, box.bottom, y * pixel, high[y]) * overlap(box.x, box.right, x * pixel, wide[x])
         for y, x in np.argwhere(tissue.mask)
     )
-    return area / (grid.step_px * um_per_px) ** 2
+    first = (grid.side_px + grid.step_px) / 2
+    height, width = (first if place == 0 else grid.step_px for place in (row, col))
+    return float(area / (height * width * um_per_px**2))
 
 
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
@@ -78,14 +86,46 @@ def test_what_sticks_out_over_the_slide_is_no_tissue() -> None:
     assert fractions.tolist() == [[1.0, 0.5]]
 
 
-def test_a_cell_is_the_middle_of_its_patch_when_patches_overlap() -> None:
-    # Patches of 4 px every 2: the cell of patch (0, 0) is pixels 1 and 2 of each axis.
+def test_a_cell_is_the_middle_of_its_patch_and_the_first_ones_go_on_to_the_edge_when_patches_overlap() -> None:
+    # Patches of 4 px every 2, centres at 2, 4 and 6: cells begin at 0, 3 and 5, whole ones are 3, 2 and 2 wide.
     mask = np.zeros((6, 6), dtype=np.bool_)
-    mask[1:3, 1:3] = True
+    mask[0:4, 3:6] = True
     grid = PatchGrid.over(6, 6, 1.0, PatchSpec(4, 1.0, 0.5))
-    expected = np.zeros((3, 3))
-    expected[0, 0] = 1.0
-    np.testing.assert_array_equal(tissue_fractions(tissue_map(mask, 1.0), grid, 1.0), expected)
+    # Rows 0-2 are all of cell row 0, row 3 half of cell row 1; columns 3-4 all of cell column 1, column 5 half of 2.
+    expected = np.array([[0, 1, 0.5], [0, 0.5, 0.25], [0, 0, 0]])
+    np.testing.assert_allclose(tissue_fractions(tissue_map(mask, 1.0), grid, 1.0), expected)
+
+
+def tissue_px(tissue: TissueMap, grid: PatchGrid, um_per_px: float, min_tissue: float) -> float:
+    """Area of tissue of the scanned cells, level-0 pixels."""
+    fractions = tissue_fractions(tissue, grid, um_per_px)
+    row, col = scanned_cells(fractions, grid, min_tissue)
+    return float((fractions[row, col] * grid.cell_areas_px(row, col)).sum())
+
+
+@pytest.mark.parametrize("stride", [1.0, 0.5, 0.1, 0.02])
+def test_a_slide_full_of_tissue_has_its_own_area_at_any_stride(stride: float) -> None:
+    # 8 mm x 8 mm: 1000 px of 8 um, a map of 500 px of 16 um.
+    grid = PatchGrid.over(1000, 1000, 8.0, PatchSpec(50, 8.0, stride))
+    area_px = tissue_px(tissue_map(np.ones((500, 500), dtype=np.bool_), 16.0), grid, 8.0, 0.1)
+    assert area_px * 0.008**2 == pytest.approx(64.0, rel=1e-6)
+
+
+@settings(deadline=None)
+@given(
+    width_px=st.integers(20, 600),
+    height_px=st.integers(20, 600),
+    um_per_px=st.floats(0.2, 8.0),
+    steps=st.integers(1, 50),
+    min_tissue=st.floats(0.01, 0.99),
+)
+def test_a_full_slide_of_any_size_and_spacing_has_its_own_area(
+    width_px: int, height_px: int, um_per_px: float, steps: int, min_tissue: float
+) -> None:
+    shape = round(height_px * um_per_px / 4), round(width_px * um_per_px / 4)
+    grid = PatchGrid.over(width_px, height_px, um_per_px, PatchSpec(50, 8.0, steps / 50))
+    area_px = tissue_px(tissue_map(np.ones(shape, dtype=np.bool_), 4.0), grid, um_per_px, min_tissue)
+    assert area_px == pytest.approx(width_px * height_px, rel=1e-6)
 
 
 def test_a_map_without_pixels_has_no_tissue() -> None:
@@ -95,10 +135,46 @@ def test_a_map_without_pixels_has_no_tissue() -> None:
 
 
 def test_scanned_cells_hold_the_least_fraction_and_come_row_by_row() -> None:
-    row, col = scanned_cells(np.array([[0.0, 0.1, 0.2], [0.5, 0.09, 1.0]], dtype=np.float32), 0.1)
+    fractions = np.array([[0.0, 0.1, 0.2], [0.5, 0.09, 1.0]], dtype=np.float32)
+    row, col = scanned_cells(fractions, cells_of_patches((2, 3)), 0.1)
     assert row.tolist() == [0, 0, 1, 1]
     assert col.tolist() == [1, 2, 0, 2]
     assert row.dtype == col.dtype == np.int32
+
+
+def test_a_sliver_at_the_edge_is_judged_by_its_part_on_the_slide() -> None:
+    # 104 x 102 px: the last column is 4 px of 50 wide (8 % of a cell), the last row 2 px high (4 %).
+    grid = PatchGrid.over(104, 102, 8.0, WHOLE)
+    mask = np.ones((51, 52), dtype=np.bool_)
+    # Of 50 px each: rows 0-9 of the last column's map (20 of its 100 px) and nothing of the lower left sliver.
+    mask[10:50, 50:] = False
+    mask[50:, :25] = False
+    fractions = tissue_fractions(tissue_map(mask, 16.0), grid, 8.0)
+    # Upper right: 20 x 4 px of tissue; lower right corner 4 x 2.
+    expected = [[1, 1, 80 / 2500], [1, 1, 0], [0, 0.04, 8 / 2500]]
+    np.testing.assert_allclose(fractions, expected, rtol=1e-6)
+    # Inside shares: 80 of 200 px = 0.4, 0, then 0, 1 and 1.
+    row, col = scanned_cells(fractions, grid, 0.39)
+    assert [*zip(row.tolist(), col.tolist(), strict=True)] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 1), (2, 2)]
+    row, col = scanned_cells(fractions, grid, 0.41)
+    assert (0, 2) not in zip(row.tolist(), col.tolist(), strict=True)
+
+
+def test_a_sliver_that_the_map_rounds_away_is_as_what_lies_beside_it() -> None:
+    # 101 px of 8 um are 50.5 px of 16 um, which a map rounds to 50: pixel 100 of the slide is not on it.
+    grid = PatchGrid.over(101, 50, 8.0, WHOLE)
+    fractions = tissue_fractions(tissue_map(np.ones((25, 50), dtype=np.bool_), 16.0), grid, 8.0)
+    np.testing.assert_allclose(fractions, [[1, 1, 1 / 50]], rtol=1e-6)
+    assert scanned_cells(fractions, grid, 0.1)[1].tolist() == [0, 1, 2]
+
+
+def test_a_cell_wholly_beyond_the_slide_is_never_scanned() -> None:
+    # 210 px, step 25: patch 8 starts at 200, but its cell at 212.5.
+    grid = PatchGrid(210, 50, 25, 50)
+    fractions = np.ones((grid.n_rows, grid.n_cols), dtype=np.float32)
+    row, col = scanned_cells(fractions, grid, 0.1)
+    assert (grid.n_rows, grid.n_cols) == (2, 9)
+    assert (row.max(), col.max()) == (1, 7)
 
 
 cells = hnp.arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
@@ -106,7 +182,7 @@ cells = hnp.arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
 
 @given(scanned=cells, stride=st.sampled_from([1.0, 0.5]), block_px=st.integers(1, 600))
 def test_every_scanned_cell_is_in_exactly_one_block(scanned: BoolArray, stride: float, block_px: int) -> None:
-    row, col = scanned_cells(scanned.astype(np.float32), 0.5)
+    row, col = scanned_cells(scanned.astype(np.float32), cells_of_patches(scanned.shape), 0.5)
     patch = PatchSpec(50, 8.0, stride)
     found = blocks(row, col, patch, block_px)
     places = [(int(r), int(c)) for block in found for r, c in zip(block.rows, block.cols, strict=True)]
@@ -123,7 +199,7 @@ def test_every_scanned_cell_is_in_exactly_one_block(scanned: BoolArray, stride: 
 
 def test_blocks_do_not_depend_on_the_order_of_the_cells() -> None:
     rng = np.random.default_rng(0)
-    row, col = scanned_cells((rng.random((90, 70)) < 0.3).astype(np.float32), 0.5)
+    row, col = scanned_cells((rng.random((90, 70)) < 0.3).astype(np.float32), cells_of_patches((90, 70)), 0.5)
     shuffled = rng.permutation(len(row))
     for one, other in zip(blocks(row, col, WHOLE), blocks(row[shuffled], col[shuffled], WHOLE), strict=True):
         np.testing.assert_array_equal(one.rows, other.rows)
@@ -150,7 +226,7 @@ def test_patches_are_what_slicing_the_slide_gives(scanned: BoolArray, stride: fl
     step = round(8 * stride)
     rows, cols = scanned.shape
     slide = np.random.default_rng(seed).integers(0, 256, (rows * step + 8, cols * step + 8, 3), dtype=np.uint8)
-    row, col = scanned_cells(scanned.astype(np.float32), 0.5)
+    row, col = scanned_cells(scanned.astype(np.float32), cells_of_patches(scanned.shape), 0.5)
     for block in blocks(row, col, patch, block_px=32):
         height, width = block.size_px(patch)
         top, left = block.first_row * step, block.first_col * step
