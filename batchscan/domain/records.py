@@ -104,7 +104,7 @@ class ScanSettings:
     patch
         Patch side, spacing and stride.
     min_tissue
-        A cell with at least this fraction of tissue is scanned.
+        A cell is scanned if at least this fraction of its part on the slide is tissue.
     max_unreadable
         A slide with a larger share of unreadable tissue patches fails.
     threshold
@@ -218,7 +218,8 @@ class Focus:
     n_patches
         How many patches it is made of.
     touches_edge
-        Whether it reaches the slide's edge, so that it may go on beyond.
+        Whether it reaches the slide's edge, so that it may go on beyond; also when only a sliver of tissue that is too
+        narrow to be judged lies between.
     rings_px
         Outline: one list of closed rings (outer, then holes) a polygon, points (x, y) in level-0 pixels.
     """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from batchscan.domain.geometry import Spacing, ceil_px, floor_px
-from batchscan.domain.records import BoolArray, Counts, Extent, Float64Array, Focus, PatchTable
+from batchscan.domain.records import BoolArray, Counts, Extent, Float64Array, Focus, Int32Array, PatchTable
 from batchscan.evaluation.outlines import (
     CellLines,
     calipers,
@@ -53,7 +53,8 @@ def measure_extent(table: PatchTable, spacing: Spacing, threshold: float) -> Ext
 
     Areas are tissue: the sum over cells of `tissue_fraction` x the whole cell's area, each cell once whatever the
     overlap. Lengths, boxes and outlines are those of the cells, clipped to the slide. A focus is an 8-connected set
-    of positive cells; an unreadable cell is not positive and so can part two foci.
+    of positive cells; an unreadable cell is not positive and so can part two foci. It touches the slide's edge when
+    one of its cells does, or when all that lies between is a cell with tissue whose patch is mostly padding.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def _foci(table: PatchTable, positive: BoolArray, spacing: Spacing) -> tuple[tup
     tissue_px = table.tissue_fraction[keep] * table.grid.cell_areas_px(row, col)
     area_mm2 = np.bincount(label, tissue_px) * spacing.mm2(1.0)
     mean_p = np.bincount(label, table.p_idc[keep]) / n_patches
-    at_edge = np.bincount(label, lines.outermost(row, col)) > 0
+    at_edge = np.bincount(label, lines.outermost(row, col) | _beside_sliver(table, row, col)) > 0
     foci = []
     for i in np.argsort(-area_mm2, kind="stable"):
         greatest_px, perpendicular_px = calipers(hull_corners(outlines[i : i + 1]))
@@ -158,6 +159,19 @@ def _foci(table: PatchTable, positive: BoolArray, spacing: Spacing) -> tuple[tup
             )
         )
     return tuple(foci), spacing.mm(calipers(hull_corners(outlines))[0])
+
+
+def _beside_sliver(table: PatchTable, row: Int32Array, col: Int32Array) -> BoolArray:
+    """(n,) bool: whether the scanned cell right of or below a cell is one whose patch has its centre off the slide.
+
+    The white beyond the edge decides such a patch, not the tissue in it: that it is negative ends no focus.
+    """
+    grid = table.grid
+    scanned = np.zeros((grid.n_rows + 1, grid.n_cols + 1), dtype=np.bool_)
+    scanned[table.row, table.col] = True
+    right = (col + 1) * grid.step_px + grid.side_px / 2 > grid.width_px
+    below = (row + 1) * grid.step_px + grid.side_px / 2 > grid.height_px
+    return np.asarray((right & scanned[row, col + 1]) | (below & scanned[row + 1, col]), dtype=np.bool_)
 
 
 def _whole_box(left: float, top: float, right: float, bottom: float) -> tuple[int, int, int, int]:

@@ -103,11 +103,12 @@ def _overview_extent(sheet: Sheet, pictures: Pictures) -> tuple[float, float, fl
 
 def _colour_cells(sheet: Sheet, table: PatchTable) -> None:
     grid = table.grid
-    margin = (grid.side_px - grid.step_px) / 2
-    extent = (margin, margin + grid.n_cols * grid.step_px, margin + grid.n_rows * grid.step_px, margin)
     cells = np.ma.masked_invalid(probabilities(table))
-    sheet.axes.imshow(
-        cells, extent=extent, aspect="auto", interpolation="nearest", cmap=_COLOURS, vmin=0, vmax=1, alpha=_CELL_ALPHA
+    right = np.minimum(grid.col_edges_px, grid.width_px)
+    lower = np.minimum(grid.row_edges_px, grid.height_px)
+    # Rasterised cell by cell, without smoothing: edges between cells must not shine through.
+    sheet.axes.pcolormesh(
+        right, lower, cells, cmap=_COLOURS, vmin=0, vmax=1, alpha=_CELL_ALPHA, linewidth=0, antialiased=False
     )
     unread = np.flatnonzero(~table.readable)
     boxes = [grid.cell_box(int(table.row[i]), int(table.col[i])) for i in unread]

@@ -235,11 +235,23 @@ def test_a_slide_full_of_carcinoma_is_measured_from_edge_to_edge_at_any_stride(s
     assert lengths(extent) == pytest.approx((8 * math.sqrt(2),) * 3)
 
 
-def test_a_focus_in_a_sliver_of_a_column_touches_the_edge() -> None:
-    # 104 px: the last column is 4 px = 32 um wide; the focus goes on through it to the edge.
-    grid = PatchGrid(104, 150, 50, 50)
-    assert measure(["   ", " ##"], grid=grid).touches_edge is True
-    assert measure(["   ", " #."], grid=grid).touches_edge is False
+@pytest.mark.parametrize("beyond", ["#", ".", "?", " "], ids=["idc", "other", "unread", "glass"])
+def test_a_focus_touches_the_edge_across_a_sliver_of_tissue(beyond: str) -> None:
+    # 104 px: the last column is 4 px = 32 um wide, 46 of 50 px of its patches are padding.
+    across, along = PatchGrid(104, 150, 50, 50), PatchGrid(150, 104, 50, 50)
+    touches = beyond != " "
+    assert measure(["   ", f" #{beyond}", "   "], grid=across).touches_edge is touches
+    assert measure(["   ", " # ", f" {beyond} "], grid=along).touches_edge is touches
+
+
+def test_a_cell_whose_patch_lies_half_on_the_slide_parts_a_focus_from_the_edge() -> None:
+    # The last column is 25 of 50 px wide: half of its patch. With a pixel less it is a sliver.
+    assert measure(["   ", " #.", "   "], grid=PatchGrid(125, 150, 50, 50)).touches_edge is False
+    assert measure(["   ", " #.", "   "], grid=PatchGrid(124, 150, 50, 50)).touches_edge is True
+    # Step 25, side 50: centres at 25, 50, 75, 100; of 99 px the last column, from 87.5 on, is a sliver.
+    assert measure(["    ", "  #."], grid=PatchGrid(99, 200, 25, 50)).touches_edge is True
+    assert measure(["    ", "  #."], grid=PatchGrid(100, 200, 25, 50)).touches_edge is False
+    assert measure(["    ", " #.."], grid=PatchGrid(99, 200, 25, 50)).touches_edge is False
 
 
 def test_with_overlap_a_cell_wholly_off_the_slide_has_no_outline() -> None:
