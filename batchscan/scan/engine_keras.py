@@ -12,7 +12,7 @@ from batchscan.scan.batches import in_batches
 from batchscan.stores.networks import load_network
 from batchscan.stores.packages import ModelPackage
 
-BATCH = 64
+BATCH = 32
 
 
 class KerasEngine:
