@@ -6,14 +6,13 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from batchscan.domain.errors import JobError
 
 EngineName = Literal["auto", "keras", "openvino"]
-ENGINE_NAMES: tuple[str, ...] = get_args(EngineName)
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

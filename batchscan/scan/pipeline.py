@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -181,9 +181,3 @@ def check_readable(info: SlideInfo, table: PatchTable, max_unreadable: float) ->
             f"{info.slide_id}: {n_bad} of {len(table)} tissue patches can't be read (at most {max_unreadable:.1%} may "
             "be missing); the slide store is damaged: ingest the slide again from its source"
         )
-
-
-def with_more_seconds(survey: Survey, more: Mapping[str, float]) -> Survey:
-    """The survey with `more` seconds added by name."""
-    names = {**survey.seconds, **more}
-    return replace(survey, seconds={name: survey.seconds.get(name, 0.0) + more.get(name, 0.0) for name in names})

@@ -236,15 +236,6 @@ def read_result(folder: Path) -> SlideResult:
         ) from error
 
 
-def read_digests(folder: Path) -> tuple[str, str] | None:
-    """(scan digest, digest) of a committed result; None where there is no whole one."""
-    try:
-        data = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        return str(data["scan_digest"]), str(data["digest"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
     """The patch table of a committed result over `grid`."""
     table = pq.read_table(folder / PATCHES)
