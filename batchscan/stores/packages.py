@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from batchscan.domain.card import ModelCard
+from batchscan.domain.card import ModelCard, parse_card
 from batchscan.domain.errors import ModelError, OutputError
 from batchscan.domain.records import Float32Array, ModelInfo, Uint8Array
 
 DEFAULT_MODEL = "published-cnn"
 MODEL_FILE, CARD_FILE, GOLDEN_FILE = "model.keras", "card.json", "golden.npz"
 FILES = (MODEL_FILE, CARD_FILE, GOLDEN_FILE)
+EXAMPLES_FILE = "examples.npz"
 GOLDEN_AT_LEAST = 16
 LARGEST_CARD_BYTES = 4 << 20
 LARGEST_MEMBER_BYTES = 1 << 30
@@ -84,6 +85,16 @@ class ModelPackage:
         """
         return _read_golden(self.path / GOLDEN_FILE, self.card.patch_px)
 
+    def examples(self) -> Uint8Array:
+        """Pixels of the card's examples, (n, p, p, 3) uint8 in its order.
+
+        Raises
+        ------
+        ModelError
+            If examples.npz is missing, changed, or doesn't hold them.
+        """
+        return _read_examples(self.path / EXAMPLES_FILE, self.card)
+
 
 def shipped_models() -> tuple[str, ...]:
     """Names of the packages that ship with the product, sorted."""
@@ -133,7 +144,15 @@ def check_free(out: Path) -> None:
         raise _cannot_write(out, error) from error
 
 
-def write_package(out: Path, save: Callable[[Path], None], card: Mapping[str, Any], golden: Golden) -> ModelPackage:
+def write_package(
+    out: Path,
+    save: Callable[[Path], None],
+    card: Mapping[str, Any],
+    golden: Golden,
+    *,
+    examples: Uint8Array | None = None,
+    accompany: Callable[[ModelPackage], None] | None = None,
+) -> ModelPackage:
     """Write a package, check it as any reader would, and only then give it its name.
 
     Parameters
@@ -143,9 +162,13 @@ def write_package(out: Path, save: Callable[[Path], None], card: Mapping[str, An
     save
         Writes the network to the model.keras path that it is given.
     card
-        Fields of the card; `weights_sha256` is added here.
+        Fields of the card; `weights_sha256` and `examples_sha256` are added here.
     golden
         At least 16 patches.
+    examples
+        (n, p, p, 3) uint8, pixels of the card's examples.
+    accompany
+        Writes what people read (history, card as a page) into the folder of the checked, still unnamed package.
 
     Raises
     ------
@@ -159,10 +182,16 @@ def write_package(out: Path, save: Callable[[Path], None], card: Mapping[str, An
     try:
         save(staged / MODEL_FILE)
         fields = {**card, "weights_sha256": _sha256(staged / MODEL_FILE)}
-        (staged / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         with (staged / GOLDEN_FILE).open("wb") as stream:
             np.savez_compressed(stream, patches=golden.patches, p_idc=golden.p_idc)
-        _opened(staged)
+        if examples is not None:
+            with (staged / EXAMPLES_FILE).open("wb") as stream:
+                np.savez_compressed(stream, patches=examples)
+            fields["examples_sha256"] = _sha256(staged / EXAMPLES_FILE)
+        (staged / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        package = _opened(staged)
+        if accompany is not None:
+            accompany(package)
         staged.chmod(0o755)
         staged.replace(out)
     except OSError as error:
@@ -204,8 +233,10 @@ def _read_card(path: Path) -> ModelCard:
     try:
         if path.stat().st_size > LARGEST_CARD_BYTES:
             raise ModelError(f"{path} is larger than {LARGEST_CARD_BYTES} bytes: not a model card")
-        return ModelCard.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        return parse_card(path.read_bytes())
+    except ValueError as error:
+        if not isinstance(error, ValidationError):
+            raise ModelError(f"model card {path} isn't JSON ({error}); fetch the package again") from error
         problems = "; ".join(_sentence(problem) for problem in error.errors())
         raise ModelError(f"model card {path}: {problems}; fetch the package again or complete the card") from error
     except OSError as error:
@@ -282,6 +313,22 @@ def _read_golden(path: Path, patch_px: int) -> Golden:
     if count < GOLDEN_AT_LEAST:
         raise ModelError(f"{path} has {count} golden patches: at least {GOLDEN_AT_LEAST} are needed")
     return Golden(patches, p_idc)
+
+
+def _read_examples(path: Path, card: ModelCard) -> Uint8Array:
+    if not card.examples:
+        return np.empty((0, card.patch_px, card.patch_px, 3), np.uint8)
+    try:
+        if _sha256(path) != card.examples_sha256:
+            raise ModelError(f"{path} isn't what its card says (sha256): it was changed; fetch the package again")
+        with np.load(path, allow_pickle=False) as arrays:
+            patches = arrays["patches"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} can't be read ({' '.join(str(error).split())}): fetch the package again") from error
+    expected = (len(card.examples), card.patch_px, card.patch_px, 3)
+    if patches.dtype != np.uint8 or patches.shape != expected:
+        raise ModelError(f"{path} holds {patches.dtype} {patches.shape}: expected uint8 {expected}")
+    return np.asarray(patches)
 
 
 def _sha256(path: Path) -> str:

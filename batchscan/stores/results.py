@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from batchscan.domain.card import ModelCard
+from batchscan.domain.card import ModelCard, parse_card
 from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
@@ -112,7 +112,7 @@ class RunFolder:
             If it is missing or damaged.
         """
         try:
-            return ModelCard.model_validate_json(self.card(model_sha256).read_text(encoding="utf-8"))
+            return parse_card(self.card(model_sha256).read_bytes())
         except (OSError, ValueError) as error:
             text = f"{self.path}: has no readable card of model {model_sha256}; run the job again"
             raise DamagedResult(text) from error
