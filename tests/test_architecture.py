@@ -21,10 +21,10 @@ DATA_PACKAGES = {"demo", "models", "templates", "jobs"}
 # Package -> the only modules that may import it. A package that isn't here may be imported by none.
 HOMES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("domain/*", "stores/*", "scan/*", "evaluation/*", "training/*", "report/*", "workflow/*"),
-    "scipy": ("stores/area.py", "scan/*", "evaluation/*"),
+    "scipy": ("stores/area.py", "scan/*", "evaluation/*", "training/augment.py"),
     "sklearn": ("evaluation/*", "training/*"),
-    "shapely": ("stores/regions.py", "evaluation/*", "report/layout.py"),
-    "PIL": ("stores/*", "report/figures.py", "report/sheet.py", "report/render.py"),
+    "shapely": ("stores/regions.py", "stores/annotations.py", "evaluation/*", "report/layout.py"),
+    "PIL": ("stores/*", "training/augment.py", "report/figures.py", "report/sheet.py", "report/render.py"),
     "pydantic": ("domain/*", "stores/*", "training/*"),
     "openslide": ("stores/slides.py",),
     "zarr": ("stores/*",),
@@ -32,12 +32,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "sqlite3": ("stores/ledger.py",),
     "distributed": ("scan/cluster.py", "scan/dispatch.py"),
     "dask": ("scan/cluster.py", "scan/dispatch.py"),
+    "h5py": ("stores/network_files.py",),
     "keras": ("stores/networks.py", "scan/engine*.py", "training/*"),
     "openvino": ("scan/engine*.py", "scan/exports.py"),
     "tensorflow": (),  # only through keras, so that its other backends work too
     "jinja2": ("report/render.py",),
     "weasyprint": ("report/render.py",),
-    "matplotlib": ("report/figures.py", "report/sheet.py", "training/*"),
+    "matplotlib": ("report/figures.py", "report/model_card_figures.py", "report/sheet.py", "training/*"),
     "click": ("cli/*",),
     "rich": ("cli/*",),
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zarr
@@ -22,6 +23,8 @@ from command import Ran, batchscan
 from dask_processes import scheduler_with_a_worker
 from pypdf import PdfReader
 from scipy import ndimage
+
+import batchscan as batchscan_package
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +123,61 @@ def test_another_threshold_redoes_the_numbers_and_not_the_scan(demo: tuple[Path,
     assert {k: v for k, v in same.items() if k != "seconds"} == {k: v for k, v in before.items() if k != "seconds"}
 
 
+def test_other_neighbours_redo_the_numbers_and_not_the_scan(demo: tuple[Path, Ran]) -> None:
+    folder, _ = demo
+    slide = folder / "run/slides/8863"
+    before, alone = _result(folder), pq.read_table(slide / "patches.parquet")
+    assert alone["p_idc"].equals(alone["p_raw"])
+    ran = batchscan("scan", folder / "archive", "--out", folder / "run", "--neighbours", "0.8")
+    assert "neighbours was 0.0 in this run folder and is 0.8 now" in ran.err
+    assert "Set for this run: neighbours with sigma 0.8 patch sides" in ran.err
+    assert _scanned_patches(folder) == 0
+    table, after = pq.read_table(slide / "patches.parquet"), _result(folder)
+    assert table["p_raw"].equals(alone["p_raw"])
+    np.testing.assert_allclose(table["p_idc"].to_numpy(), _smoothed(alone, 0.8), rtol=0, atol=1e-6)
+    assert np.abs(table["p_idc"].to_numpy() - table["p_raw"].to_numpy()).max() > 0.1
+    assert after["aggregation"]["sigma"] == json.loads((folder / "run/run.json").read_text())["aggregation"]["sigma"]
+    assert after["aggregation"]["sigma"] == 0.8
+    assert after["scan_digest"] == before["scan_digest"]
+    assert after["counts"]["positive"] == (table["p_idc"].to_numpy() >= np.float32(after["threshold"])).sum()
+    text = " ".join(" ".join(page.extract_text() for page in PdfReader(slide / "report.pdf").pages).split())
+    assert "320 µm = 0.8 patch sides" in text
+    batchscan("scan", folder / "archive", "--out", folder / "run")
+    assert _result(folder)["digest"] == before["digest"]
+    assert pq.read_table(slide / "patches.parquet").equals(alone)
+
+
+def test_another_calibration_of_the_same_weights_redoes_the_numbers_and_not_the_scan(
+    demo: tuple[Path, Ran], tmp_path: Path
+) -> None:
+    folder, _ = demo
+    slide = folder / "run/slides/8863"
+    before, alone = _result(folder), pq.read_table(slide / "patches.parquet")
+    package = tmp_path / "published-cnn"
+    shutil.copytree(Path(batchscan_package.__file__).parent / "models/published-cnn", package)
+    card = json.loads((package / "card.json").read_text())
+    card["calibration"] |= {"method": "temperature", "temperature": 2.0, "intercept": -0.5}
+    (package / "card.json").write_text(json.dumps(card))
+    batchscan("scan", folder / "archive", "--out", folder / "run", "--model", package)
+    assert _scanned_patches(folder) == 0
+    p = alone["p_raw"].to_numpy().astype(np.float64).clip(1e-7, 1 - 1e-7)
+    expected = 1 / (1 + np.exp(-(np.log(p / (1 - p)) / 2 - 0.5)))
+    np.testing.assert_allclose(
+        pq.read_table(slide / "patches.parquet")["p_idc"].to_numpy(), expected, rtol=0, atol=1e-6
+    )
+    assert _result(folder)["scan_digest"] == before["scan_digest"]
+    batchscan("scan", folder / "archive", "--out", folder / "run")
+    assert _result(folder)["digest"] == before["digest"]
+
+
+def _smoothed(table: pa.Table, sigma: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """By a second route: all pairs at once, over the distances between patches."""
+    row, col, p = (table[name].to_numpy().astype(np.float64) for name in ("row", "col", "p_raw"))
+    dy, dx = (np.abs(np.subtract.outer(place, place)) for place in (row, col))
+    weights = np.where(np.maximum(dy, dx) <= 3 * sigma, np.exp(-(dx**2 + dy**2) / (2 * sigma**2)), 0.0)
+    return weights @ p / weights.sum(axis=1)
+
+
 def _scanned_patches(folder: Path) -> int:
     with sqlite3.connect(folder / "run/ledger.sqlite") as ledger:
         return int(ledger.execute("SELECT sum(n_scanned) FROM slides").fetchone()[0])
@@ -136,17 +194,35 @@ def test_a_result_that_lost_a_file_is_scanned_again(demo: tuple[Path, Ran], tmp_
     assert pq.read_table(slide / "patches.parquet").equals(table)
 
 
+def test_a_run_of_an_older_version_is_named_and_scanned_again(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder, run = demo[0], tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    for file in (run / "run.json", run / "slides/8863/result.json"):
+        data = {key: value for key, value in json.loads(file.read_text()).items() if key != "aggregation"}
+        file.write_text(json.dumps({**data, "schema_version": 1}))
+    said = batchscan("report", run, code=1).err
+    assert "has schema version 1, this batchscan reads 2" in said
+    assert "scan the slide again" in said
+    ran = batchscan("scan", folder / "archive", "--out", run, "--no-report")
+    assert "another version of batchscan made this run folder: its results are replaced" in ran.err
+    again = json.loads((run / "slides/8863/result.json").read_text())
+    assert (again["schema_version"], again["digest"]) == (2, _result(folder)["digest"])
+
+
 def test_a_spacing_that_contradicts_the_stores_own_is_refused(demo: tuple[Path, Ran], tmp_path: Path) -> None:
     ran = batchscan("scan", demo[0] / "archive", "--out", tmp_path / "run", "--um-per-px", "4", code=3)
     assert "8863: excluded (spacing_conflict)" in ran.err
 
 
 def test_numbers_do_not_depend_on_the_number_of_workers(demo: tuple[Path, Ran], tmp_path: Path) -> None:
-    folder, _ = demo
-    batchscan("scan", folder / "archive" / "8863.ome.zarr", "--out", tmp_path, "--workers", "1", "--no-report")
-    one, two = (pq.read_table(run / "slides/8863/patches.parquet") for run in (tmp_path, folder / "run"))
+    store = demo[0] / "archive" / "8863.ome.zarr"
+    context = ("--orientations", "2", "--neighbours", "0.8")
+    for n in (1, 2):
+        batchscan("scan", store, "--out", tmp_path / f"{n}", "--workers", n, "--no-report", *context)
+    one, two = (pq.read_table(tmp_path / f"{n}/slides/8863/patches.parquet") for n in (1, 2))
     assert one.equals(two)
-    assert not (tmp_path / "slides/8863/report.pdf").exists()
+    assert not one["p_idc"].equals(one["p_raw"])
+    assert not (tmp_path / "1/slides/8863/report.pdf").exists()
 
 
 def test_workers_of_an_existing_scheduler_come_to_the_same(demo: tuple[Path, Ran], tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         error.show()
         code = EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        kept = {"ingest", "scan", "run", "demo"} & set(arguments)
+        kept = {"ingest", "scan", "run", "demo", "train"} & set(arguments)
         goes_on = ": what is finished is kept; the same command goes on from here" if kept else ""
         click.echo(f"interrupted{goes_on}", err=True)
         code = EXIT_INTERRUPTED

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import click
+from click.shell_completion import CompletionItem
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+def _names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from batchscan.stores.packages import shipped_models  # noqa: PLC0415 - see the package's docstring
 
-    return [name for name in shipped_models() if name.startswith(incomplete)]
+    names = [CompletionItem(name) for name in shipped_models() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="dir")]
 
 
 DEFAULT = "published-cnn"
+_PAGES = (".pdf", ".html")
 _PACKAGE = click.argument("package", metavar="[NAME|DIR]", default=DEFAULT, shell_complete=_names)
 MODEL_OPTION = click.option(
     "--model",
@@ -39,25 +45,77 @@ def list_models() -> None:
 
 @model.command()
 @_PACKAGE
-def show(package: str) -> None:
-    """Print a model's card."""
+@click.option("--json", "as_json", is_flag=True, help="The card itself, one JSON object.")
+def show(package: str, *, as_json: bool) -> None:
+    """Print a model's card as text; `batchscan model card` has it with its curves and pictures."""
     from batchscan.stores.packages import open_package  # noqa: PLC0415 - see the package's docstring
 
-    click.echo(open_package(package).card.model_dump_json(indent=2))
+    card = open_package(package).card
+    if as_json:
+        click.echo(card.model_dump_json(indent=2))
+        return
+    from batchscan.report.model_card_content import model_card_content  # noqa: PLC0415
+    from batchscan.report.model_card_text import model_card_text  # noqa: PLC0415
+
+    click.echo(model_card_text(model_card_content(card), shutil.get_terminal_size().columns))
+
+
+@model.command("card")
+@_PACKAGE
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="FILE.pdf or FILE.html; a file that is there is replaced.",
+)
+def write_card(package: str, out: Path) -> None:
+    """Write a model's card as a page: what was measured, curves, failures with pictures, limits, definitions.
+
+    The HTML file needs neither network nor any other file.
+    """
+    suffix = out.suffix.lower()
+    if suffix not in _PAGES:
+        raise click.BadParameter(f"{out} ends in {suffix or 'nothing'}: expected .pdf or .html", param_hint="--out")
+    from batchscan.report.model_card import render_model_card  # noqa: PLC0415 - see the package's docstring
+    from batchscan.stores.packages import open_package  # noqa: PLC0415
+
+    opened = open_package(package)
+    render_model_card(
+        opened.card, opened.examples(), html=out if suffix == ".html" else None, pdf=out if suffix == ".pdf" else None
+    )
+    click.echo(out)
 
 
 @model.command()
 @_PACKAGE
 def verify(package: str) -> None:
-    """Check a model's card and hash, and its golden patches on every engine there is."""
-    from batchscan.scan.engines import MISSING, available_engines, open_engine  # noqa: PLC0415 - see the package's docstring
+    """Check a model's files against its card, and its golden patches on every engine there is."""
+    from batchscan.domain.errors import ModelError  # noqa: PLC0415 - see the package's docstring
+    from batchscan.report.numbers import count  # noqa: PLC0415
+    from batchscan.scan.engines import proofs  # noqa: PLC0415
     from batchscan.stores.packages import open_package  # noqa: PLC0415
 
     opened = open_package(package)
-    click.echo(f"{opened.info.name} {opened.info.version}: card complete, weights have the card's sha256")
-    for name, text in available_engines().items():
-        if text.startswith(MISSING):
-            click.echo(f"engine {name}: {text}")
-            continue
-        engine = open_engine(opened, name)
-        click.echo(f"engine {name} {engine.info.precision}: golden patches within {opened.card.engine_tolerance:g}")
+    card = opened.card
+    click.echo(f"{opened.info.name} {opened.info.version}: card complete, weights have its sha256")
+    n_examples = len(opened.examples())
+    pictures = f"{count(n_examples, 'picture')}, with its sha256" if n_examples else "none on the card"
+    click.echo(f"examples: {pictures}")
+    golden, tolerance = len(opened.golden().p_idc), card.engine_tolerance
+    problems, proven = [], 0
+    for proof in proofs(opened):
+        name = f"engine {proof.engine} {proof.precision}".rstrip()
+        if proof.missing:
+            click.echo(f"{name}: {proof.versions}")
+        elif proof.problem:
+            problems.append(proof.problem)
+            click.echo(f"{name}: FAILED")
+        else:
+            proven += 1
+            click.echo(
+                f"{name}: {golden} golden patches, greatest difference {proof.apart:.2g}, {tolerance:g} allowed "
+                f"({proof.versions})"
+            )
+    if problems or not proven:
+        raise ModelError("; ".join(problems) or "no engine is there that could prove it: see `batchscan doctor`")

@@ -47,6 +47,17 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> N
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), help="Positive from this p_idc on [default: the model card's]."
 )
+@click.option(
+    "--orientations",
+    type=click.Choice([1, 2, 4, 8]),
+    help="Ways each patch is turned and mirrored; p is their mean, time goes with them [default: the model card's].",
+)
+@click.option(
+    "--neighbours",
+    type=click.FloatRange(0, 5),
+    metavar="SIGMA",
+    help="Average over neighbouring patches, sigma in patch sides; 0: none [default: the model card's].",
+)
 @click.option("--stride", type=click.FloatRange(0, 1, min_open=True), help="Fraction of a patch side [default: 1.0].")
 @click.option(
     "--engine", type=click.Choice(["auto", "keras", "openvino"]), help="What runs the network [default: auto]."
@@ -63,6 +74,8 @@ def scan(
     out: Path,
     model: str | None,
     threshold: float | None,
+    orientations: int | None,
+    neighbours: float | None,
     stride: float | None,
     engine: str | None,
     um_per_px: float | None,
@@ -81,7 +94,13 @@ def scan(
 
     given: dict[str, dict[str, Any]] = {
         "slides": {"sources": slides, "um_per_px": um_per_px},
-        "model": {"package": model, "threshold": threshold, "engine": engine},
+        "model": {
+            "package": model,
+            "threshold": threshold,
+            "orientations": orientations,
+            "neighbours": neighbours,
+            "engine": engine,
+        },
         "patches": {"stride": stride},
         "run": {"out": out, "scheduler": scheduler, "workers": workers},
         "report": {"per_slide": not no_report},

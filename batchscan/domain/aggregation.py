@@ -2,12 +2,14 @@
 
 p_raw is the network's own probability of one patch (the mean over the orientations it was shown in). p_idc is
 
-    p_mean = sum_j w_j p_raw_j / sum_j w_j      over the readable scanned patches j, w_j = exp(-d_j^2 / (2 sigma^2))
+    p_mean = sigmoid(sum_j w_j logit(p_raw_j) / sum_j w_j)     over the readable scanned patches j,
+                                                               w_j = exp(-d_j^2 / (2 sigma^2))
     p_idc  = sigmoid(logit(p_mean) / temperature + intercept)
 
 with d_j the distance between the patches' centres in patch sides, so that a stride changes no meaning, and w_j = 0
-beyond 3 sigma. Probabilities and not logits are averaged: two engines that agree within a tolerance in p_raw agree
-within it in p_mean. Temperature and intercept: Platt 1999; Guo 2017, https://arxiv.org/abs/1706.04599.
+beyond 3 sigma along a row or a column. Logits and not probabilities are averaged (a geometric mean of odds; measured
+better, docs/model.md), each kept within logit(0.0001) and logit(0.9999), so that no patch outvotes all others.
+Temperature and intercept: Platt 1999; Guo 2017, https://arxiv.org/abs/1706.04599. p_idc rises with every p_raw.
 """
 
 from __future__ import annotations
@@ -16,11 +18,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-
-from batchscan.domain.records import BoolArray, Float32Array, Float64Array, Int32Array
+from numpy.typing import NDArray
 
 REACH_SIGMAS = 3.0
-_NEAREST_TO_CERTAIN = 1e-7
+NEAREST_TO_CERTAIN = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +44,43 @@ class Aggregation:
         if not (0.0 <= self.sigma < math.inf and 0.0 < self.temperature < math.inf and math.isfinite(self.intercept)):
             raise ValueError(f"{self} is no aggregation: expected sigma >= 0, temperature > 0, all finite")
 
-    def calibrated(self, p_mean: Float64Array) -> Float64Array:
+    @property
+    def is_uncalibrated(self) -> bool:
+        """Whether p_idc is p_mean itself."""
+        return self.temperature == 1.0 and self.intercept == 0.0
+
+    def calibrated(self, p_mean: NDArray[np.float64]) -> NDArray[np.float64]:
         """p_idc of averaged scores: rising with them, same shape; NaN stays."""
-        if self.temperature == 1.0 and self.intercept == 0.0:
+        if self.is_uncalibrated:
             return p_mean
-        p = np.clip(p_mean, _NEAREST_TO_CERTAIN, 1.0 - _NEAREST_TO_CERTAIN)
-        with np.errstate(over="ignore"):
-            return 1.0 / (1.0 + np.exp(-(np.log(p / (1.0 - p)) / self.temperature + self.intercept)))
+        return _probability(_logit(p_mean) / self.temperature + self.intercept)
+
+
+def _logit(p: NDArray[np.floating]) -> NDArray[np.float64]:
+    kept = np.clip(p.astype(np.float64), NEAREST_TO_CERTAIN, 1.0 - NEAREST_TO_CERTAIN)
+    return np.asarray(np.log(kept / (1.0 - kept)), dtype=np.float64)
+
+
+def _probability(logit: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        return np.asarray(1.0 / (1.0 + np.exp(-logit)), dtype=np.float64)
 
 
 def averaged(
-    p_raw: Float32Array, row: Int32Array, col: Int32Array, readable: BoolArray, *, stride: float, sigma: float
-) -> Float64Array:
+    p_raw: NDArray[np.floating],
+    row: NDArray[np.int32],
+    col: NDArray[np.int32],
+    readable: NDArray[np.bool_],
+    *,
+    stride: float,
+    sigma: float,
+) -> NDArray[np.float64]:
     """Each patch's score averaged with its neighbours'.
 
     Parameters
     ----------
     p_raw
-        (n,) float32 in 0-1; NaN where not readable.
+        (n,) float in 0-1; NaN where not readable.
     row, col
         (n,) place in the grid, no two the same.
     readable
@@ -83,12 +103,12 @@ def averaged(
     shape = (int(row.max()) - top + 1, int(col.max()) - left + 1)
     place = (row - top, col - left)
     scores, there = np.zeros(shape), np.zeros(shape)
-    scores[place], there[place] = np.where(readable, p_raw, 0.0), readable
+    scores[place], there[place] = np.where(readable, _logit(p_raw), 0.0), readable
     numerator, denominator = (_blurred(values, weights)[place] for values in (scores, there))
-    return np.asarray(np.divide(numerator, denominator, out=alone, where=readable), dtype=np.float64)
+    return _probability(np.divide(numerator, denominator, out=alone, where=readable))
 
 
-def _blurred(values: Float64Array, weights: Float64Array) -> Float64Array:
+def _blurred(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted sums along both axes, zero beyond the edge: exp(-(x^2 + y^2)) is a product, so one axis at a time."""
     reach = len(weights) // 2
     for _ in range(2):
@@ -101,13 +121,42 @@ def _blurred(values: Float64Array, weights: Float64Array) -> Float64Array:
 
 
 def aggregated(
-    p_raw: Float32Array,
-    row: Int32Array,
-    col: Int32Array,
-    readable: BoolArray,
+    p_raw: NDArray[np.float32],
+    row: NDArray[np.int32],
+    col: NDArray[np.int32],
+    readable: NDArray[np.bool_],
     stride: float,
     aggregation: Aggregation,
-) -> Float32Array:
+) -> NDArray[np.float32]:
     """p_idc of each patch, (n,) float32 in 0-1; NaN where not readable. Parameters as `averaged`."""
     p_mean = averaged(p_raw, row, col, readable, stride=stride, sigma=aggregation.sigma)
     return aggregation.calibrated(p_mean).astype(np.float32)
+
+
+def could_flip(
+    p_raw: NDArray[np.float32],
+    row: NDArray[np.int32],
+    col: NDArray[np.int32],
+    readable: NDArray[np.bool_],
+    stride: float,
+    aggregation: Aggregation,
+    *,
+    threshold: float,
+    tolerance: float,
+) -> NDArray[np.bool_]:
+    """(n,) bool: whether an engine within the tolerance in every p_raw could decide the patch otherwise.
+
+    p_idc rises with every p_raw, so the least and the most it could be come of all p_raw less and plus the tolerance;
+    the threshold lies between them, or on one. Not where unreadable. Other parameters as `averaged`.
+    """
+    if aggregation.sigma == 0.0 and aggregation.is_uncalibrated:
+        near = np.abs(p_raw.astype(np.float64) - threshold) <= tolerance
+        return np.asarray(near & readable, dtype=np.bool_)
+
+    def extreme(step: float) -> NDArray[np.float64]:
+        p = np.clip(p_raw.astype(np.float64) + step, 0.0, 1.0)
+        p_mean = averaged(p, row, col, readable, stride=stride, sigma=aggregation.sigma)
+        return aggregation.calibrated(p_mean)
+
+    least, most = extreme(-tolerance), extreme(tolerance)
+    return np.asarray(readable & (least <= threshold) & (threshold <= most), dtype=np.bool_)

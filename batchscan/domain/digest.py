@@ -9,11 +9,11 @@ from dataclasses import asdict
 from batchscan.domain.records import EngineInfo, ModelInfo, ScanSettings, SlideInfo
 
 # Raised whenever a change of the code changes numbers: results of older code are then redone.
-NUMBERS_VERSION = 1
+NUMBERS_VERSION = 2
 
 
 def scan_digest(slide: SlideInfo, model: ModelInfo, engine: EngineInfo, settings: ScanSettings) -> str:
-    """`sha256:<hex>` of what decides the patch table: pixels, spacing, network, arithmetic, grid and tissue rule."""
+    """`sha256:<hex>` of what decides each patch's p_raw: pixels, spacing, network, arithmetic, grid, tissue rule."""
     return _sha256(
         {
             "numbers_version": NUMBERS_VERSION,
@@ -23,6 +23,7 @@ def scan_digest(slide: SlideInfo, model: ModelInfo, engine: EngineInfo, settings
             "engine": asdict(engine),
             "patch": asdict(settings.patch),
             "min_tissue": settings.min_tissue,
+            "orientations": settings.orientations,
         }
     )
 
@@ -39,6 +40,7 @@ def result_digest(scan: str, slide: SlideInfo, model: ModelInfo, settings: ScanS
             "threshold": settings.threshold,
             "tolerance": settings.tolerance,
             "max_unreadable": settings.max_unreadable,
+            "aggregation": asdict(settings.aggregation),
         }
     )
 

@@ -37,11 +37,16 @@ class SlidesSection(_Section):
 
 
 class ModelSection(_Section):
-    """Which model and engine. Without `threshold` the model card's own is used."""
+    """Which model and engine. Without `threshold`, `orientations`, `neighbours` the model card's own are used.
+
+    `neighbours` is the sigma of the average over neighbouring patches, in patch sides; 0 for none.
+    """
 
     package: str = "published-cnn"
     engine: EngineName = "auto"
     threshold: Fraction | None = None
+    orientations: Literal[1, 2, 4, 8] | None = None
+    neighbours: Annotated[float, Field(ge=0.0, le=5.0)] | None = None
 
 
 class PatchesSection(_Section):

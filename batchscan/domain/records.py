@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from batchscan.domain.aggregation import Aggregation, aggregated, could_flip
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 BoolArray = NDArray[np.bool_]
 Float32Array = NDArray[np.float32]
@@ -110,7 +111,11 @@ class ScanSettings:
     threshold
         A patch is positive when p_idc >= threshold.
     tolerance
-        How far two engines may differ in p_idc; patches this close to the threshold are borderline.
+        How far two engines may differ in p_raw; patches that this could flip are borderline.
+    orientations
+        How many of the eight ways that a patch can lie are looked at; p_raw is their mean.
+    aggregation
+        How p_raw becomes p_idc.
     """
 
     patch: PatchSpec
@@ -118,6 +123,8 @@ class ScanSettings:
     max_unreadable: float
     threshold: float
     tolerance: float
+    orientations: int = 1
+    aggregation: Aggregation = field(default_factory=Aggregation)
 
 
 @dataclass(frozen=True)
@@ -155,8 +162,10 @@ class PatchTable:
     tissue_fraction
         (n,) float32 in 0-1: tissue in the patch's own cell over the area of the whole cell, what sticks out over the
         slide's edge included (`PatchGrid.cell_areas_px`); at stride 1 the whole cell is the patch.
+    p_raw
+        (n,) float32 in 0-1, the network's own (`domain/aggregation.py`); NaN where unreadable.
     p_idc
-        (n,) float32 in 0-1; NaN where unreadable.
+        (n,) float32 in 0-1, what p_raw comes to with its neighbours'; NaN where unreadable.
     readable
         (n,) bool.
     """
@@ -165,6 +174,7 @@ class PatchTable:
     row: Int32Array
     col: Int32Array
     tissue_fraction: Float32Array
+    p_raw: Float32Array
     p_idc: Float32Array
     readable: BoolArray
 
@@ -184,6 +194,24 @@ class PatchTable:
     def positive(self, threshold: float) -> BoolArray:
         """(n,) bool: p_idc >= threshold; unreadable patches are not positive."""
         return np.asarray(self.readable & (np.nan_to_num(self.p_idc, nan=-1.0) >= threshold), dtype=np.bool_)
+
+    def borderline(self, settings: ScanSettings) -> BoolArray:
+        """(n,) bool: readable, and an engine within the tolerance could decide otherwise."""
+        return could_flip(
+            self.p_raw,
+            self.row,
+            self.col,
+            self.readable,
+            settings.patch.stride,
+            settings.aggregation,
+            threshold=settings.threshold,
+            tolerance=settings.tolerance,
+        )
+
+    def judged(self, settings: ScanSettings) -> PatchTable:
+        """The same patches, p_idc made from p_raw as the settings say."""
+        where = (self.row, self.col, self.readable)
+        return replace(self, p_idc=aggregated(self.p_raw, *where, settings.patch.stride, settings.aggregation))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from batchscan.domain.geometry import Spacing, ceil_px, floor_px
-from batchscan.domain.records import BoolArray, Counts, Extent, Float64Array, Focus, Int32Array, PatchTable
+from batchscan.domain.records import (
+    BoolArray,
+    Counts,
+    Extent,
+    Float64Array,
+    Focus,
+    Int32Array,
+    PatchTable,
+    ScanSettings,
+)
 from batchscan.evaluation.outlines import (
     CellLines,
     calipers,
@@ -28,22 +37,17 @@ _FINDINGS = ("idc_mm2", "idc_fraction", "n_foci", *_LENGTHS, "touches_edge")
 _TIE = 1e-9
 
 
-def count_patches(table: PatchTable, threshold: float, tolerance: float) -> Counts:
+def count_patches(table: PatchTable, settings: ScanSettings) -> Counts:
     """How many patches the grid has, how many were scanned, and what became of them.
 
-    Parameters
-    ----------
-    threshold
-        A readable patch is positive when p_idc >= threshold.
-    tolerance
-        A readable patch is borderline when abs(p_idc - threshold) <= tolerance: another engine could flip it.
+    A readable patch is positive when p_idc >= threshold. It is borderline when another engine, within the
+    tolerance in every p_raw, could flip it (`domain/aggregation.py`).
     """
-    distance = np.abs(table.p_idc[table.readable].astype(np.float64) - threshold)
     return Counts(
         grid=table.grid.n_rows * table.grid.n_cols,
         tissue=len(table),
-        positive=int(table.positive(threshold).sum()),
-        borderline=int((distance <= tolerance).sum()),
+        positive=int(table.positive(settings.threshold).sum()),
+        borderline=int(table.borderline(settings).sum()),
         unreadable=int((~table.readable).sum()),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from batchscan.domain.errors import ReferenceMismatch
 from batchscan.domain.records import BoolArray, Float64Array, PatchTable
@@ -161,6 +161,15 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float | None:
     if true.all() or not true.any():
         return None
     return float(roc_auc_score(true, np.asarray(scores, dtype=np.float64)))
+
+
+def auprc(labels: ArrayLike, scores: ArrayLike) -> float | None:
+    """Average precision: the precision at each positive, from the best score down, averaged; None without positives.
+
+    Parameters as `auroc`. Steps, not trapezia, which flatter (https://doi.org/10.1145/1143844.1143874).
+    """
+    true = np.asarray(labels, dtype=np.bool_)
+    return float(average_precision_score(true, np.asarray(scores, dtype=np.float64))) if true.any() else None
 
 
 def match_reference(table: PatchTable, reference: Reference, threshold: float) -> MatchedLabels:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from batchscan.domain.card import HeldOutPerformance, ModelCard
+from batchscan.domain.card import ModelCard
 from batchscan.domain.geometry import SpacingSource
-from batchscan.domain.records import BoolArray, SlideResult
+from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
+from batchscan.report.performance import unseen
+from batchscan.report.scores import other_scores
 from batchscan.report.words import who_says
 
 UNCERTAIN_BAND = 0.1
@@ -35,13 +37,16 @@ def independence(result: SlideResult, card: ModelCard) -> str:
 
 def accuracy(card: ModelCard) -> str:
     """What was measured on patients that nothing was chosen on, in one sentence."""
-    tests = _tests(card)
+    tests = unseen(card)
     if not tests:
         return "Accuracy of this model: not measured on any unseen patient."
-    patients = [row.patient_id for row in tests]
+    patients = [row.patient for row in tests]
     who = ", ".join(patients) if len(patients) <= _N_PATIENTS_NAMED else numbers.count(len(patients), "patient")
+    whose = "On patients this model never saw"
+    if card.cross_validation:
+        whose = "Cross-validation, networks trained like this one on patients they never saw"
     return (
-        f"On patients this model never saw ({who}): AUROC {_range([row.auroc for row in tests])}, "
+        f"{whose} ({who}): AUROC {_range([row.auroc for row in tests])}, "
         f"sensitivity {_range([row.sensitivity for row in tests])}, "
         f"specificity {_range([row.specificity for row in tests])}, patch by patch."
     )
@@ -49,11 +54,13 @@ def accuracy(card: ModelCard) -> str:
 
 def n_uncertain(result: SlideResult) -> int:
     """How many patches have p_idc within the uncertain band about the threshold."""
-    return int(_near(result, UNCERTAIN_BAND).sum())
+    p = result.table.p_idc[result.table.readable].astype(np.float64)
+    return int((np.abs(p - result.settings.threshold) <= UNCERTAIN_BAND + _ROUNDING).sum())
 
 
 def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
     """One sentence for each thing that limits the numbers of page one; may be none."""
+    yield from other_scores(result.settings, card)
     yield from _known_errors(card)
     if result.slide.spacing.source is SpacingSource.OPTION:
         spacing = numbers.spacing(result.slide.spacing.um_per_px)
@@ -67,10 +74,6 @@ def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
         )
 
 
-def _tests(card: ModelCard) -> list[HeldOutPerformance]:
-    return [row for row in card.performance if row.used_for == "test"]
-
-
 def _range(values: Sequence[float | None]) -> str:
     defined = [value for value in values if value is not None]
     if not defined:
@@ -80,7 +83,7 @@ def _range(values: Sequence[float | None]) -> str:
 
 
 def _known_errors(card: ModelCard) -> Iterator[str]:
-    tests = _tests(card)
+    tests = unseen(card)
     for measure, error in (
         ("specificity", "call too many patches IDC-positive"),
         ("sensitivity", "miss many IDC-positive patches"),
@@ -110,13 +113,7 @@ def _answer_hangs_on_engine(result: SlideResult) -> bool:
     """Whether the borderline patches alone decide if there is IDC, or a noticeable part of its area."""
     if not result.counts.borderline:
         return False
-    table, near = result.table, _near(result, result.settings.tolerance)
+    table = result.table
     positive = table.positive(result.settings.threshold)
-    in_doubt = float(table.tissue_fraction[near].sum())
+    in_doubt = float(table.tissue_fraction[table.borderline(result.settings)].sum())
     return in_doubt > _MATTERS * float(table.tissue_fraction[positive].sum())
-
-
-def _near(result: SlideResult, distance: float) -> BoolArray:
-    p = result.table.p_idc.astype(np.float64)
-    far = np.abs(np.nan_to_num(p, nan=np.inf) - result.settings.threshold)
-    return np.asarray(result.table.readable & (far <= distance + _ROUNDING), dtype=np.bool_)

@@ -11,7 +11,7 @@ from typing import Any
 
 NOT_DEFINED = "not defined"
 TIMES = "\u00d7"
-_SECONDS_A_MINUTE = 60
+_SECONDS_A_MINUTE = _MINUTES_AN_HOUR = 60
 # Two sums over the same cells may differ by this much and still be the same number.
 _SUMMED = 1e-9
 # Steps of float32 near one, and the decimals that tell any two such values apart.
@@ -117,12 +117,15 @@ def count(value: int | None, noun: str = "", plural: str = "") -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds, or minutes and seconds from two minutes on."""
+    """Seconds; minutes and seconds from two minutes on, hours and minutes from two hours on."""
     if seconds is None:
         return NOT_DEFINED
     if seconds < 2 * _SECONDS_A_MINUTE:
         return _with_unit(seconds, "s", digits=3, most_decimals=2)
     minutes, rest = divmod(round(seconds), _SECONDS_A_MINUTE)
+    if minutes >= 2 * _MINUTES_AN_HOUR:
+        hours, minutes = divmod(minutes, _MINUTES_AN_HOUR)
+        return f"{hours:,} h {minutes:02d} min"
     return f"{minutes:,} min {rest:02d} s"
 
 

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batchscan.domain.card import HeldOutPerformance, ModelCard
+from batchscan.domain.card import ModelCard
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
 from batchscan.report.cautions import UNCERTAIN_BAND
 from batchscan.report.foci import cell_diagonal, cell_mm
+from batchscan.report.performance import PerformanceRow, performance_note, performance_rows
+from batchscan.report.scores import score_definitions, score_facts
 from batchscan.report.words import Fact, is_reduced, spacing
 
 # Writing isn't over when the page is printed, and a page printed again shall say the same.
 _TIMED_BEFORE_PRINTING = ("read", "tissue", "infer")
-N_PERFORMANCE_ROWS = 8
 _TECHNICAL = ("_rgb", "_um_per_px")
 _PRECISIONS = {"f32": "32-bit numbers", "bf16": "16-bit numbers"}
-_USED_FOR = {"validation": "validation (optimistic)", "test": "test"}
-
-
-@dataclass(frozen=True, slots=True)
-class PerformanceRow:
-    """One held-out patient's measurement of the model."""
-
-    patient: str
-    used_for: str
-    n_patches: str
-    n_positive: str
-    auroc: str
-    f1: str
-    balanced_accuracy: str
-    sensitivity: str
-    specificity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +58,8 @@ def provenance(result: SlideResult, card: ModelCard) -> Provenance:
         slide=_slide(result),
         hashes=_hashes(result),
         timings=tuple(Fact(name, numbers.duration(result.seconds[name])) for name in _TIMED_BEFORE_PRINTING),
-        performance=tuple(_performance(held_out) for held_out in card.performance[:N_PERFORMANCE_ROWS]),
-        performance_note=_performance_note(card.performance),
+        performance=performance_rows(card),
+        performance_note=performance_note(card),
         limits=card.limits,
         definitions=_definitions(result, card),
     )
@@ -93,7 +77,6 @@ def _model(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
         Fact("Intended use", card.intended_use),
         Fact("Trained on", f"{numbers.count(len(card.training_patients), 'patient')}", card.training_data),
         Fact("Model\u2019s spacing", numbers.spacing(card.scale.um_per_px), card.scale.how_known),
-        Fact("Calibration", card.calibration.method, card.calibration.note),
     )
 
 
@@ -114,12 +97,13 @@ def _settings(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
             f"{patch.patch_px} px at {numbers.spacing(patch.um_per_px)}, {numbers.area(side_mm2)}",
         ),
         Fact("Stride", f"{patch.stride:g} of a patch", "no overlap" if patch.stride == 1 else "overlapping"),
+        *score_facts(settings, card),
         Fact("Scanned", f"cells with at least {numbers.percent(settings.min_tissue)} tissue"),
         Fact("Slide fails", f"above {numbers.percent(settings.max_unreadable)} unreadable patches"),
         Fact(
             "Engine-borderline",
             numbers.count(result.counts.borderline, "patch", "patches"),
-            f"within {numbers.threshold(settings.tolerance)} of the threshold, the most that engines differ",
+            f"a change of p_raw by {numbers.threshold(settings.tolerance)}, the most between engines, would flip them",
         ),
     )
 
@@ -160,36 +144,11 @@ def _hashes(result: SlideResult) -> tuple[Fact, ...]:
     )
 
 
-def _performance(held_out: HeldOutPerformance) -> PerformanceRow:
-    return PerformanceRow(
-        patient=held_out.patient_id,
-        used_for=_USED_FOR[held_out.used_for],
-        n_patches=numbers.count(held_out.n_patches),
-        n_positive=numbers.count(held_out.n_positive),
-        auroc=numbers.probability(held_out.auroc),
-        f1=numbers.probability(held_out.f1),
-        balanced_accuracy=numbers.probability(held_out.balanced_accuracy),
-        sensitivity=numbers.probability(held_out.sensitivity),
-        specificity=numbers.probability(held_out.specificity),
-    )
-
-
-def _performance_note(performance: Sequence[HeldOutPerformance]) -> str:
-    if not performance:
-        return "The model\u2019s card holds no measurement on patients that it was not fitted to."
-    note = (
-        "Patch by patch, on patients that the network was not fitted to. \u201cValidation\u201d: epoch or threshold "
-        "was chosen on this patient, which makes its figures optimistic. \u201cTest\u201d: nothing was chosen on it."
-    )
-    hidden = len(performance) - N_PERFORMANCE_ROWS
-    return f"{note} {numbers.count(hidden, 'more patient')} in the model\u2019s card.json." if hidden > 0 else note
-
-
 def _definitions(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
     settings = result.settings
     grain, diagonal = numbers.length(cell_mm(settings.patch)), cell_diagonal(settings.patch)
     return (
-        Fact("p(IDC)", f"what the model says of one patch, from 0 to 1; class \u201c{card.classes[1]}\u201d."),
+        *score_definitions(settings, card),
         Fact("Positive", f"a patch with p(IDC) \u2265 {numbers.threshold(settings.threshold)}."),
         Fact(
             "Tissue area",

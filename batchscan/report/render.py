@@ -20,6 +20,7 @@ from batchscan.domain.errors import OutputError
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.content import SlideContent, slide_content
 from batchscan.report.index import run_content
+from batchscan.report.model_card_content import ModelCardContent
 from batchscan.stores.atomic import write_atomically
 
 _TEMPLATES = "batchscan.templates"
@@ -91,6 +92,30 @@ def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
         `overview` and `heatmap`: data: URIs; `patches`: (row, col) -> data: URI.
     """
     return _environment().get_template("slide.html").render(content=content, images=images)
+
+
+def model_card_html(
+    content: ModelCardContent, charts: Mapping[str, bytes], pictures: Sequence[bytes], *, with_typeface: bool
+) -> str:
+    """A model card as HTML, for screen and paper.
+
+    Parameters
+    ----------
+    content
+        What it says.
+    charts
+        Name of a figure -> its SVG document.
+    pictures
+        PNG of each of the card's examples.
+    with_typeface
+        Whether it brings its typeface along, as a file of its own must.
+    """
+    images = {
+        "charts": {name: _data_uri("image/svg+xml", drawing) for name, drawing in charts.items()},
+        "patches": [_data_uri("image/png", picture) for picture in pictures],
+    }
+    template = _environment().get_template("model-card.html")
+    return template.render(content=content, images=images, faces=_font_faces() if with_typeface else "")
 
 
 def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from batchscan.domain.errors import ModelError
 from batchscan.domain.records import Float32Array, Uint8Array
 from batchscan.stores.networks import positive_probability
 
@@ -23,6 +26,28 @@ def in_batches(
         full = piece if len(piece) == batch else np.concatenate([piece, _padding(batch - len(piece), patch_px)])
         p_idc[start : start + batch] = positive_probability(logits(full)[: len(piece)])
     return p_idc
+
+
+def check_shapes(path: Path, patch_px: int, takes: Sequence[Any], gives: Sequence[Any]) -> None:
+    """Refuse a network that takes anything but patches of the card's side, or gives anything but two logits.
+
+    Parameters
+    ----------
+    path
+        Of the network, for the error.
+    takes, gives
+        Shapes of its input and output, the batch axis first.
+
+    Raises
+    ------
+    ModelError
+        With both shapes.
+    """
+    if [*takes][1:] != [patch_px, patch_px, 3] or [*gives][1:] != [2]:
+        raise ModelError(
+            f"{path} takes {[*takes][1:]} and gives {[*gives][1:]}: expected its card's patches "
+            f"[{patch_px}, {patch_px}, 3] and two logits [2]; fetch the package again"
+        )
 
 
 def _padding(count: int, patch_px: int) -> Uint8Array:

@@ -205,7 +205,7 @@ class _Board(Generic[W, S, R]):
         elif slide.waiting:
             slide.waiting -= 1
             slide.scores.append(value)
-            yield BlockScanned(slide_id, len(value.p_idc))
+            yield BlockScanned(slide_id, len(value.p_raw))
         else:
             self.under_way -= 1
             yield SlideFinished(slide_id, returned.worker, value)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.scan.batches import in_batches
+from batchscan.scan.batches import check_shapes, in_batches
 from batchscan.stores.networks import load_network
 from batchscan.stores.packages import ModelPackage
 
@@ -29,6 +29,7 @@ class KerasEngine:
         # Keras promises nothing of several threads that use one network.
         self._lock = threading.Lock()
         self._network = load_network(package.network_path, threads)
+        check_shapes(package.network_path, self._patch_px, self._network.input_shape, self._network.output_shape)
 
     def predict(self, patches: Uint8Array) -> Float32Array:
         """p_idc of patches (n, p, p, 3) uint8, (n,) float32."""

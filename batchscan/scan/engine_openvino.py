@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from batchscan.domain.errors import ModelError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.scan.batches import in_batches
+from batchscan.scan.batches import check_shapes, in_batches
 from batchscan.scan.exports import Export, exported, import_openvino
 from batchscan.stores.packages import ModelPackage
 
@@ -33,12 +33,14 @@ class OpenVinoEngine:
         self._lock = threading.Lock()
         export = exported(package, BATCH, openvino.__version__)
         try:
-            self._request = _compiled(openvino, export, threads).create_infer_request()
+            compiled = _compiled(openvino, export, threads)
+            self._request = compiled.create_infer_request()
         except RuntimeError as error:
             raise ModelError(
                 f"openvino {openvino.__version__} can't run {package.network_path}: "
                 f"{str(error).strip().splitlines()[-1][:200]}; use --engine keras"
             ) from error
+        check_shapes(package.network_path, self._patch_px, compiled.inputs[0].shape, compiled.outputs[0].shape)
 
     def predict(self, patches: Uint8Array) -> Float32Array:
         """p_idc of patches (n, p, p, 3) uint8, (n,) float32."""

@@ -11,17 +11,43 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from batchscan.domain.errors import ModelError, UsageError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.stores.packages import ModelPackage
+from batchscan.stores.packages import Golden, ModelPackage
 
 log = logging.getLogger(__name__)
 
 MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What became of one engine on a package's golden patches.
+
+    Parameters
+    ----------
+    engine, versions
+        Its name, and the versions it runs with or, of a `missing` one, what is missing and the remedy.
+    precision
+        Empty where it could not be opened.
+    apart
+        Greatest difference from the golden p_idc; None where there is none, NaN if it gave NaN.
+    problem
+        Why it may not run this model; empty if it may, or is missing.
+    """
+
+    engine: str
+    versions: str
+    precision: str = ""
+    apart: float | None = None
+    problem: str = ""
+    missing: bool = False
 
 
 class Engine(Protocol):
@@ -93,17 +119,43 @@ def available_engines() -> dict[str, str]:
     return {"keras": _versions("keras", backend), "openvino": _versions("openvino", "keras", backend)}
 
 
-def _proven(engine: Engine, package: ModelPackage) -> Engine:
+def proofs(package: ModelPackage, threads: int = 1) -> Iterator[Proof]:
+    """What each known engine makes of the package's golden patches, one after the other."""
     golden = package.golden()
-    apart = float(np.max(np.abs(engine.predict(golden.patches) - golden.p_idc)))
-    tolerance = package.card.engine_tolerance
-    if not apart <= tolerance:  # NaN is no agreement
-        raise ModelError(
-            f"engine {engine.info.name} ({engine.info.precision}) differs from the golden patches of {package.path} by "
-            f"{apart:.2g}, more than the {tolerance:g} of its card: use the other engine, or fetch the package again"
-        )
+    for name, versions in available_engines().items():
+        if versions.startswith(MISSING):
+            yield Proof(name, versions, missing=True)
+            continue
+        try:
+            engine = (_keras if name == "keras" else _openvino)(package, threads)
+            apart = _apart(engine, golden)
+        except ModelError as error:
+            yield Proof(name, versions, problem=str(error))
+        else:
+            yield Proof(name, versions, engine.info.precision, apart, problem=_disagreement(engine, apart, package))
+
+
+def _proven(engine: Engine, package: ModelPackage) -> Engine:
+    apart = _apart(engine, package.golden())
+    problem = _disagreement(engine, apart, package)
+    if problem:
+        raise ModelError(problem)
     log.debug("%s %s reproduces %s within %.2g", engine.info.name, engine.info.precision, package.info.name, apart)
     return engine
+
+
+def _apart(engine: Engine, golden: Golden) -> float:
+    return float(np.max(np.abs(engine.predict(golden.patches) - golden.p_idc)))
+
+
+def _disagreement(engine: Engine, apart: float, package: ModelPackage) -> str:
+    tolerance = package.card.engine_tolerance
+    if apart <= tolerance:  # NaN is no agreement
+        return ""
+    return (
+        f"engine {engine.info.name} ({engine.info.precision}) differs from the golden patches of {package.path} by "
+        f"{apart:.2g}, more than the {tolerance:g} of its card: use the other engine, or fetch the package again"
+    )
 
 
 def _keras(package: ModelPackage, threads: int) -> Engine:

@@ -12,6 +12,7 @@ import numpy as np
 
 from batchscan.domain.errors import UnreadableSlide, UnsuitableColour
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
+from batchscan.domain.orientations import oriented
 from batchscan.domain.records import (
     BoolArray,
     Float32Array,
@@ -69,11 +70,11 @@ class Overview:
 
 @dataclass(frozen=True)
 class BlockScores:
-    """What a block's patches came to: p_idc (n,) float32, NaN where not readable (n,) bool; seconds read, infer."""
+    """What a block's patches came to: p_raw (n,) float32, NaN where not readable (n,) bool; seconds read, infer."""
 
     row: Int32Array
     col: Int32Array
-    p_idc: Float32Array
+    p_raw: Float32Array
     readable: BoolArray
     seconds: Mapping[str, float]
 
@@ -119,15 +120,23 @@ def overview_um_per_px(info: SlideInfo) -> float:
     return max(OVERVIEW_UM_PER_PX, math.sqrt(area_um2 / _OVERVIEW_PX))
 
 
-def scan_block(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec, engine: Engine) -> BlockScores:
-    """Read one block of a slide and give each of its patches a probability; patches that can't be read get NaN."""
+def scan_block(store: SlideStore, grid: PatchGrid, block: Block, settings: ScanSettings, engine: Engine) -> BlockScores:
+    """Read one block of a slide and give each of its patches its p_raw; patches that can't be read get NaN."""
     clock = time.perf_counter()
-    patches, readable = _read_patches(store, grid, block, patch)
+    patches, readable = _read_patches(store, grid, block, settings.patch)
     read = time.perf_counter() - clock
-    p_idc = np.full(len(block.rows), np.nan, np.float32)
-    p_idc[readable] = engine.predict(patches[readable])
+    p_raw = np.full(len(block.rows), np.nan, np.float32)
+    p_raw[readable] = raw_scores(patches[readable], settings.orientations, engine)
     seconds = {"read": read, "infer": time.perf_counter() - clock - read}
-    return BlockScores(block.rows, block.cols, p_idc, readable, seconds)
+    return BlockScores(block.rows, block.cols, p_raw, readable, seconds)
+
+
+def raw_scores(patches: Uint8Array, orientations: int, engine: Engine) -> Float32Array:
+    """p_raw of patches (n, p, p, 3): the engine's, mean over the first `orientations` of the eight; (n,) float32."""
+    total = np.zeros(len(patches))
+    for index in range(orientations):
+        total += engine.predict(oriented(patches, index))
+    return (total / orientations).astype(np.float32)
 
 
 def _read_patches(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec) -> tuple[Uint8Array, BoolArray]:
@@ -150,21 +159,24 @@ def _read_patch(store: SlideStore, grid: PatchGrid, row: int, col: int, patch: P
         return None
 
 
-def patch_table(survey: Survey, scores: Iterable[BlockScores]) -> PatchTable:
-    """The blocks' scores in row-major grid order, whatever the order they came in."""
+def patch_table(survey: Survey, scores: Iterable[BlockScores], settings: ScanSettings) -> PatchTable:
+    """The blocks' scores in row-major grid order, whatever the order they came in, and what they come to as p_idc."""
     p_by_cell = np.full((survey.grid.n_rows, survey.grid.n_cols), np.nan, np.float32)
     readable_by_cell = np.zeros(p_by_cell.shape, np.bool_)
     for block in scores:
-        p_by_cell[block.row, block.col] = block.p_idc
+        p_by_cell[block.row, block.col] = block.p_raw
         readable_by_cell[block.row, block.col] = block.readable
-    return PatchTable(
+    p_raw = p_by_cell[survey.row, survey.col]
+    table = PatchTable(
         grid=survey.grid,
         row=survey.row,
         col=survey.col,
         tissue_fraction=survey.tissue_fraction,
-        p_idc=p_by_cell[survey.row, survey.col],
+        p_raw=p_raw,
+        p_idc=p_raw,
         readable=readable_by_cell[survey.row, survey.col],
     )
+    return table.judged(settings)
 
 
 def check_readable(info: SlideInfo, table: PatchTable, max_unreadable: float) -> None:

@@ -39,6 +39,11 @@ def read_manifest(path: Path) -> tuple[SlideRequest, ...]:
     ManifestError
         If the file can't be read, lacks a column, is empty, or has wrong rows: all are named with their line.
     """
+    return tuple(request for _, request in read_manifest_lines(path))
+
+
+def read_manifest_lines(path: Path) -> tuple[tuple[int, SlideRequest], ...]:
+    """The same with the line that each row starts on, for who finds more wrong with it; raises the same."""
     rows = tuple(_read(path, lambda cells: cells))
     if not rows:
         raise ManifestError(f"{path}: has a header but no slides; add a row a slide")
@@ -53,7 +58,7 @@ def read_present(path: Path) -> tuple[SlideRequest, ...]:
     ManifestError
         If it has other faults.
     """
-    return tuple(_read(path, lambda cells: _present(cells, path.parent)))
+    return tuple(request for _, request in _read(path, lambda cells: _present(cells, path.parent)))
 
 
 def is_manifest(path: Path) -> bool:
@@ -84,8 +89,8 @@ def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
             writer.writerow([*known, *(row.attributes.get(name, "") for name in extra)])
 
 
-def _read(path: Path, kept: _Filter) -> list[SlideRequest]:
-    """The rows of which `kept` leaves something, once all of them are known to be right."""
+def _read(path: Path, kept: _Filter) -> list[tuple[int, SlideRequest]]:
+    """The rows of which `kept` leaves something, with their lines, once all of them are known to be right."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -97,14 +102,25 @@ def _read(path: Path, kept: _Filter) -> list[SlideRequest]:
     for line, row in lines:
         try:
             cells = kept(_cells(row, names))
-            rows += [] if cells is None else [_request(cells, path.parent, line, lines_by_id)]
+            rows += [] if cells is None else [(line, _request(cells, path.parent, line, lines_by_id))]
         except BatchscanError as error:
             wrong.append(f"line {line}: {error}")
+    refuse_rows(path, wrong)
+    return rows
+
+
+def refuse_rows(path: Path, wrong: Sequence[str]) -> None:
+    """Name the wrong rows of a manifest, each as `line N: what`.
+
+    Raises
+    ------
+    ManifestError
+        If there are any.
+    """
     if wrong:
         more = f"; and {len(wrong) - _NAMED_ERRORS} more" if len(wrong) > _NAMED_ERRORS else ""
         count = f"{len(wrong)} wrong row{'s' if len(wrong) > 1 else ''}"
         raise ManifestError(f"{path}: {count}: " + "; ".join(wrong[:_NAMED_ERRORS]) + more)
-    return rows
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from batchscan.domain.errors import ModelError
 from batchscan.domain.records import Float32Array
+from batchscan.stores.network_files import check_network_file, check_weights
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ def import_keras(threads: int) -> Any:
         return importlib.import_module("keras")
     os.environ.update(thread_environment(threads))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with _without_chatter():
             return importlib.import_module("keras")
@@ -95,14 +97,18 @@ def positive_probability(logits: NDArray[Any]) -> Float32Array:
 
 
 def load_network(path: Path, threads: int) -> Any:
-    """The Keras network of a model.keras file, not compiled; code inside the file is never run (`safe_mode`).
+    """The Keras network of a model.keras file, not compiled; code inside the file is never run.
+
+    Keras' own `safe_mode` is the second lock: `network_files.py` is the first.
 
     Raises
     ------
     ModelError
-        If Keras refuses the file, whatever the reason.
+        If the file isn't a plain network, or Keras refuses it, whatever the reason.
     """
+    check_network_file(path)
     keras = import_keras(threads)
+    check_weights(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

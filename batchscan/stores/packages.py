@@ -12,8 +12,7 @@ import importlib.resources
 import json
 import shutil
 import tempfile
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from pydantic import ValidationError
 from batchscan.domain.card import ModelCard, parse_card
 from batchscan.domain.errors import ModelError, OutputError
 from batchscan.domain.records import Float32Array, ModelInfo, Uint8Array
+from batchscan.stores.array_files import read_arrays
+from batchscan.stores.network_files import check_network_file
 
 DEFAULT_MODEL = "published-cnn"
 MODEL_FILE, CARD_FILE, GOLDEN_FILE = "model.keras", "card.json", "golden.npz"
@@ -31,9 +32,7 @@ FILES = (MODEL_FILE, CARD_FILE, GOLDEN_FILE)
 EXAMPLES_FILE = "examples.npz"
 GOLDEN_AT_LEAST = 16
 LARGEST_CARD_BYTES = 4 << 20
-LARGEST_MEMBER_BYTES = 1 << 30
-_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
-_WITH_CODE = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
+LARGEST_ARRAY_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,7 @@ def open_package(name_or_dir: str | Path) -> ModelPackage:
         return _opened(_shipped_folder() / name_or_dir)
     folder = Path(name_or_dir)
     if folder.is_dir():
+        _check_inside(folder)
         return _opened(folder.absolute())
     if folder.exists():
         raise ModelError(f"{folder} is a file: expected a model package, a folder with {', '.join(FILES)}")
@@ -181,14 +181,7 @@ def write_package(
     staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
         save(staged / MODEL_FILE)
-        fields = {**card, "weights_sha256": _sha256(staged / MODEL_FILE)}
-        with (staged / GOLDEN_FILE).open("wb") as stream:
-            np.savez_compressed(stream, patches=golden.patches, p_idc=golden.p_idc)
-        if examples is not None:
-            with (staged / EXAMPLES_FILE).open("wb") as stream:
-                np.savez_compressed(stream, patches=examples)
-            fields["examples_sha256"] = _sha256(staged / EXAMPLES_FILE)
-        (staged / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write_beside_network(staged, card, golden, examples)
         package = _opened(staged)
         if accompany is not None:
             accompany(package)
@@ -199,6 +192,17 @@ def write_package(
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return _opened(out.absolute())
+
+
+def _write_beside_network(folder: Path, card: Mapping[str, Any], golden: Golden, examples: Uint8Array | None) -> None:
+    fields = {**card, "weights_sha256": _sha256(folder / MODEL_FILE)}
+    with (folder / GOLDEN_FILE).open("wb") as stream:
+        np.savez_compressed(stream, patches=golden.patches, p_idc=golden.p_idc)
+    if examples is not None:
+        with (folder / EXAMPLES_FILE).open("wb") as stream:
+            np.savez_compressed(stream, patches=examples)
+        fields["examples_sha256"] = _sha256(folder / EXAMPLES_FILE)
+    (folder / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _cannot_write(out: Path, error: OSError) -> OutputError:
@@ -217,7 +221,7 @@ def _opened(folder: Path) -> ModelPackage:
             "fetch it again, or make one with `batchscan train`"
         )
     card = _read_card(folder / CARD_FILE)
-    _check_network_file(folder / MODEL_FILE)
+    check_network_file(folder / MODEL_FILE)
     found = _sha256(folder / MODEL_FILE)
     if found != card.weights_sha256:
         raise ModelError(
@@ -229,12 +233,22 @@ def _opened(folder: Path) -> ModelPackage:
     return package
 
 
+def _check_inside(folder: Path) -> None:
+    """A package is its folder: a link out of it would have another file read, or another one tomorrow."""
+    for name in (*FILES, EXAMPLES_FILE):
+        target = (folder / name).resolve()
+        if not target.is_relative_to(folder.resolve()):
+            raise ModelError(
+                f"{folder / name} is a link to {target}, outside the package: copy the package with its files (cp -rL)"
+            )
+
+
 def _read_card(path: Path) -> ModelCard:
     try:
         if path.stat().st_size > LARGEST_CARD_BYTES:
             raise ModelError(f"{path} is larger than {LARGEST_CARD_BYTES} bytes: not a model card")
         return parse_card(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if not isinstance(error, ValidationError):
             raise ModelError(f"model card {path} isn't JSON ({error}); fetch the package again") from error
         problems = "; ".join(_sentence(problem) for problem in error.errors())
@@ -252,56 +266,16 @@ def _sentence(problem: Any) -> str:
     return f"{where}: {problem['msg']}" if where else str(problem["msg"])
 
 
-def _check_network_file(path: Path) -> None:
-    """Only a Keras 3 archive of the three plain members, with no layer that carries code."""
-    if not zipfile.is_zipfile(path):
-        raise ModelError(
-            f"{path} isn't a .keras archive (an .h5, a pickle or a damaged file): only Keras 3's own format is loaded, "
-            "since the others can run code"
-        )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_members(path, archive.infolist())
-            config = json.loads(archive.read("config.json"))
-    except (OSError, zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
-        raise ModelError(f"{path} is a damaged .keras archive ({error}): fetch the package again") from error
-    refused = sorted(_class_names(config) & _WITH_CODE)
-    if refused:
-        raise ModelError(f"{path} holds a {', '.join(refused)} layer, which can run code: such models are never loaded")
-
-
-def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    if {member.filename for member in members} != _MEMBERS or len(members) != len(_MEMBERS):
-        raise ModelError(f"{path} isn't a Keras 3 archive: expected exactly {', '.join(sorted(_MEMBERS))} in it")
-    if any(member.file_size > LARGEST_MEMBER_BYTES for member in members):
-        raise ModelError(f"{path} unpacks to more than {LARGEST_MEMBER_BYTES} bytes: not a model of this product")
-
-
-def _class_names(config: Any) -> set[str]:
-    return {str(node["class_name"]) for node in _nodes(config) if "class_name" in node}
-
-
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            yield from _nodes(one)
-
-
 def _read_golden(path: Path, patch_px: int) -> Golden:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            patches, p_idc = arrays["patches"], arrays["p_idc"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        patches, p_idc = read_arrays(path, ("patches", "p_idc"), LARGEST_ARRAY_BYTES)
+    except ValueError as error:
         raise ModelError(
-            f"{path} can't be read ({' '.join(str(error).split())}): expected the plain arrays patches and p_idc; "
-            "fetch the package again"
+            f"{path} can't be read ({error}): expected the plain arrays patches and p_idc; fetch the package again"
         ) from error
     count = len(p_idc) if p_idc.ndim else 0
     if (
-        (patches.dtype, p_idc.dtype) != (np.uint8, np.float32)
+        (patches.dtype, p_idc.dtype) != (np.dtype(np.uint8), np.dtype(np.float32))
         or patches.shape != (count, patch_px, patch_px, 3)
         or p_idc.shape != (count,)
         or not np.all((p_idc >= 0.0) & (p_idc <= 1.0))
@@ -318,17 +292,18 @@ def _read_golden(path: Path, patch_px: int) -> Golden:
 def _read_examples(path: Path, card: ModelCard) -> Uint8Array:
     if not card.examples:
         return np.empty((0, card.patch_px, card.patch_px, 3), np.uint8)
+    if not path.is_file():
+        raise ModelError(f"{path} isn't there, but its card has examples: fetch the package again")
+    if _sha256(path) != card.examples_sha256:
+        raise ModelError(f"{path} isn't what its card says (sha256): it was changed; fetch the package again")
     try:
-        if _sha256(path) != card.examples_sha256:
-            raise ModelError(f"{path} isn't what its card says (sha256): it was changed; fetch the package again")
-        with np.load(path, allow_pickle=False) as arrays:
-            patches = arrays["patches"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} can't be read ({' '.join(str(error).split())}): fetch the package again") from error
+        (patches,) = read_arrays(path, ("patches",), LARGEST_ARRAY_BYTES)
+    except ValueError as error:
+        raise ModelError(f"{path} can't be read ({error}): fetch the package again") from error
     expected = (len(card.examples), card.patch_px, card.patch_px, 3)
     if patches.dtype != np.uint8 or patches.shape != expected:
         raise ModelError(f"{path} holds {patches.dtype} {patches.shape}: expected uint8 {expected}")
-    return np.asarray(patches)
+    return patches
 
 
 def _sha256(path: Path) -> str:

@@ -1,11 +1,11 @@
-"""A reference CSV (`x_px,y_px,side_px,label`) <-> the patch labels of one slide."""
+"""A reference CSV (`x_px,y_px,side_px,label`) <-> the patch labels of a slide, or of several (`slide_id` too)."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from batchscan.domain.records import BoolArray, Float64Array
 from batchscan.stores.atomic import write_atomically
 
 COLUMNS = ("x_px", "y_px", "side_px", "label")
+SLIDE = "slide_id"
 _NAMED_ERRORS = 20
 
 _Row = tuple[float, float, float, float]
@@ -44,39 +45,43 @@ class Reference:
         return len(self.label)
 
 
-def read_reference(path: Path) -> Reference:
+def read_reference(path: Path, slide_id: str | None = None) -> Reference:
     """Read a reference CSV; columns may stand in any order, others are ignored.
+
+    Parameters
+    ----------
+    path
+        The file.
+    slide_id
+        Whose labels are wanted of a file that has a column `slide_id`, as a review of several slides; None takes every
+        row.
 
     Raises
     ------
     ReferenceFileError
-        If the file can't be read, lacks a column, has no labels, or has wrong rows (not a number, negative, no side,
-        a label other than 0 or 1, a place labelled twice): the first twenty are named with their line.
+        If the file can't be read, lacks a column, has no labels (of that slide), or has wrong rows (not a number,
+        negative, no side, a label other than 0 or 1, a place labelled twice): the first twenty are named with their
+        line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReferenceFileError(f"{path}: can't be read as a UTF-8 CSV file ({error}): check the path") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        found = ", ".join(reader.fieldnames or ()) or "no columns"
-        raise ReferenceFileError(
-            f"{path}: column {' and '.join(missing)} is missing (found: {found}); the header is {','.join(COLUMNS)}"
-        )
-    rows: list[_Row] = []
-    wrong: list[str] = []
-    lines_by_place: dict[tuple[float, float], int] = {}
-    for cells in reader:
-        try:
-            row = _row(cells)
-            _first_of_its_place(row, reader.line_num, lines_by_place)
-        except ReferenceFileError as error:
-            wrong.append(f"line {reader.line_num}: {error}")
-        else:
-            rows.append(row)
-    _refuse(path, wrong, empty=not rows)
+    found = _read(path, by_slide=slide_id is not None)
+    rows = found.get("", []) if slide_id is None else found.get(slide_id, found.get("", []))
+    if not rows:
+        of = "" if slide_id is None else f" of slide {slide_id!r}"
+        raise ReferenceFileError(f"{path}: has a header but no labels{of}; add a row a labelled patch")
     return _reference(rows)
+
+
+def read_references(path: Path) -> Mapping[str, Reference]:
+    """The labels of each slide that a reference CSV names, by slide_id; by "" where it has no column `slide_id`.
+
+    A row without a label hasn't been reviewed: it is left out, and a slide may have none that has.
+
+    Raises
+    ------
+    ReferenceFileError
+        As `read_reference`, but no labels are no error.
+    """
+    return {slide_id: _reference(rows) for slide_id, rows in _read(path, by_slide=True).items()}
 
 
 def write_reference(path: Path, reference: Reference) -> None:
@@ -92,6 +97,57 @@ def write_reference(path: Path, reference: Reference) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([_plain(float(value)) for value in row] for row in zip(*columns, strict=True))
+
+
+def _read(path: Path, *, by_slide: bool) -> dict[str, list[_Row]]:
+    """The labelled rows of each slide, "" where slides aren't told apart; every wrong row is named."""
+    reader = _opened(path)
+    tells = by_slide and SLIDE in (reader.fieldnames or ())
+    rows: dict[str, list[_Row]] = {} if tells else {"": []}
+    wrong: list[str] = []
+    lines_by_place: dict[tuple[str, float, float], int] = {}
+    for cells in _each(reader, wrong):
+        slide_id = (cells.get(SLIDE) or "").strip() if tells else ""
+        of_slide = rows.setdefault(slide_id, [])
+        if tells and not (cells.get("label") or "").strip():
+            continue
+        try:
+            row = _row(cells)
+            _first_of_its_place(slide_id, row, reader.line_num, lines_by_place)
+        except ReferenceFileError as error:
+            wrong.append(f"line {reader.line_num}: {error}")
+        else:
+            of_slide.append(row)
+    _refuse(path, wrong)
+    return rows
+
+
+def _opened(path: Path) -> csv.DictReader[str]:
+    """A reader whose header has every column."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        names = reader.fieldnames or ()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReferenceFileError(f"{path}: can't be read as a UTF-8 CSV file ({error}): check the path") from error
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise ReferenceFileError(
+            f"{path}: column {' and '.join(missing)} is missing (found: {', '.join(names) or 'no columns'}); "
+            f"the header is {','.join(COLUMNS)}"
+        )
+    return reader
+
+
+def _each(reader: csv.DictReader[str], wrong: list[str]) -> Iterator[Mapping[str, str | None]]:
+    """The rows that are CSV; what the others are is added to `wrong`."""
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            wrong.append(f"line {reader.line_num + 1}: isn't CSV ({error})")
 
 
 def _row(cells: Mapping[str, str | None]) -> _Row:
@@ -115,24 +171,24 @@ def _number(name: str, text: str | None) -> float:
     return value
 
 
-def _first_of_its_place(row: _Row, line: int, lines_by_place: dict[tuple[float, float], int]) -> None:
-    first = lines_by_place.setdefault(row[:2], line)
+def _first_of_its_place(
+    slide_id: str, row: _Row, line: int, lines_by_place: dict[tuple[str, float, float], int]
+) -> None:
+    first = lines_by_place.setdefault((slide_id, *row[:2]), line)
     if first != line:
         raise ReferenceFileError(f"({row[0]:g}, {row[1]:g}) is also on line {first}")
 
 
-def _refuse(path: Path, wrong: Sequence[str], *, empty: bool) -> None:
+def _refuse(path: Path, wrong: Sequence[str]) -> None:
     if wrong:
         more = f"; and {len(wrong) - _NAMED_ERRORS} more" if len(wrong) > _NAMED_ERRORS else ""
         raise ReferenceFileError(
             f"{path}: {len(wrong)} wrong row{'s' * (len(wrong) > 1)}: " + "; ".join(wrong[:_NAMED_ERRORS]) + more
         )
-    if empty:
-        raise ReferenceFileError(f"{path}: has a header but no labels; add a row a labelled patch")
 
 
 def _reference(rows: Sequence[_Row]) -> Reference:
-    x_px, y_px, side_px, label = np.array(rows, dtype=np.float64).T
+    x_px, y_px, side_px, label = np.array(rows, dtype=np.float64).reshape(-1, 4).T
     return Reference(x_px, y_px, side_px, label == 1)
 
 

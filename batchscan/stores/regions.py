@@ -27,6 +27,9 @@ from batchscan.stores.atomic import write_atomically
 CLASSIFICATION = "IDC"
 # Vermilion of the Okabe-Ito palette: told from haematoxylin and eosin, also by the colour-blind.
 COLOUR_RGB = (213, 94, 0)
+LARGEST_BYTES = 64 << 20
+
+Geometry = Polygon | MultiPolygon
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Region:
 
     name: str
     classification: str
-    polygon: Polygon | MultiPolygon
+    polygon: Geometry
     measurements: Mapping[str, float]
 
 
@@ -82,10 +85,13 @@ def write_regions(path: Path, slide_id: str, foci: Sequence[Focus], threshold: f
 def read_regions(path: Path) -> tuple[Region, ...]:
     """Read the regions of a GeoJSON file: ours, QuPath's (a collection, a list or one Feature), or another tool's.
 
+    An outline that crosses itself, as freehand ones do, is taken as the area that it encloses.
+
     Raises
     ------
     ReferenceFileError
-        If the file isn't GeoJSON, or a feature isn't a valid polygon with finite coordinates; the first ten are named.
+        If the file isn't GeoJSON or has more than 64 MiB, or a feature isn't a polygon with finite coordinates; the
+        first ten are named.
     """
     regions, wrong = [], []
     for number, feature in enumerate(_features(path), start=1):
@@ -134,8 +140,12 @@ def _feature(number: int, focus: Focus, metadata: Mapping[str, str]) -> dict[str
 
 def _features(path: Path) -> list[Any]:
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ReferenceFileError(
+                f"{path}: has more than {LARGEST_BYTES >> 20} MiB: export annotations only, not detections or cells"
+            )
         found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ReferenceFileError(
             f"{path}: can't be read as GeoJSON ({error}): export the annotations again, as GeoJSON"
         ) from error
@@ -160,21 +170,31 @@ def _region(feature: Any) -> Region:
     )
 
 
-def _polygon(geometry: Any) -> Polygon | MultiPolygon:
+def _polygon(geometry: Any) -> Geometry:
     if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
         kind = geometry.get("type") if isinstance(geometry, dict) else geometry
         raise ReferenceFileError(f"is {kind or 'without a geometry'}, not a Polygon or MultiPolygon")
     try:
         with np.errstate(invalid="ignore"):  # what isn't finite is refused below
             polygon = shape(geometry)
-    except (ShapelyError, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+    except (ShapelyError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise ReferenceFileError(f"has coordinates that make no polygon ({error})") from error
     if polygon.is_empty or not np.isfinite(shapely.get_coordinates(polygon)).all():
         raise ReferenceFileError("is empty or has coordinates that aren't finite")
     if not polygon.is_valid:
-        raise ReferenceFileError(f"isn't a valid polygon ({shapely.is_valid_reason(polygon)})")
-    assert isinstance(polygon, Polygon | MultiPolygon)
-    return polygon
+        polygon = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+    valid = polygons_of(polygon)
+    if not valid.area > 0:
+        raise ReferenceFileError("encloses no area")
+    return valid
+
+
+def polygons_of(geometry: Any) -> Geometry:
+    """What of a shapely geometry has an area; repairing and clipping may leave lines and points besides."""
+    if isinstance(geometry, Geometry):
+        return geometry
+    flat = shapely.get_parts(shapely.get_parts(geometry))
+    return MultiPolygon([part for part in flat if isinstance(part, Polygon)])
 
 
 def _classification(found: Any) -> str:

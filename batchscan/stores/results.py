@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import ModelCard, parse_card
 from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
@@ -23,6 +24,7 @@ from batchscan.domain.records import (
     Counts,
     EngineInfo,
     Extent,
+    Float32Array,
     Focus,
     ModelInfo,
     PatchTable,
@@ -45,6 +47,7 @@ RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
 )
 RUN_FACTS, INDEX = "run.json", "index.html"
 _PICTURES = "pictures"
+_PLAIN_SETTINGS = ("min_tissue", "max_unreadable", "threshold", "tolerance", "orientations")
 _JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
 
 
@@ -189,6 +192,8 @@ def result_json(result: SlideResult) -> dict[str, Any]:
         "tolerance": settings.tolerance,
         "min_tissue": settings.min_tissue,
         "max_unreadable": settings.max_unreadable,
+        "orientations": settings.orientations,
+        "aggregation": asdict(settings.aggregation),
         "patch": {**asdict(settings.patch), "side_px": result.table.grid.side_px},
         "counts": asdict(result.counts),
         "extent": _extent_json(result.extent),
@@ -205,14 +210,16 @@ def read_result(folder: Path) -> SlideResult:
     Raises
     ------
     DamagedResult
-        If a file is missing or isn't what this version writes.
+        If a file is missing or isn't what this version writes, or an older one wrote it.
     """
     try:
         data = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        _check_schema(folder, data)
         rings = _rings(json.loads((folder / REGIONS).read_text(encoding="utf-8")))
         settings = ScanSettings(
             patch=PatchSpec(**{name: data["patch"][name] for name in ("patch_px", "um_per_px", "stride")}),
-            **{name: data[name] for name in ("min_tissue", "max_unreadable", "threshold", "tolerance")},
+            aggregation=Aggregation(**data["aggregation"]),
+            **{name: data[name] for name in _PLAIN_SETTINGS},
         )
         slide = data["slide"]
         spacing = Spacing(slide.pop("um_per_px"), SpacingSource(slide.pop("um_per_px_source")))
@@ -236,18 +243,31 @@ def read_result(folder: Path) -> SlideResult:
         ) from error
 
 
+def _check_schema(folder: Path, data: Any) -> None:
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise DamagedResult(
+            f"{folder}: its result has schema version {version}, this batchscan reads {SCHEMA_VERSION}: an older or a "
+            "newer one wrote it; scan the slide again"
+        )
+
+
 def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
     """The patch table of a committed result over `grid`."""
     table = pq.read_table(folder / PATCHES)
-    p_idc = table["p_idc"].to_numpy(zero_copy_only=False)
     return PatchTable(
         grid=grid,
         row=table["row"].to_numpy(),
         col=table["col"].to_numpy(),
         tissue_fraction=table["tissue_fraction"].to_numpy(),
-        p_idc=p_idc.astype(np.float32),
+        p_raw=_scores(table, "p_raw"),
+        p_idc=_scores(table, "p_idc"),
         readable=table["readable"].to_numpy(zero_copy_only=False).astype(np.bool_),
     )
+
+
+def _scores(table: pa.Table, name: str) -> Float32Array:
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float32)
 
 
 def write_pictures(folder: Path, pictures: Pictures) -> None:
@@ -312,6 +332,7 @@ def _write_table(path: Path, result: SlideResult) -> None:
         "row": table.row,
         "col": table.col,
         "tissue_fraction": table.tissue_fraction,
+        "p_raw": pa.array(table.p_raw, mask=~table.readable),
         "p_idc": pa.array(table.p_idc, mask=~table.readable),
         "readable": table.readable,
     }

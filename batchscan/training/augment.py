@@ -1,12 +1,16 @@
-"""Patches -> the same tissue as another slide might show it: turned, stained and lit a little differently.
+"""Patches -> the same tissue as another slide might show it: turned, stained, lit and scanned a little differently.
 
 Pure functions on (n, p, p, 3) uint8 arrays; the random generator is an argument. No label ever changes.
 """
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from batchscan.domain.records import Uint8Array
 from batchscan.training.recipe import Augmentation
@@ -15,11 +19,15 @@ from batchscan.training.recipe import Augmentation
 # Ruifrok and Johnston 2001, Anal Quant Cytol Histol 23:291-299.
 STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 WHITE = 255
+BLUR_SIGMA_PX = (0.3, 1.0)
+JPEG_QUALITY = (40, 95)
 _DENSITY_OF = -np.log((np.arange(256, dtype=np.float32) + 1.0) / 256.0).astype(np.float32)
 
 
 def augmented(patches: Uint8Array, augmentation: Augmentation, rng: np.random.Generator) -> Uint8Array:
-    """Each patch flipped, turned, re-stained, re-lit and, now and then, partly off the slide, at random.
+    """Each patch turned and re-stained at random and, now and then, out of focus, recompressed or partly off the slide.
+
+    The order is that of the things themselves: tissue, stain, light, optics, file; what lies off the slide is in none.
 
     Parameters
     ----------
@@ -31,8 +39,9 @@ def augmented(patches: Uint8Array, augmentation: Augmentation, rng: np.random.Ge
         Decides everything; the same state gives the same patches.
     """
     turned = turned_at_random(patches, rng) if augmentation.turns else patches
-    stained = stain_jittered(turned, augmentation.stain, augmentation.brightness, rng)
-    return with_gaps(stained, augmentation.gaps, rng)
+    stained = stain_jittered(turned, augmentation.stain, augmentation.brightness, rng, hue=augmentation.hue)
+    blurred = blurred_at_random(stained, augmentation.blur, rng)
+    return with_gaps(recompressed_at_random(blurred, augmentation.jpeg, rng), augmentation.gaps, rng)
 
 
 def turned_at_random(patches: Uint8Array, rng: np.random.Generator) -> Uint8Array:
@@ -46,31 +55,57 @@ def turned_at_random(patches: Uint8Array, rng: np.random.Generator) -> Uint8Arra
     return out
 
 
-def stain_jittered(patches: Uint8Array, stain: float, brightness: float, rng: np.random.Generator) -> Uint8Array:
-    """Each patch with its stains' amounts and its light multiplied by numbers near 1.
+def stain_jittered(
+    patches: Uint8Array, stain: float, brightness: float, rng: np.random.Generator, *, hue: float = 0.0
+) -> Uint8Array:
+    """Each patch with its stains' amounts, its colours' densities and its light multiplied by numbers near 1.
 
     The amounts of the stains are scaled in optical density after colour deconvolution, each by a factor drawn from
     1 - stain .. 1 + stain (after Tellez 2018, https://doi.org/10.1109/TMI.2018.2820199, without its offsets, so that
-    glass stays glass); then all light is scaled by 1 - brightness .. 1 + brightness.
+    glass stays glass), then the densities of red, green and blue, each by one from 1 - hue .. 1 + hue: dyes and lamps
+    differ in ways that two stains' amounts don't span. Last, all light is scaled by 1 - brightness .. 1 + brightness.
 
     Parameters
     ----------
     patches
         (n, p, p, 3) uint8.
-    stain, brightness
+    stain, brightness, hue
         Largest relative change, 0 for none.
     """
-    if not stain and not brightness:
+    if not stain and not brightness and not hue:
         return patches
     amounts = rng.uniform(1.0 - stain, 1.0 + stain, (len(patches), 1, 3))
     light = rng.uniform(1.0 - brightness, 1.0 + brightness, len(patches))
-    mixing = np.asarray((np.linalg.inv(STAINS) * amounts) @ STAINS, dtype=np.float32)
-    density = _DENSITY_OF[patches].reshape(len(patches), -1, 3) @ mixing
+    colours = rng.uniform(1.0 - hue, 1.0 + hue, (len(patches), 1, 3))
+    mixing = np.asarray((np.linalg.inv(STAINS) * amounts) @ STAINS * colours, dtype=np.float32)
+    density = _DENSITY_OF.take(patches).reshape(len(patches), -1, 3) @ mixing
     return _as_uint8(np.exp(-density) * np.asarray(256.0 * light, dtype=np.float32)[:, None, None] - 1.0, patches)
 
 
 def _as_uint8(values: NDArray[np.float32], like: Uint8Array) -> Uint8Array:
     return np.clip(np.rint(values), 0, WHITE).astype(np.uint8).reshape(like.shape)
+
+
+def blurred_at_random(patches: Uint8Array, share: float, rng: np.random.Generator) -> Uint8Array:
+    """Each patch, with the probability given, a little out of focus: Gaussian, sigma 0.3-1.0 px."""
+    sigmas = rng.uniform(*BLUR_SIGMA_PX, size=len(patches))
+    out = patches.copy()
+    for index in np.flatnonzero(rng.random(len(patches)) < share):
+        sigma = sigmas[index]
+        soft = gaussian_filter(patches[index].astype(np.float32), (sigma, sigma, 0.0), mode="nearest")
+        out[index] = _as_uint8(soft, patches[index])
+    return out
+
+
+def recompressed_at_random(patches: Uint8Array, share: float, rng: np.random.Generator) -> Uint8Array:
+    """Each patch, with the probability given, as it comes out of a JPEG of quality 40-95: scanners store those."""
+    qualities = rng.integers(*JPEG_QUALITY, size=len(patches), endpoint=True)
+    out = patches.copy()
+    for index in np.flatnonzero(rng.random(len(patches)) < share):
+        file = io.BytesIO()
+        Image.fromarray(patches[index]).save(file, "JPEG", quality=int(qualities[index]))
+        out[index] = np.asarray(Image.open(file))
+    return out
 
 
 def with_gaps(patches: Uint8Array, probability: float, rng: np.random.Generator) -> Uint8Array:

@@ -41,7 +41,7 @@ def carry_reference(request: SlideRequest, archive: Path, downsample: float) -> 
     if source == target:
         return request
     if source.suffix.lower() == ".csv":
-        found = read_reference(source)
+        found = read_reference(source, request.slide_id)
         x_px, y_px, side_px = (column / downsample for column in (found.x_px, found.y_px, found.side_px))
         write_reference(target, Reference(x_px, y_px, side_px, found.label))
     elif downsample == 1:

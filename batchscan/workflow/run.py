@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchscan.domain.geometry import PatchSpec, Spacing, SpacingSource
@@ -102,15 +102,17 @@ def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
     JobError
         If the stride doesn't fit the model's patches.
     """
-    card = package.card
+    card, model = package.card, job.model
     patch = PatchSpec(card.patch_px, card.scale.um_per_px, job.patches.stride)
     check_stride(patch)
     return ScanSettings(
         patch=patch,
         min_tissue=job.patches.min_tissue,
         max_unreadable=job.patches.max_unreadable,
-        threshold=card.threshold.value if job.model.threshold is None else job.model.threshold,
+        threshold=card.threshold.value if model.threshold is None else model.threshold,
         tolerance=card.engine_tolerance,
+        orientations=card.context.orientations if model.orientations is None else model.orientations,
+        aggregation=card.aggregation if model.neighbours is None else replace(card.aggregation, sigma=model.neighbours),
     )
 
 

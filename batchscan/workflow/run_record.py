@@ -24,6 +24,7 @@ from batchscan.domain.records import (
     without_path,
 )
 from batchscan.report.render import render_run_index
+from batchscan.report.scores import other_scores
 from batchscan.scan.dispatch import BlockScanned, Event, SlideFinished, SlideStarted, SlideStopped, SlideSurveyed
 from batchscan.stores.ledger import Ledger, now
 from batchscan.stores.packages import ModelPackage
@@ -59,7 +60,7 @@ class RunRecord:
     def begin(self, asked: AskedSlides) -> tuple[str, ...]:
         """Open the books for these slides; what an earlier run said is gone. Returns what the operator should know."""
         self.paths = {request.slide_id: request.path for request in asked.requests}
-        notes = (*self._changes(), *self._unlisted(asked))
+        notes = (*self._changes(), *other_scores(self.settings, self.package.card), *self._unlisted(asked))
         absent = [SlideRequest(each.slide_id, each.slide_id, self.folder.path) for each in asked.not_ingested]
         self.ledger.begin([*asked.requests, *absent], {"started": now(), "name": self.folder.path.name})
         self._write_tables(finished=None)
@@ -118,11 +119,16 @@ class RunRecord:
         """What an earlier run in this folder was made with that this one isn't."""
         try:
             old = self.folder.read_facts()
+            if old["schema_version"] != SCHEMA_VERSION:
+                yield "another version of batchscan made this run folder: its results are replaced"
+                return
             pairs = {
                 "model": (old["model"]["sha256"][:12], self.package.info.sha256[:12]),
                 "threshold": (old["threshold"], self.settings.threshold),
                 "stride": (old["job"]["patches"]["stride"], self.settings.patch.stride),
                 "min_tissue": (old["job"]["patches"]["min_tissue"], self.settings.min_tissue),
+                "orientations": (old["orientations"], self.settings.orientations),
+                "neighbours": (old["aggregation"]["sigma"], self.settings.aggregation.sigma),
             }
         except (DamagedResult, KeyError, TypeError):
             return
@@ -153,6 +159,8 @@ class RunRecord:
             "engine": asdict(self.engine) if self.engine else None,
             "model": asdict(self.package.info),
             "threshold": self.settings.threshold,
+            "orientations": self.settings.orientations,
+            "aggregation": asdict(self.settings.aggregation),
             "started": self.started.isoformat(timespec="seconds"),
             "finished": finished,
             "counts": dict(counts),

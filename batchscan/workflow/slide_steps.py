@@ -12,7 +12,7 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -60,7 +60,8 @@ from batchscan.workflow.printing import print_slide
 
 _LOG = logging.getLogger(__name__)
 _OPENING = threading.Lock()
-# Patches kept besides the gallery's, spread over p_idc, so that a report with another threshold has pictures too.
+# Patches kept besides the gallery's, spread over p_idc, so that a report with another threshold has pictures too;
+# and the same by p_raw, for one with other neighbours.
 _SPREAD_P = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
@@ -161,10 +162,10 @@ def survey(work: SlideWork) -> SlideSurvey:
 
 
 def scan(work: SlideWork, block: Block) -> BlockScores:
-    """Give each patch of a block its probability."""
+    """Give each patch of a block its p_raw."""
     store = _open(work)
     grid = PatchGrid.over(store.width_px, store.height_px, store.spacing.um_per_px, work.settings.patch)
-    return scan_block(store, grid, block, work.settings.patch, _engine(work.package, work.model, work.engine))
+    return scan_block(store, grid, block, work.settings, _engine(work.package, work.model, work.engine))
 
 
 def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) -> FinishedSlide:
@@ -180,7 +181,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
         model=work.model,
         engine=work.engine,
         settings=work.settings,
-        counts=count_patches(table, work.settings.threshold, work.settings.tolerance),
+        counts=count_patches(table, work.settings),
         extent=measure_extent(table, surveyed.info.spacing, work.settings.threshold),
         qc={**facts, "unreadable_share": float((~table.readable).mean()) if len(table) else None},
         seconds=seconds,
@@ -284,8 +285,8 @@ def _scanned(
         committed = work.run.slide(work.slide_id)
         old = read_result(committed)
         kept = {name: value for name, value in old.seconds.items() if name not in {"write", "total"}}
-        return old.table, old.qc, kept, read_pictures(committed)
-    table = patch_table(surveyed.survey, scores)
+        return old.table.judged(work.settings), old.qc, kept, read_pictures(committed)
+    table = patch_table(surveyed.survey, scores, work.settings)
     seconds = dict.fromkeys(("read", "tissue", "infer"), 0.0)
     for part in (surveyed.survey.seconds, *(block.seconds for block in scores)):
         for name, value in part.items():
@@ -296,13 +297,19 @@ def _scanned(
 
 def _close_ups(work: SlideWork, table: PatchTable) -> dict[tuple[int, int], Uint8Array]:
     """The gallery's patches at the finest spacing stored."""
-    chosen = [(item.row, item.col) for item in choose_gallery(table, work.settings.threshold)]
-    for p in _SPREAD_P:
-        chosen += [(item.row, item.col) for item in choose_gallery(table, p, n_each=2) if item.why == "uncertain"]
+    chosen = [*_worth_a_picture(table, work.settings.threshold)]
+    chosen += _worth_a_picture(replace(table, p_idc=table.p_raw), work.settings.threshold)
     store = _open(work)
     return {
         place: store.read_box(table.grid.patch_box(*place), store.spacing.um_per_px) for place in dict.fromkeys(chosen)
     }
+
+
+def _worth_a_picture(table: PatchTable, threshold: float) -> Iterator[tuple[int, int]]:
+    for item in choose_gallery(table, threshold):
+        yield item.row, item.col
+    for p in _SPREAD_P:
+        yield from ((item.row, item.col) for item in choose_gallery(table, p, n_each=2) if item.why == "uncertain")
 
 
 def _outcome(result: SlideResult) -> SlideOutcome:

@@ -37,6 +37,8 @@ def test_every_command_has_help(command: str) -> None:
         ["scan"],
         ["scan", "x"],
         ["scan", "x", "--out", "r", "--threshold", "2"],
+        ["scan", "x", "--out", "r", "--neighbours", "9"],
+        ["scan", "x", "--out", "r", "--orientations", "3"],
         ["scan", "none.svs", "--out", "r"],
         ["run"],
         ["ingest", "x"],

@@ -36,6 +36,9 @@ def test_a_shipped_models_name_is_no_path(tmp_path: Path) -> None:
         ("[patches]\nstride = 0.0\n", "key 'patches.stride' is 0.0"),
         ("[model]\nengine = 'gpu'\n", "key 'model.engine' is 'gpu'"),
         ("[model]\nthreshold = 1.5\n", "key 'model.threshold' is 1.5"),
+        ("[model]\norientations = 3\n", "key 'model.orientations' is 3: input should be 1, 2, 4 or 8"),
+        ("[model]\nneighbours = -0.5\n", "key 'model.neighbours' is -0.5"),
+        ("[model]\nneighbour = 1\n", "unknown key 'model.neighbour'; did you mean 'model.neighbours'?"),
         ("[report]\nper_slide = 'perhaps'\n", "key 'report.per_slide'"),
     ],
 )
@@ -85,3 +88,4 @@ def test_uncommenting_every_key_of_the_overnight_job_is_valid(tmp_path: Path) ->
     bare = [line[2:] if line.startswith("# ") and line[2:].split(" =")[0] in keys else line for line in lines]
     job = _job(tmp_path, "\n".join(bare))
     assert (job.model.threshold, job.run.workers, job.slides.um_per_px) == (0.5, 2, 0.5)
+    assert (job.model.orientations, job.model.neighbours) == (4, 0.8)

@@ -23,7 +23,7 @@ def all_positive(grid: PatchGrid) -> PatchTable:
     row, col = (each.astype(np.int32) for each in np.nonzero(np.outer(row_inside, col_inside)))
     fraction = (row_inside[row] * col_inside[col]).astype(np.float32)
     p_idc = np.full(len(row), 0.9, dtype=np.float32)
-    return PatchTable(grid, row, col, fraction, p_idc, p_idc > 0)
+    return PatchTable(grid, row, col, fraction, p_idc, p_idc, p_idc > 0)
 
 
 def lengths(extent: Extent) -> tuple[float | None, ...]:

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from focus_shapes import EIGHT_UM, LENGTHS, SIDE_PX, all_positive, lengths, polygon_of
 
-from batchscan.domain.geometry import PatchGrid
-from batchscan.domain.records import Counts, Extent, Focus, PatchTable
+from batchscan.domain.aggregation import Aggregation
+from batchscan.domain.geometry import PatchGrid, PatchSpec
+from batchscan.domain.records import Counts, Extent, Focus, PatchTable, ScanSettings
 from batchscan.evaluation.extent import NO_POSITIVE, NO_TISSUE, NOTHING_READABLE, count_patches, measure_extent
+
+ALONE = Aggregation()
 
 
 def table_of(rows: list[str], grid: PatchGrid | None = None, fraction: float = 1.0) -> PatchTable:
@@ -20,15 +23,21 @@ def table_of(rows: list[str], grid: PatchGrid | None = None, fraction: float = 1
         grid = PatchGrid(max(map(len, rows)) * SIDE_PX, len(rows) * SIDE_PX, SIDE_PX, SIDE_PX)
     p_of = {"#": 0.9, ".": 0.1, "?": math.nan} | {str(digit): digit / 10 for digit in range(10)}
     cells = [(r, c, p_of[mark]) for r, line in enumerate(rows) for c, mark in enumerate(line) if mark != " "]
-    row, col, p_idc = (np.array([cell[i] for cell in cells]) for i in range(3))
+    row, col, p = (np.array([cell[i] for cell in cells]) for i in range(3))
+    p_idc = p.astype(np.float32)
     return PatchTable(
         grid,
         row.astype(np.int32),
         col.astype(np.int32),
         np.broadcast_to(np.float32(fraction), len(cells)).copy(),
-        p_idc.astype(np.float32),
-        ~np.isnan(p_idc.astype(np.float32)),
+        p_idc,
+        p_idc,
+        ~np.isnan(p_idc),
     )
+
+
+def settings_of(tolerance: float, aggregation: Aggregation = ALONE) -> ScanSettings:
+    return ScanSettings(PatchSpec(SIDE_PX, 8.0, 1.0), 0.1, 0.01, 0.5, tolerance, aggregation=aggregation)
 
 
 def measure(rows: list[str], **keywords: Any) -> Extent:
@@ -270,13 +279,13 @@ def test_with_overlap_a_cell_wholly_off_the_slide_has_no_outline() -> None:
 def test_no_tissue_leaves_everything_undefined_with_its_reason() -> None:
     none = np.empty(0, dtype=np.int32)
     no_p = np.empty(0, dtype=np.float32)
-    empty = PatchTable(PatchGrid(120, 70, 50, 50), none, none, no_p, no_p, np.empty(0, dtype=np.bool_))
+    empty = PatchTable(PatchGrid(120, 70, 50, 50), none, none, no_p, no_p, no_p, np.empty(0, dtype=np.bool_))
     extent = measure_extent(empty, EIGHT_UM, 0.5)
     assert (extent.tissue_mm2, extent.unreadable_mm2, extent.foci) == (0.0, 0.0, ())
     undefined = {"idc_mm2", "idc_fraction", "n_foci", "touches_edge", *LENGTHS}
     assert all(getattr(extent, name) is None for name in undefined)
     assert extent.undefined == dict.fromkeys(undefined, NO_TISSUE)
-    assert count_patches(empty, 0.5, 0.1) == Counts(grid=6, tissue=0, positive=0, borderline=0, unreadable=0)
+    assert count_patches(empty, settings_of(0.1)) == Counts(grid=6, tissue=0, positive=0, borderline=0, unreadable=0)
 
 
 def test_all_unreadable_is_not_the_same_as_no_tissue() -> None:
@@ -301,8 +310,26 @@ def test_a_defined_extent_has_no_reasons() -> None:
 
 def test_counts() -> None:
     # Threshold 0.5, tolerance 0.15: borderline are 0.4, 0.5 and 0.6; the unreadable one is not.
-    counts = count_patches(table_of(["4563", "?..#", "    "]), 0.5, 0.15)
+    counts = count_patches(table_of(["4563", "?..#", "    "]), settings_of(0.15))
     assert counts == Counts(grid=12, tissue=8, positive=3, borderline=3, unreadable=1)
+
+
+def test_borderline_is_what_the_engine_could_flip_after_the_calibration() -> None:
+    # p_idc is 1/2 where p_mean is .8: a difference of .15 in p_mean flips .7 and .9 as well, but not .6.
+    settings = settings_of(0.15, Aggregation(intercept=-math.log(4)))
+    table = table_of(["5678", "9???"]).judged(settings)
+    assert count_patches(table, settings) == Counts(grid=8, tissue=8, positive=2, borderline=3, unreadable=3)
+
+
+def test_borderline_goes_by_the_neighbours_average() -> None:
+    # Alone .1 and .9. Together, if both are off by .2: logits of .3 and 1 (kept at .9999) come to more than 0.
+    table = table_of(["19"])
+    near = math.exp(-1 / 2)
+    assert math.log(0.3 / 0.7) + near * math.log(0.9999 / 0.0001) > 0
+    assert math.log(0.12 / 0.88) + near * math.log(0.92 / 0.08) < 0
+    assert count_patches(table, settings_of(0.2)).borderline == 0
+    assert count_patches(table, settings_of(0.2, Aggregation(sigma=1.0))).borderline == 2
+    assert count_patches(table, settings_of(0.02, Aggregation(sigma=1.0))).borderline == 0
 
 
 def test_a_hundred_thousand_cells_with_thousands_of_foci_take_seconds() -> None:
@@ -310,9 +337,7 @@ def test_a_hundred_thousand_cells_with_thousands_of_foci_take_seconds() -> None:
     side = 320
     row, col = np.divmod(np.arange(side * side, dtype=np.int32), np.int32(side))
     p_idc = np.where(rng.random(side * side) < 0.3, 0.9, 0.1).astype(np.float32)
-    table = PatchTable(
-        PatchGrid(side * 50, side * 50, 50, 50), row, col, np.ones_like(p_idc), p_idc, np.ones(side * side, dtype=bool)
-    )
+    table = PatchTable(PatchGrid(side * 50, side * 50, 50, 50), row, col, np.ones_like(p_idc), p_idc, p_idc, p_idc > 0)
     started = time.perf_counter()
     extent = measure_extent(table, EIGHT_UM, 0.5)
     assert time.perf_counter() - started < 20

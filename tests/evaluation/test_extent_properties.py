@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,7 +38,8 @@ def tables(draw: st.DrawFn, grid: PatchGrid | None = None) -> PatchTable:
     fraction = draw(arrays(np.float32, shape, elements=st.floats(0.125, 1.0, width=16)))
     row, col = np.nonzero(scanned)
     p_idc = p_idc[row, col]
-    return PatchTable(grid, row.astype(np.int32), col.astype(np.int32), fraction[row, col], p_idc, ~np.isnan(p_idc))
+    place = (row.astype(np.int32), col.astype(np.int32))
+    return PatchTable(grid, *place, fraction[row, col], p_idc, p_idc, ~np.isnan(p_idc))
 
 
 def boxes_by_focus(table: PatchTable) -> Iterator[list[shapely.Polygon]]:
@@ -143,9 +145,7 @@ def test_a_quarter_turn_changes_no_number(data: st.DataObject) -> None:
     side = data.draw(st.integers(1, 7))
     grid = PatchGrid(side * SIDE_PX, side * SIDE_PX, SIDE_PX, SIDE_PX)
     table = data.draw(tables(grid))
-    turned = PatchTable(
-        grid, table.col, (side - 1 - table.row).astype(np.int32), table.tissue_fraction, table.p_idc, table.readable
-    )
+    turned = replace(table, row=table.col, col=(side - 1 - table.row).astype(np.int32))
     one, other = (measure_extent(each, EIGHT_UM, 0.5) for each in (table, turned))
     assert (one.tissue_mm2, one.idc_mm2, one.idc_fraction) == (other.tissue_mm2, other.idc_mm2, other.idc_fraction)
     assert (one.n_foci, one.touches_edge) == (other.n_foci, other.touches_edge)
@@ -160,9 +160,9 @@ def test_a_quarter_turn_changes_no_number(data: st.DataObject) -> None:
 def test_moving_every_cell_moves_places_and_changes_no_size(data: st.DataObject, down: int, right: int) -> None:
     grid = PatchGrid(10 * SIDE_PX, 10 * SIDE_PX, SIDE_PX, SIDE_PX)
     small = data.draw(tables(PatchGrid(5 * SIDE_PX, 5 * SIDE_PX, SIDE_PX, SIDE_PX)))
-    rest = (small.tissue_fraction, small.p_idc, small.readable)
-    here = measure_extent(PatchTable(grid, small.row, small.col, *rest), EIGHT_UM, 0.5)
-    moved = PatchTable(grid, (small.row + down).astype(np.int32), (small.col + right).astype(np.int32), *rest)
+    at = replace(small, grid=grid)
+    here = measure_extent(at, EIGHT_UM, 0.5)
+    moved = replace(at, row=(at.row + down).astype(np.int32), col=(at.col + right).astype(np.int32))
     there = measure_extent(moved, EIGHT_UM, 0.5)
     assert len(here.foci) == len(there.foci)
     for a, b in zip(here.foci, there.foci, strict=True):

@@ -93,7 +93,7 @@ def scanned(side_px: float = 50.0, step_px: float = 50.0) -> PatchTable:
     row, col = np.divmod(np.arange(1, 9, dtype=np.int32), np.int32(3))
     p_idc = np.array([0.1, 0.2, 0.3, 0.9, 0.4, 0.5, 0.45, np.nan], dtype=np.float32)
     grid = PatchGrid(math.ceil(3 * step_px), math.ceil(3 * step_px), step_px, side_px)
-    return PatchTable(grid, row, col, np.ones(8, dtype=np.float32), p_idc, ~np.isnan(p_idc))
+    return PatchTable(grid, row, col, np.ones(8, dtype=np.float32), p_idc, p_idc, ~np.isnan(p_idc))
 
 
 def labelled(*rows: tuple[float, float, float, int]) -> Reference:

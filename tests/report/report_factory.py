@@ -12,7 +12,19 @@ from scipy import ndimage
 from shapely.geometry import MultiPoint, MultiPolygon, box
 from shapely.ops import unary_union
 
-from batchscan.domain.card import Calibration, HeldOutPerformance, ModelCard, Scale, Threshold
+from batchscan.domain.aggregation import Aggregation
+from batchscan.domain.card import (
+    Calibration,
+    ConfusionCounts,
+    Context,
+    CrossValidation,
+    FoldFigures,
+    HeldOutPerformance,
+    ModelCard,
+    Scale,
+    Spread,
+    Threshold,
+)
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     Counts,
@@ -40,12 +52,14 @@ def make_table(p: np.ndarray, tissue_fraction: float | np.ndarray) -> PatchTable
     row, col = np.nonzero(~np.isnan(p))
     values = p[row, col].astype(np.float32)
     readable = values != UNREADABLE
+    p_idc = np.where(readable, values, np.nan).astype(np.float32)
     return PatchTable(
         grid=grid,
         row=row.astype(np.int32),
         col=col.astype(np.int32),
         tissue_fraction=np.broadcast_to(tissue_fraction, p.shape)[row, col].astype(np.float32),
-        p_idc=np.where(readable, values, np.nan).astype(np.float32),
+        p_raw=p_idc,
+        p_idc=p_idc,
         readable=readable,
     )
 
@@ -195,7 +209,7 @@ def make_pictures(result: SlideResult, overview: Uint8Array | None = None, shrin
 
 def make_card(**changes: Any) -> ModelCard:
     card = ModelCard(
-        schema_version=1,
+        schema_version=2,
         name="idc-cnn",
         version="1.0.0",
         licence="Apache-2.0",
@@ -220,12 +234,47 @@ def make_card(**changes: Any) -> ModelCard:
                 auroc=0.9412, f1=None, balanced_accuracy=0.8812, sensitivity=1.0, specificity=0.99996,
             ),
         ),
+        cross_validation=None,
+        history=None,
+        context=Context(orientations=1, sigma=0.0, how_chosen="a patch is judged alone"),
         threshold=Threshold(value=0.5, how_chosen="fixed before training; not tuned on any slide"),
         calibration=Calibration(method="none", note="p(IDC) is the network's softmax score, not a calibrated risk"),
+        parent=None,
+        examples=(),
+        examples_sha256=None,
         weights_sha256=WEIGHTS,
         engine_tolerance=0.02,
     )  # fmt: skip
     return card.model_copy(update=changes)
+
+
+def make_fold(slide: str, n_patches: int, n_positive: int, **means: float) -> FoldFigures:
+    """Over three seeds; a measure that isn't given is not defined."""
+    figures = {
+        name: Spread(mean=mean, low=mean - 0.01, high=min(1.0, mean + 0.01), n=3) for name, mean in means.items()
+    }
+    confusion = ConfusionCounts(tp=n_positive, fp=0, fn=0, tn=n_patches - n_positive)
+    return FoldFigures(
+        slide=slide, n_patches=n_patches, n_positive=n_positive, thresholds=(0.4, 0.5, 0.6), figures=figures,
+        confusions=(confusion,) * 3, roc=((0.0, 0.0), (0.0, 1.0), (1.0, 1.0)),
+    )  # fmt: skip
+
+
+def make_cross_validation() -> CrossValidation:
+    return CrossValidation(
+        command="batchscan train --cross-validate",
+        seconds=3600.0,
+        seeds=(1, 2, 3),
+        note="a test",
+        slides=(
+            make_fold(
+                "8863", 979, 207, auroc=0.95, f1=0.75, balanced_accuracy=0.88, sensitivity=0.85, specificity=0.91
+            ),
+            make_fold("8865", 712, 55, auroc=0.965, balanced_accuracy=0.875, sensitivity=0.925, specificity=0.655),
+        ),
+        pooled=make_fold("pooled", 1691, 262, auroc=0.957, f1=0.72, balanced_accuracy=0.87, sensitivity=0.86,
+                         specificity=0.88),
+    )  # fmt: skip
 
 
 def tissue_grid(rows: int = 30, cols: int = 24, seed: int = 1) -> np.ndarray:
@@ -237,3 +286,11 @@ def tissue_grid(rows: int = 30, cols: int = 24, seed: int = 1) -> np.ndarray:
 
 def renamed(result: SlideResult, slide_id: str) -> SlideResult:
     return replace(result, slide=replace(result.slide, slide_id=slide_id, patient_id=slide_id))
+
+
+def rejudged(result: SlideResult, aggregation: Aggregation, orientations: int = 1) -> SlideResult:
+    """The same p_raw seen through other settings: table, positive count and extent anew."""
+    settings = replace(result.settings, aggregation=aggregation, orientations=orientations)
+    table = result.table.judged(settings)
+    counts = replace(result.counts, positive=int(table.positive(settings.threshold).sum()))
+    return replace(result, settings=settings, table=table, counts=counts, extent=make_extent(table, settings.threshold))

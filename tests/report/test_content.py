@@ -115,7 +115,7 @@ def test_engine_borderline_patches_are_told_where_the_answer_hangs_on_them() -> 
     assert content.notices == (GIVEN_SPACING,)
     settings = {fact.label: (fact.value, fact.note) for fact in content.provenance.settings}
     assert settings["Engine-borderline"][0] == "2 patches"
-    assert settings["Engine-borderline"][1].startswith("within 0.02 of the threshold")
+    assert settings["Engine-borderline"][1].startswith("a change of p_raw by 0.02")
     assert "Borderline" not in figures_of(content)
     p[5:13, 8:16], p[15, 10:13] = 0.1, 0.481
     assert content_of(make_result(p)).notices[1].startswith("3 patches lie so close")
@@ -277,7 +277,7 @@ def test_performance_says_what_it_is_worth() -> None:
     one = make_card().performance[0]
     many = content_of(make_result(tissue_grid()), performance=(one,) * 11).provenance
     assert len(many.performance) == 8
-    assert many.performance_note.endswith("3 more patients in the model\u2019s card.json.")
+    assert many.performance_note.endswith("3 more rows in the model\u2019s card.json.")
     assert "no measurement" in content_of(make_result(tissue_grid()), performance=()).provenance.performance_note
 
 

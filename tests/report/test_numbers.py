@@ -132,6 +132,8 @@ def test_durations() -> None:
     assert numbers.duration(3.214) == "3.21 s"
     assert numbers.duration(119.0) == "119 s"
     assert numbers.duration(125.4) == "2 min 05 s"
+    assert numbers.duration(7199) == "119 min 59 s"
+    assert numbers.duration(18_432.5) == "5 h 07 min"
     assert numbers.duration(None) == "not defined"
 
 

@@ -14,8 +14,18 @@ import pytest
 from jinja2 import UndefinedError
 from PIL import Image
 from pypdf import PdfReader
-from report_factory import UNREADABLE, make_card, make_pictures, make_result, renamed, tissue_grid
+from report_factory import (
+    UNREADABLE,
+    make_card,
+    make_cross_validation,
+    make_pictures,
+    make_result,
+    rejudged,
+    renamed,
+    tissue_grid,
+)
 
+from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.errors import OutputError
 from batchscan.domain.records import SlideResult
 from batchscan.report.content import slide_content
@@ -56,6 +66,7 @@ def cautious() -> np.ndarray:
     return p
 
 
+AGGREGATION = Aggregation(sigma=0.75, temperature=1.25, intercept=-0.125)
 CASES: dict[str, Callable[[], SlideResult]] = {
     "block": lambda: make_result(block()),
     "negative": lambda: make_result(tissue_grid()),
@@ -68,6 +79,10 @@ CASES: dict[str, Callable[[], SlideResult]] = {
     "wide": lambda: make_result(block(16, 80)),
     "long id, seen, all cautions": lambda: renamed(make_result(cautious()), "8950." * 40),
     "tall, seen, all cautions": lambda: make_result(cautious(), slide_id="8950"),
+    "other neighbours": lambda: rejudged(make_result(block()), AGGREGATION, orientations=8),
+    "other neighbours, long id, seen, all cautions": lambda: rejudged(
+        renamed(make_result(cautious()), "8950." * 40), AGGREGATION, orientations=8
+    ),
 }
 
 
@@ -149,6 +164,31 @@ def test_the_method_page_names_what_made_the_numbers(tmp_path: Path) -> None:
         assert text in method
 
 
+def test_the_method_page_says_how_scores_came_about(tmp_path: Path) -> None:
+    context = make_card().context.model_copy(update={"orientations": 8, "sigma": 0.75})
+    result = rejudged(make_result(block()), AGGREGATION, orientations=8)
+    pages = printed(result, tmp_path / "report.pdf", context=context, cross_validation=make_cross_validation()).pages
+    method, definitions = words(pages[2]), words(pages[1])
+    for text in (
+        "8, turned and mirrored: their mean",
+        "averaged, Gaussian with \u03c3 = 300 µm = 0.75 patch sides",
+        "temperature 1.25, intercept \u22120.125",
+        "8863 cross-validation 979 207 0.950 0.750 0.880 0.850 0.910",
+        "8865 cross-validation 712 55 0.965 not defined 0.875 0.925 0.655",
+        "2 slides pooled cross-validation 1,691 262 0.957 0.720 0.870 0.860 0.880",
+        "test 979 207 0.941",
+    ):
+        assert text in method
+    for text in (
+        "the network\u2019s own score of one patch, from 0 to 1, mean over 8 ways",
+        "logit p_mean = \u03a3 w logit p_raw \u00f7 \u03a3 w",
+        "\u03c3 = 300 µm = 0.75 patch sides",
+        "T = 1.25, b = \u22120.125",
+    ):
+        assert text in definitions
+    assert len(pages) == 3
+
+
 def test_metadata_language_bookmarks_and_alternative_texts(tmp_path: Path) -> None:
     result = make_result(block())
     reader = printed(result, tmp_path / "report.pdf")
@@ -173,7 +213,7 @@ def _objects(reader: PdfReader) -> list[dict[str, Any]]:
 
 
 def test_only_the_shipped_typeface_is_used(tmp_path: Path) -> None:
-    reader = printed(make_result(block()), tmp_path / "report.pdf")
+    reader = printed(rejudged(make_result(block()), AGGREGATION), tmp_path / "report.pdf")
     resources: list[Any] = [page["/Resources"] for page in reader.pages]
     fonts = {str(font.get_object()["/BaseFont"]) for used in resources for font in used["/Font"].values()}
     assert fonts

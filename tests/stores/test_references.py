@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from batchscan.domain.errors import OutputError, ReferenceFileError
-from batchscan.stores.references import Reference, read_reference, write_reference
+from batchscan.stores.references import Reference, read_reference, read_references, write_reference
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -94,3 +94,40 @@ def test_writing_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
     reference = Reference(np.zeros(1), np.zeros(1), np.full(1, 50.0), np.ones(1, dtype=np.bool_))
     with pytest.raises(OutputError):
         write_reference(tmp_path / "no such folder" / "a.csv", reference)
+
+
+REVIEW = ("slide_id,x_px,y_px,side_px,p_idc,label", "A,0,0,50,.9,1", "B,0,0,50,.2,0", "A,50,0,50,.8,", "C,0,0,50,.1, ")
+
+
+def test_a_review_of_several_slides_gives_each_its_reviewed_labels(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", *REVIEW)
+    found = read_references(path)
+    assert {name: list(zip(one.x_px, one.label, strict=True)) for name, one in found.items()} == {
+        "A": [(0.0, True)],
+        "B": [(0.0, False)],
+        "C": [],
+    }
+    assert read_reference(path, "B").label.tolist() == [False]
+    for name in ("C", "D"):
+        with pytest.raises(ReferenceFileError, match=f"no labels of slide '{name}'"):
+            read_reference(path, name)
+
+
+def test_a_file_of_one_slide_serves_whatever_the_slide_is_called(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "x_px,y_px,side_px,label", "0,0,50,1")
+    assert read_reference(path, "A").label.tolist() == [True]
+    assert list(read_references(path)) == [""]
+
+
+def test_in_a_review_too_wrong_rows_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", *REVIEW, "A,0,0,50,,0", "B,1,1,50,,maybe")
+    with pytest.raises(ReferenceFileError, match="2 wrong rows") as caught:
+        read_references(path)
+    assert "line 6: (0, 0) is also on line 2" in str(caught.value)
+    assert "line 7: label 'maybe' isn't a number" in str(caught.value)
+
+
+def test_a_row_that_is_no_csv_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "x_px,y_px,side_px,label", f"0,0,50,{'1' * 140_000}")
+    with pytest.raises(ReferenceFileError, match="line 2: isn't CSV"):
+        read_reference(path)

@@ -136,13 +136,14 @@ def test_older_and_other_forms_are_read(tmp_path: Path) -> None:
     [
         (None, "without a geometry"),
         ({"type": "Point", "coordinates": [1, 2]}, "is Point"),
-        (polygon(((0, 0), (9, 9), (9, 0), (0, 9), (0, 0))), "Self-intersection"),
+        (polygon(((0, 0), (9, 0), (5, 0), (0, 0))), "encloses no area"),
         (polygon(((0, 0), (1, 1))), "make no polygon"),
         ({"type": "Polygon", "coordinates": "no"}, "make no polygon"),
         ({"type": "Polygon"}, "make no polygon"),
         ({"type": "Polygon", "coordinates": []}, "is empty"),
         (polygon(((0, 0), (9, 0), (float("inf"), 9), (0, 0))), "aren't finite"),
         (polygon(((0, 0), (9, 0), (float("nan"), 9), (0, 9), (0, 0))), "aren't finite"),
+        (polygon(((0, 0), (9, 0), (10**400, 9), (0, 0))), "make no polygon"),
     ],
 )
 def test_a_region_that_is_no_polygon_is_named(tmp_path: Path, geometry: Any, named: str) -> None:
@@ -152,7 +153,31 @@ def test_a_region_that_is_no_polygon_is_named(tmp_path: Path, geometry: Any, nam
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "not json", '{"type": "Topology"}', '{"type": "FeatureCollection"}', "3"])
+def test_an_outline_that_crosses_itself_is_the_area_it_encloses(tmp_path: Path) -> None:
+    # Two triangles of base 10 and height 5 that meet in a point.
+    bow_tie = polygon(((0, 0), (10, 10), (10, 0), (0, 10), (0, 0)))
+    # A square with a spike: the spike has no area.
+    spiked = polygon(((0, 0), (10, 0), (10, 10), (20, 20), (10, 10), (0, 10), (0, 0)))
+    # A square with a hole of 10 x 3 of which half sticks out.
+    hole = ((5, 5), (15, 5), (15, 8), (5, 8), (5, 5))
+    pierced = polygon(((0, 0), (10, 0), (10, 10), (0, 10), (0, 0)), hole)
+    found = read(tmp_path, [feature(bow_tie), feature(spiked), feature(pierced)])
+    assert [region.polygon.area for region in found] == [50.0, 100.0, 85.0]
+    assert all(region.polygon.is_valid for region in found)
+
+
+def test_a_file_of_more_than_64_mib_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.geojson").open("wb") as stream:
+        stream.truncate((64 << 20) + 1)
+    with pytest.raises(ReferenceFileError, match="more than 64 MiB"):
+        read_regions(tmp_path / "a.geojson")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "not json", '{"type": "Topology"}', '{"type": "FeatureCollection"}', "3", "[" * 100_000, "1" * 5000],
+    ids=range(7),
+)
 def test_a_file_that_is_no_geojson_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.geojson").write_text(text)
     with pytest.raises(ReferenceFileError, match=r"a\.geojson"):

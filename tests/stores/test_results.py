@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
@@ -35,6 +36,7 @@ from batchscan.stores.results import (
 PATCH = PatchSpec(50, 8.0, 1.0)
 CONTRACT = set("schema_version status slide model engine threshold patch counts extent qc seconds digest".split())
 SLIDE = set("slide_id patient_id width_px height_px um_per_px um_per_px_source fingerprint source_downsample".split())
+TABLE = ("row", "col", "tissue_fraction", "p_raw", "p_idc", "readable")
 RING = ((0.0, 0.0), (50.0, 0.0), (50.0, 50.0), (0.0, 50.0), (0.0, 0.0))
 
 
@@ -45,6 +47,7 @@ def _result() -> SlideResult:
         row=np.array([0, 0, 1], np.int32),
         col=np.array([0, 2, 1], np.int32),
         tissue_fraction=np.array([1.0, 0.25, 0.5], np.float32),
+        p_raw=np.array([0.8, np.nan, 0.2], np.float32),
         p_idc=np.array([0.9, np.nan, 0.1], np.float32),
         readable=np.array([True, False, True]),
     )
@@ -66,7 +69,7 @@ def _result() -> SlideResult:
         slide=SlideInfo("S", "P", 120, 60, Spacing(8.0, SpacingSource.OPTION), "sha256:ab"),
         model=ModelInfo("m", "1", "cd"),
         engine=EngineInfo("keras", "f32"),
-        settings=ScanSettings(PATCH, 0.05, 0.01, 0.5, 1e-4),
+        settings=ScanSettings(PATCH, 0.05, 0.01, 0.5, 1e-4, 4, Aggregation(0.8, 1.5, -0.25)),
         counts=Counts(6, 3, 1, 0, 1),
         extent=extent,
         qc={"tissue_share": 0.4, "background_rgb": [255, 255, 255], "focus": None},
@@ -88,8 +91,8 @@ def test_a_result_is_read_back_as_it_was(tmp_path: Path) -> None:
     result = _written(tmp_path)
     again = read_result(tmp_path)
     np.testing.assert_equal(
-        [getattr(again.table, name) for name in ("row", "col", "tissue_fraction", "p_idc", "readable")],
-        [getattr(result.table, name) for name in ("row", "col", "tissue_fraction", "p_idc", "readable")],
+        [getattr(again.table, name) for name in TABLE],
+        [getattr(result.table, name) for name in TABLE],
     )
     assert again.table.grid == result.table.grid
     assert replace(again, table=result.table) == result
@@ -100,6 +103,8 @@ def test_result_json_has_what_the_contract_promises(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "result.json").read_text())
     assert set(data) >= CONTRACT
     assert set(data["slide"]) == SLIDE
+    assert data["orientations"] == 4
+    assert data["aggregation"] == {"sigma": 0.8, "temperature": 1.5, "intercept": -0.25}
     assert data["patch"] == {"patch_px": 50, "um_per_px": 8.0, "stride": 1.0, "side_px": 50.0}
     assert set(data["counts"]) == {"grid", "tissue", "positive", "borderline", "unreadable"}
     assert data["extent"]["field_extent_mm"] is None
@@ -111,8 +116,9 @@ def test_result_json_has_what_the_contract_promises(tmp_path: Path) -> None:
 def test_the_patch_table_is_a_row_a_patch_with_null_where_unreadable(tmp_path: Path) -> None:
     _written(tmp_path)
     table = pq.read_table(tmp_path / "patches.parquet")
-    assert table.column_names == ["x_px", "y_px", "row", "col", "tissue_fraction", "p_idc", "readable"]
+    assert table.column_names == ["x_px", "y_px", "row", "col", "tissue_fraction", "p_raw", "p_idc", "readable"]
     assert table["x_px"].to_pylist() == [0.0, 100.0, 50.0]
+    assert table["p_raw"].to_pylist() == [pytest.approx(0.8), None, pytest.approx(0.2)]
     assert table["p_idc"].to_pylist() == [pytest.approx(0.9), None, pytest.approx(0.1)]
     assert float(table.schema.metadata[b"side_px"]) == 50.0
     assert float(table.schema.metadata[b"um_per_px"]) == 8.0
@@ -144,6 +150,25 @@ def test_a_damaged_result_is_named(tmp_path: Path) -> None:
         read_result(tmp_path)
     (tmp_path / "result.json").write_text("{")
     with pytest.raises(DamagedResult, match="scan the slide again"):
+        read_result(tmp_path)
+
+
+def test_a_result_of_an_older_version_is_named_as_such(tmp_path: Path) -> None:
+    _written(tmp_path)
+    data = json.loads((tmp_path / "result.json").read_text())
+    del data["orientations"], data["aggregation"]
+    (tmp_path / "result.json").write_text(json.dumps({**data, "schema_version": 1}))
+    with pytest.raises(
+        DamagedResult, match=r"schema version 1, this batchscan reads 2: an older .* scan the slide again"
+    ):
+        read_result(tmp_path)
+
+
+def test_a_patch_table_without_p_raw_is_damaged(tmp_path: Path) -> None:
+    _written(tmp_path)
+    table = pq.read_table(tmp_path / "patches.parquet")
+    pq.write_table(table.drop_columns(["p_raw"]), tmp_path / "patches.parquet")
+    with pytest.raises(DamagedResult, match=r"p_raw.*scan the slide again"):
         read_result(tmp_path)
 
 

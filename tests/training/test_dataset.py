@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,18 +12,73 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchscan.domain.errors import PatchSetError
-from batchscan.training.dataset import LabelledPatches, balanced_weights, split_patients
+from batchscan.training.dataset import LabelledPatches, Split, balanced_weights, split_patients
 
 
 def labelled(**counts: tuple[int, int]) -> LabelledPatches:
     """Patients with (negatives, positives)."""
     patient = [name for name, both in counts.items() for _ in range(sum(both))]
     label = [value for both in counts.values() for value in (0,) * both[0] + (1,) * both[1]]
-    return LabelledPatches(np.zeros((len(label), 2, 2, 3), np.uint8), np.array(label), np.array(patient))
+    x_px = 50.0 * np.arange(len(label))
+    # Each patch is its own number.
+    pixels = np.arange(len(label), dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(2, 2).repeat(3, 3)
+    return LabelledPatches(pixels, np.array(label, dtype=np.int64), np.array(patient), x_px, np.zeros(len(label)))
 
 
-def split(patches: LabelledPatches, holdout: Any = (), validation: Any = (), seed: int = 0) -> Any:
-    return split_patients(patches, holdout, validation, 0.2, seed)
+def split(
+    patches: LabelledPatches, holdout: Any = (), validation: Any = (), seed: int = 0, *, choosing: bool = True
+) -> Any:
+    return split_patients(patches, holdout, validation, 0.2, seed, choosing=choosing)
+
+
+def test_a_part_keeps_what_belongs_together() -> None:
+    part = labelled(a=(2, 1), b=(1, 1), c=(1, 0)).of(["c", "a"])
+    assert part.patient.tolist() == ["a", "a", "a", "c"]
+    assert part.label.tolist() == [0, 0, 1, 0]
+    assert (part.x_px / 50).tolist() == [0, 1, 2, 5]
+    assert part.pixels[:][:, 0, 0, 0].tolist() == [0, 1, 2, 5]
+    again = part.where(part.label == 0).where(np.array([2, 0]))
+    assert again.pixels[np.array([True, False])][:, 1, 1, 2].tolist() == [5]
+    assert (again.x_px / 50).tolist() == [5, 0]
+
+
+def test_patches_are_counted_by_patient_and_class() -> None:
+    assert labelled(b=(2, 1), a=(0, 3)).counts() == {"a": (0, 3), "b": (2, 1)}
+    assert labelled(b=(2, 1), a=(0, 3)).of(["zz"]).counts() == {}
+
+
+def test_the_digest_is_of_everything_that_can_change_a_training() -> None:
+    patches = labelled(a=(3, 2), b=(2, 2))
+    assert patches.digest() == labelled(a=(3, 2), b=(2, 2)).digest()
+    pixels = np.array(patches.pixels)
+    pixels[8, 1, 1, 2] += 1
+    others = [
+        replace(patches, pixels=pixels),
+        replace(patches, label=1 - patches.label),
+        replace(patches, patient=np.array(["a"] * 4 + ["b"] * 5)),
+        replace(patches, x_px=patches.x_px + 50),
+        patches.where(np.arange(9)[::-1]),
+    ]
+    assert len({patches.digest(), *(other.digest() for other in others)}) == 6
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1)), min_size=1, max_size=40),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.sampled_from([0.0, 0.3, 1.0]),
+)
+@settings(max_examples=60, deadline=None)
+def test_weights_are_those_worked_out_group_by_group(rows: Any, exponent: float, contrast: float) -> None:
+    count = Counter(rows)
+    total = {label: sum(n**exponent for row, n in count.items() if row[1] == label) for label in (0, 1)}
+    share = {row: n**exponent / total[row[1]] for row, n in count.items()}
+    drawn = {row: s + contrast * (share.get((row[0], 1 - row[1]), s) - s) / 2 for row, s in share.items()}
+    again = {label: sum(s for row, s in drawn.items() if row[1] == label) for label in (0, 1)}
+    raw = np.array([drawn[row] / again[row[1]] / count[row] for row in rows])
+    patient, label = (np.array(column) for column in zip(*rows, strict=True))
+    nowhere = np.zeros(len(rows))
+    patches = LabelledPatches(np.zeros((len(rows), 1, 1, 3), np.uint8), label, patient, nowhere, nowhere)
+    np.testing.assert_allclose(balanced_weights(patches, exponent, contrast), raw / raw.mean())
 
 
 def test_classes_weigh_the_same_and_patients_by_the_root_of_their_patches() -> None:
@@ -101,6 +158,38 @@ def test_with_all_named_ones_held_out_others_are_drawn() -> None:
     parts = split(patches, holdout=("c",), validation=("c",))
     assert parts == split(patches, holdout=("c",))
     assert set(parts.validation) < {"a", "b"}
+
+
+def test_with_nothing_to_choose_nobody_is_drawn() -> None:
+    patches = labelled(a=(3, 0), b=(0, 3), c=(3, 3))
+    assert split(patches, holdout=("c",), choosing=False) == Split(("a", "b"), (), ("c",))
+    # Who is named is watched, whatever the class.
+    assert split(patches, validation=("b",), choosing=False) == Split(("a", "c"), ("b",), ())
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"a": (3, 3)}, "single patient to train with"),
+        ({"a": (3, 0), "b": (3, 0)}, "class 0 only"),
+    ],
+)
+def test_one_patient_or_one_class_is_too_little_even_with_nothing_to_choose(counts: Any, told: str) -> None:
+    with pytest.raises(PatchSetError, match=told):
+        split(labelled(**counts), choosing=False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ((("a", "b"), ("b",), ()), "^b: both training and validation; a patient serves for one"),
+        ((("c", "a", "b"), (), ("a", "c")), "^a, c: both training and held out"),
+        ((("a",), ("b",), ("b",)), "^b: both validation and held out"),
+    ],
+)
+def test_a_patient_in_two_parts_is_named(parts: Any, told: str) -> None:
+    with pytest.raises(PatchSetError, match=told):
+        Split(*parts)
 
 
 def test_many_patients_are_not_all_listed() -> None:

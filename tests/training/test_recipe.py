@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from batchscan.domain.errors import JobError
-from batchscan.stores.packages import DEFAULT_MODEL, open_package
-from batchscan.training.recipe import Augmentation, Recipe, read_recipe
+from batchscan.stores.packages import open_package
+from batchscan.training.recipe import Augmentation, Context, Recipe, read_recipe
 
-SHIPPED = Path(__file__).parents[2] / "jobs" / "published-cnn.toml"
+JOBS = Path(__file__).parents[2] / "jobs"
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -24,19 +25,69 @@ def test_what_is_left_out_has_the_default(tmp_path: Path) -> None:
     assert recipe == Recipe(epochs=3, augment=Augmentation(stain=0.5))
 
 
-def test_the_shipped_recipe_is_the_default_for_the_public_patches() -> None:
-    shipped = read_recipe(SHIPPED)
-    assert "8863" not in shipped.validation_patients
-    of_its_patches = ("name", "licence", "spacing_known", "data", "labels_known", "notes", "validation_patients")
-    assert shipped.model_copy(update={key: getattr(Recipe(), key) for key in of_its_patches}) == Recipe()
+RECIPES = sorted(path for path in JOBS.glob("*.toml") if path.name != "overnight.toml")
 
 
-def test_the_shipped_recipe_says_what_the_shipped_card_says(tmp_path: Path) -> None:
-    card = open_package(DEFAULT_MODEL).card
-    made = read_recipe(SHIPPED).completed(tmp_path).model_dump(mode="json")
-    # The card was written before the labels' origin was a key; it says the same among its limits.
-    assert made.pop("labels_known") in card.limits
-    assert made == {key: value for key, value in card.recipe.items() if key in made}
+def test_the_published_recipe_is_as_it_was_published() -> None:
+    found = read_recipe(JOBS / "published-recipe.toml")
+    assert (found.network, found.epochs, found.weight_decay, found.warmup_steps) == ("published", 15, 0.0, 0)
+    assert (found.learning_rate, found.final_learning_rate) == (1e-3, 1e-3)
+    assert (found.keep, found.validation_patients, found.contrast) == ("last", (), 0.0)
+    assert found.augment == Augmentation(stain=0.0, brightness=0.0, gaps=0.0)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_each_recipe_says_what_its_patches_are(path: Path) -> None:
+    found = read_recipe(path)
+    assert found.name
+    assert found.data.startswith("Breast Histopathology Images (public IDC set, CC0)")
+    assert (found.um_per_px, str(found.spacing_known)[:9]) == (8.0, "inferred:")
+    assert "8863" not in found.validation_patients
+
+
+def test_recipes_make_models_of_different_names() -> None:
+    assert len({read_recipe(path).name for path in RECIPES}) == len(RECIPES) >= 3
+
+
+def said_defaults(lines: list[str], key: str) -> list[str]:
+    """What stands in brackets in the comment on a key, around its line."""
+    (at,) = [number for number, line in enumerate(lines) if line.startswith(f"{key} = ")]
+    comments = " ".join(line.partition("#")[2] for line in lines[at - 1 : at + 2])
+    return re.findall(r"\[([^\]]*)\]", comments)
+
+
+@pytest.mark.parametrize("section", [None, "augment", "context"])
+def test_the_shipped_recipe_gives_the_default_where_it_is_another(section: str | None) -> None:
+    lines = (JOBS / "published-cnn.toml").read_text().splitlines()
+    shipped, plain = read_recipe(JOBS / "published-cnn.toml"), Recipe()
+    if section:
+        lines = lines[lines.index(f"[{section}]") :]
+        shipped, plain = getattr(shipped, section), getattr(plain, section)
+    keys = list(type(plain).model_fields)
+    for key in keys[keys.index("network") if section is None else 0 :]:
+        value, default = getattr(shipped, key), getattr(plain, key)
+        if value == default or key in {"folds", "data", "labels_known", "notes", "augment", "context"}:
+            continue
+        (said,) = said_defaults(lines, key)
+        assert float(said) == (default[0] if isinstance(default, tuple) else default), key
+
+
+@pytest.mark.parametrize("section", [Recipe, Augmentation, Context])
+def test_the_shipped_recipe_shows_every_key(section: type[Recipe | Augmentation | Context]) -> None:
+    text = (JOBS / "published-cnn.toml").read_text()
+    shown = set(re.findall(r"^(?:# )?([a-z_]+) = ", text, re.MULTILINE))
+    assert set(section.model_fields) - {"augment", "context"} <= shown
+
+
+def test_the_compact_recipe_is_of_the_compact_network() -> None:
+    assert read_recipe(JOBS / "compact.toml").network == "compact"
+
+
+def test_the_shipped_recipe_says_of_the_patches_what_the_shipped_card_says() -> None:
+    card = open_package("published-cnn").card
+    published = read_recipe(JOBS / "published-cnn.toml")
+    for key in ("name", "licence", "data", "um_per_px", "spacing_known"):
+        assert getattr(published, key) == card.recipe[key], key
 
 
 @pytest.mark.parametrize(
@@ -79,6 +130,13 @@ def test_a_recipes_spacing_is_no_assumption(tmp_path: Path) -> None:
         ('spacing_known = "8"', "spacing_known = '8' is refused"),
         ('precision = "int8"', "precision = 'int8' is refused"),
         ("epochs = ", "can't be read"),
+        ('keep = "first"', "keep = 'first' is refused"),
+        ('network = "resnet"', "network = 'resnet' is refused"),
+        ("patience = 3", '^[^:]*recipe.toml: patience ends a training early only with keep = "best"$'),
+        ("[context]\nsigma = 1.0", r"unknown key context\.sigma: the nearest known one is sigmas"),
+        ("[context]\nsigmas = []", r"context\.sigmas = \[\] is refused"),
+        ("[context]\nsigmas = [-1.0]", r"context\.sigmas\.0 = -1.0 is refused"),
+        ("[context]\norientations = 3", r"context\.orientations = 3 is refused"),
     ],
 )
 def test_wrong_recipes_are_refused(tmp_path: Path, text: str, told: str) -> None:

@@ -1,0 +1,111 @@
+"""A result's settings and its model's card become the words on how p_raw, p_mean and p(IDC) came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from batchscan.domain.aggregation import REACH_SIGMAS, Aggregation
+from batchscan.domain.card import ModelCard
+from batchscan.domain.geometry import PatchSpec
+from batchscan.domain.records import ScanSettings
+from batchscan.report import numbers
+from batchscan.report.words import Fact
+
+
+def score_facts(settings: ScanSettings, card: ModelCard) -> tuple[Fact, ...]:
+    """Orientations, neighbours and calibration as they were applied, and what of it isn't the model's own."""
+    aggregation, context = settings.aggregation, card.context
+    orientations = "1, as the patch lies"
+    if settings.orientations > 1:
+        orientations = f"{settings.orientations}, turned and mirrored: their mean"
+    calibration = "none"
+    if not aggregation.is_uncalibrated:
+        calibration = f"temperature {aggregation.temperature:.4g}, intercept {_signed(aggregation.intercept)}"
+    return (
+        Fact("Orientations", orientations, _unlike(settings.orientations, context.orientations, card)),
+        Fact(
+            "Neighbours",
+            _neighbours(aggregation.sigma, settings.patch),
+            _unlike(aggregation.sigma, context.sigma, card),
+        ),
+        Fact("Calibration", calibration, card.calibration.note),
+    )
+
+
+def score_definitions(settings: ScanSettings, card: ModelCard) -> tuple[Fact, ...]:
+    """What p_raw, p_mean and p(IDC) mean, with the formula that was used."""
+    return _definitions(settings.aggregation, settings.orientations, settings.patch, card)
+
+
+def model_score_definitions(card: ModelCard) -> tuple[Fact, ...]:
+    """The same, as the model's own card has it."""
+    patch = PatchSpec(card.patch_px, card.scale.um_per_px, 1.0)
+    return _definitions(card.aggregation, card.context.orientations, patch, card)
+
+
+def _definitions(aggregation: Aggregation, orientations: int, patch: PatchSpec, card: ModelCard) -> tuple[Fact, ...]:
+    mean_of = ""
+    if orientations > 1:
+        mean_of = f", mean over {orientations} ways of turning and mirroring it"
+    p_mean = "p_raw itself: neighbours are not used."
+    if aggregation.sigma:
+        p_mean = (
+            "the mean of the odds\u2019 logarithms: logit p_mean = \u03a3 w logit p_raw \u00f7 \u03a3 w, logit p = "
+            "ln(p \u00f7 (1 \u2212 p)), over "
+            "the patch and its readable neighbours, p_raw kept within .0001 and .9999; w = exp(\u2212d\u00b2 \u00f7 "
+            f"2\u03c3\u00b2), d from centre to centre, \u03c3 = {_sigma(aggregation.sigma, patch)}; w = 0 "
+            f"beyond {REACH_SIGMAS:g} \u03c3 along a row or a column."
+        )
+    p_idc = "p_mean itself, not calibrated"
+    if not aggregation.is_uncalibrated:
+        p_idc = (
+            "1 \u00f7 (1 + exp(\u2212(ln(p_mean \u00f7 (1 \u2212 p_mean)) \u00f7 T + b))), calibrated with "
+            f"T = {aggregation.temperature:.4g}, b = {_signed(aggregation.intercept)}"
+        )
+    return (
+        Fact(
+            "p_raw",
+            f"the network\u2019s own score of one patch, from 0 to 1{mean_of}; class \u201c{card.classes[1]}\u201d.",
+        ),
+        Fact("p_mean", p_mean),
+        Fact("p(IDC)", f"{p_idc}; p_idc in the files."),
+    )
+
+
+def other_scores(settings: ScanSettings, card: ModelCard) -> Iterator[str]:
+    """One sentence if patches were scored otherwise than the model's card says; else nothing."""
+    changed = []
+    if settings.orientations != card.context.orientations:
+        own = card.context.orientations
+        changed.append(f"{numbers.count(settings.orientations, 'orientation')} (the model\u2019s own: {own})")
+    if settings.aggregation.sigma != card.context.sigma:
+        sigma, own_sigma = settings.aggregation.sigma, card.context.sigma
+        changed.append(f"neighbours with sigma {sigma:g} patch sides (the model\u2019s own: {own_sigma:g})")
+    if changed:
+        yield (
+            f"Set for this run: {' and '.join(changed)}. The model\u2019s {_fitted(card)} and measured accuracy were "
+            "obtained with its own and may not hold."
+        )
+
+
+def _fitted(card: ModelCard) -> str:
+    return "threshold" if card.aggregation.is_uncalibrated else "threshold, calibration"
+
+
+def _unlike(used: float, own: float, card: ModelCard) -> str:
+    if used == own:
+        return ""
+    fitted = _fitted(card).replace(", ", " and ")
+    return f"set for this run; the model\u2019s own is {own:g}, and its {fitted} were fitted to other scores"
+
+
+def _neighbours(sigma: float, patch: PatchSpec) -> str:
+    return f"averaged, Gaussian with \u03c3 = {_sigma(sigma, patch)}" if sigma else "not used"
+
+
+def _sigma(sigma: float, patch: PatchSpec) -> str:
+    return f"{numbers.micrometres(sigma * patch.side_um)} = {sigma:g} patch sides"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.4g}".replace("-", "\u2212")

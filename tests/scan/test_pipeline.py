@@ -1,0 +1,107 @@
+"""From blocks to a patch table: raw scores over orientations, then p_idc over the whole slide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batchscan.domain.aggregation import Aggregation, aggregated
+from batchscan.domain.errors import UnreadableSlide
+from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
+from batchscan.scan.grid import blocks
+from batchscan.scan.pipeline import Survey, patch_table, raw_scores, scan_block
+
+SIDE = 10
+SETTINGS = ScanSettings(PatchSpec(SIDE, 8.0, 0.5), 0.1, 0.5, 0.5, 0.02)
+GLASS = np.random.default_rng(8).integers(0, 256, (80, 65, 3)).astype(np.uint8)
+
+
+class CornerEngine:
+    """p is the red of a patch's upper left pixel, so that turning the patch shows."""
+
+    info = EngineInfo("keras", "f32")
+    batch = 4
+
+    def predict(self, patches: np.ndarray) -> np.ndarray:
+        return patches[:, 0, 0, 0].astype(np.float32) / np.float32(255)
+
+
+class Slide:
+    """Level 0 is what the model wants, so a box is a crop, white beyond the edge; `bad` is an unreadable pixel."""
+
+    def __init__(self, bad: tuple[int, int] | None = None) -> None:
+        self.bad = bad
+
+    def read_box(self, box: Box, um_per_px: float) -> np.ndarray:
+        assert um_per_px == 8.0
+        x, y, width, height = (round(side) for side in (box.x, box.y, box.width, box.height))
+        if self.bad and x <= self.bad[0] < x + width and y <= self.bad[1] < y + height:
+            raise UnreadableSlide("S: a bad tile")
+        padded = np.pad(GLASS, ((0, height), (0, width), (0, 0)), constant_values=255)
+        return padded[y : y + height, x : x + width]
+
+
+def surveyed() -> Survey:
+    grid = PatchGrid.over(GLASS.shape[1], GLASS.shape[0], 8.0, SETTINGS.patch)
+    row, col = (place.astype(np.int32) for place in np.nonzero(np.ones((grid.n_rows, grid.n_cols))))
+    info = SlideInfo("S", "P", GLASS.shape[1], GLASS.shape[0], Spacing(8.0, SpacingSource.VENDOR), "sha256:ab")
+    found = tuple(blocks(row, col, SETTINGS.patch, block_px=30))
+    return Survey(info, grid, row, col, np.ones(len(row), np.float32), found, {}, {})
+
+
+def scanned(settings: ScanSettings, slide: Any = None, *, backwards: bool = False) -> PatchTable:
+    survey = surveyed()
+    slide = slide or Slide()
+    scores = [scan_block(slide, survey.grid, block, settings, CornerEngine()) for block in survey.blocks]
+    assert len(scores) > 4
+    return patch_table(survey, scores[::-1] if backwards else scores, settings)
+
+
+@pytest.mark.parametrize(
+    ("orientations", "corners"),
+    [(1, [(0, 0)]), (2, [(0, 0), (-1, -1)]), (4, [(0, 0), (-1, -1), (0, -1), (-1, 0)]),
+     (8, [(0, 0), (-1, -1), (0, -1), (-1, 0)])],
+)  # fmt: skip
+def test_p_raw_is_the_mean_over_the_orientations_by_hand(orientations: int, corners: list[tuple[int, int]]) -> None:
+    patches = GLASS[:40, :10].reshape(4, 10, 10, 3)
+    p_raw = raw_scores(patches, orientations, CornerEngine())
+    expected = np.mean([patches[:, y, x, 0] / 255 for y, x in corners], axis=0)
+    assert p_raw.dtype == np.float32
+    np.testing.assert_allclose(p_raw, expected, rtol=0, atol=1e-7)
+
+
+def test_one_orientation_is_the_engines_own_to_the_bit() -> None:
+    patches = GLASS[:40, :10].reshape(4, 10, 10, 3)
+    assert raw_scores(patches, 1, CornerEngine()).tobytes() == CornerEngine().predict(patches).tobytes()
+
+
+def test_every_patch_gets_its_own_pixels_score_whatever_the_order_of_blocks() -> None:
+    table = scanned(SETTINGS, backwards=True)
+    corner = GLASS[table.row * 5, table.col * 5, 0].astype(np.float32) / np.float32(255)
+    assert table.p_raw.tobytes() == corner.tobytes()
+    assert table.p_idc.tobytes() == table.p_raw.tobytes()
+
+
+def test_p_idc_is_the_aggregation_over_all_blocks_of_the_slide() -> None:
+    aggregation = Aggregation(sigma=0.8, temperature=1.5, intercept=-0.25)
+    table = scanned(replace(SETTINGS, orientations=4, aggregation=aggregation))
+    expected = aggregated(table.p_raw, table.row, table.col, table.readable, 0.5, aggregation)
+    assert table.p_idc.tobytes() == expected.tobytes()
+    assert (np.abs(table.p_idc - table.p_raw) > 0.05).any()
+    again = scanned(replace(SETTINGS, orientations=4, aggregation=aggregation), backwards=True)
+    assert (again.p_raw.tobytes(), again.p_idc.tobytes()) == (table.p_raw.tobytes(), table.p_idc.tobytes())
+
+
+def test_unreadable_patches_have_neither_score_and_lend_none() -> None:
+    settings = replace(SETTINGS, aggregation=Aggregation(sigma=0.8))
+    table = scanned(settings, Slide(bad=(32, 32)))
+    covers = (abs(table.row * 5 + 4.5 - 32) < 5) & (abs(table.col * 5 + 4.5 - 32) < 5)
+    assert (table.readable == ~covers).all()
+    assert covers.sum() == 4
+    assert np.isnan(table.p_raw[covers]).all()
+    assert np.isnan(table.p_idc[covers]).all()
+    assert np.isfinite(table.p_idc[~covers]).all()

@@ -1,0 +1,48 @@
+"""A job and a model's card -> the settings of the scan: what the job leaves out is the card's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchscan.domain.aggregation import Aggregation
+from batchscan.domain.card import Context
+from batchscan.domain.job import Job, validated_job
+from batchscan.stores.packages import ModelPackage, open_package
+from batchscan.workflow.run import scan_settings
+
+
+def a_job(**model: Any) -> Job:
+    return validated_job({"slides": {"sources": [Path("a")]}, "run": {"out": Path("r")}, "model": model}, "a test")
+
+
+@pytest.fixture(scope="module")
+def package() -> ModelPackage:
+    """The shipped model with a card that wants neighbours and a calibration."""
+    shipped = open_package("published-cnn")
+    calibration = shipped.card.calibration.model_copy(
+        update={"method": "temperature", "temperature": 1.5, "intercept": -0.25}
+    )
+    context = Context(orientations=4, sigma=0.8, how_chosen="for this test only")
+    return replace(shipped, card=shipped.card.model_copy(update={"context": context, "calibration": calibration}))
+
+
+def test_what_the_job_leaves_out_is_the_cards(package: ModelPackage) -> None:
+    settings = scan_settings(a_job(), package)
+    assert settings.orientations == 4
+    assert settings.aggregation == Aggregation(0.8, 1.5, -0.25)
+    assert settings.threshold == package.card.threshold.value
+
+
+def test_what_the_job_says_goes_first_also_where_it_says_none(package: ModelPackage) -> None:
+    settings = scan_settings(a_job(neighbours=0.0, orientations=1), package)
+    assert settings.orientations == 1
+    assert settings.aggregation == Aggregation(0.0, 1.5, -0.25)
+
+
+def test_a_card_that_knows_no_neighbours_judges_each_patch_alone() -> None:
+    settings = scan_settings(a_job(), open_package("published-cnn"))
+    assert (settings.orientations, settings.aggregation) == (1, Aggregation())

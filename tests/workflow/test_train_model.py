@@ -1,0 +1,283 @@
+"""Packages made end to end from tiny patch sets: with cross-validation, without, and after a kill."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from patch_folders import write_patch_set
+from PIL import Image
+
+from batchscan.domain.errors import JobError, OutputError, PatchSetError
+from batchscan.stores.networks import import_keras, load_network
+from batchscan.stores.packages import DEFAULT_MODEL, ModelPackage, open_package
+from batchscan.training.events import EpochDone, StepsDone
+from batchscan.training.recipe import Context, Recipe
+from batchscan.training.scores import predicted
+from batchscan.workflow import trainings as trainings_module
+from batchscan.workflow.train_model import Order, train_model
+from batchscan.workflow.training_events import PartMeasured, Planned, TrainingBegun, TrainingEnded
+
+RECIPE = Recipe(
+    name="tiny",
+    network="compact",
+    epochs=2,
+    batch=16,
+    precision="float32",
+    folds=("a", "b"),
+    cv_seeds=1,
+    context=Context(orientations=2, sigmas=(0.0, 0.5)),
+)
+PLAIN = RECIPE.model_copy(update={"epochs": 1})
+FILES = [
+    *("card.html", "card.json", "card.pdf", "cross_validation.csv"),
+    *("golden.npz", "history.csv", "history.png", "model.keras", "out_of_fold.csv"),
+]
+
+
+@pytest.fixture(scope="module")
+def patch_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_patch_set(tmp_path_factory.mktemp("patches") / "set", "abcd")
+
+
+@pytest.fixture(scope="module")
+def made(patch_set: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelPackage, list[Any]]:
+    """Cross-validated over a and b, b held out: three trainings."""
+    events: list[Any] = []
+    out = tmp_path_factory.mktemp("made") / "model"
+    order = Order(patch_set, out, RECIPE, 3, ("b",), cross_validate=True, command="batchscan train --seed 3")
+    return train_model(order, events.append), events
+
+
+def weights(package: ModelPackage) -> list[NDArray[np.float32]]:
+    found: list[NDArray[np.float32]] = load_network(package.network_path, 1).get_weights()
+    return found
+
+
+def assert_same_weights(one: ModelPackage, other: ModelPackage) -> None:
+    assert all(np.array_equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
+
+
+def test_a_package_is_whole_with_everything_beside_it_and_no_state(made: tuple[ModelPackage, list[Any]]) -> None:
+    package = open_package(made[0].path)
+    there = sorted(path.name for path in package.path.iterdir())
+    assert [name for name in there if name != "examples.npz"] == FILES
+    assert [path.name for path in package.path.parent.iterdir()] == ["model"]
+    assert len(package.examples()) == len(package.card.examples)
+    with Image.open(package.path / "history.png") as image:
+        assert image.width > image.height
+    assert (package.path / "card.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_card_says_who_served_for_what(made: tuple[ModelPackage, list[Any]]) -> None:
+    card = made[0].card
+    assert (card.training_patients, card.validation_patients) == (("a", "c", "d"), ())
+    assert [(one.patient_id, one.used_for) for one in card.performance] == [("b", "test")]
+    assert "72 patches (36 IDC) of 3 patients" in card.training_data
+    assert (card.recipe["seed"], card.recipe["precision"], card.recipe["network"]) == (3, "float32", "compact")
+    assert card.history is not None
+    assert (card.history.watched, card.history.watched_patients, card.history.kept_epoch) == ("held out", ("b",), 2)
+    assert card.parent is None
+    found = card.cross_validation
+    assert found is not None
+    assert (found.command, found.seeds) == ("batchscan train --seed 3", (3,))
+    assert [fold.slide for fold in found.slides] == ["a", "b"]
+    assert found.pooled.n_patches == 48
+    # What the package is judged by was chosen on a alone, by a network that saw neither a nor b.
+    assert "over a and the seeds 3" in card.threshold.how_chosen
+    assert card.calibration.method == "temperature"
+    assert card.context.orientations == 2
+
+
+def test_the_packages_network_is_the_one_that_was_cross_validated(made: tuple[ModelPackage, list[Any]]) -> None:
+    package, events = made
+    begun = [event for event in events if isinstance(event, TrainingBegun)]
+    assert ["".join(sorted(one.training.left_out)) for one in begun] == ["b", "a", "ab"]
+    assert [one.watched for one in begun] == [("b",), (), ()]
+    (plan,) = (event for event in events if isinstance(event, Planned))
+    assert (len(plan.trainings), plan.there, plan.epochs) == (3, 0, 2)
+    steps = [event for event in events if isinstance(event, StepsDone)]
+    assert len(steps) == plan.steps == 2 * (5 + 5 + 3)
+    rows = (package.path / "out_of_fold.csv").read_text().splitlines()
+    own = [row.split(",") for row in rows if row.startswith("b,3,") and row.endswith("measuring")]
+    assert len(own) == 24
+
+
+def test_events_tell_each_training(made: tuple[ModelPackage, list[Any]]) -> None:
+    events = made[1]
+    ended = [event for event in events if isinstance(event, TrainingEnded)]
+    assert [event.number for event in ended] == [1, 2, 3]
+    assert [sorted(event.auroc) for event in ended] == [["b"], ["a"], ["a", "b"]]
+    assert sum(isinstance(event, EpochDone) for event in events) == 6
+    (measured,) = (event for event in events if isinstance(event, PartMeasured))
+    assert (measured.used_for, measured.patients) == ("test", ("b",))
+
+
+def test_golden_patches_are_the_networks_own_and_from_training_patients(
+    made: tuple[ModelPackage, list[Any]], patch_set: Path
+) -> None:
+    golden = made[0].golden()
+    network = load_network(made[0].network_path, 1)
+    np.testing.assert_allclose(predicted(network, golden.patches), golden.p_idc, atol=1e-6)
+    known = {np.asarray(Image.open(file)).tobytes() for who in "acd" for file in (patch_set / who).rglob("*.png")}
+    cut = [(patch[30:] == 255).all() for patch in golden.patches]
+    assert {
+        (patch[:30] if short else patch).tobytes() for patch, short in zip(golden.patches, cut, strict=True)
+    } <= known
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from batchscan.training.events import EpochDone
+from batchscan.training.recipe import Recipe
+from batchscan.workflow.train_model import Order, train_model
+
+done = 0
+def follow(event):
+    global done
+    done += isinstance(event, EpochDone)
+    if done == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+recipe = Recipe.model_validate_json(sys.argv[3])
+train_model(Order(Path(sys.argv[1]), Path(sys.argv[2]), recipe, 3, ("b",), cross_validate=True), follow)
+"""
+
+
+def test_a_killed_cross_validation_goes_on_and_ends_the_same(
+    made: tuple[ModelPackage, list[Any]], patch_set: Path, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-c", KILLED, str(patch_set), str(tmp_path / "model"), RECIPE.model_dump_json()]
+    assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["model.training"]
+    events: list[Any] = []
+    order = Order(patch_set, tmp_path / "model", RECIPE, 3, ("b",), cross_validate=True)
+    package = train_model(order, events.append)
+    # The first training was finished; the second goes on after its first epoch.
+    (plan,) = (event for event in events if isinstance(event, Planned))
+    assert plan.there == 1
+    assert sum(isinstance(event, EpochDone) for event in events) == 1 + 2
+    assert_same_weights(package, made[0])
+    same = ("context", "threshold", "calibration", "performance", "examples")
+    assert [getattr(package.card, name) for name in same] == [getattr(made[0].card, name) for name in same]
+    for name in ("out_of_fold.csv", "cross_validation.csv"):
+        assert (package.path / name).read_bytes() == (made[0].path / name).read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_without_anyone_left_out_nothing_is_chosen_or_measured(patch_set: Path, tmp_path: Path) -> None:
+    card = train_model(Order(patch_set, tmp_path / "model", PLAIN), lambda _: None).card
+    assert (card.performance, card.cross_validation, card.examples) == ((), None, ())
+    assert (card.threshold.value, card.context.sigma, card.calibration.method) == (0.5, 0.0, "none")
+    assert card.threshold.how_chosen.startswith("Not chosen on data")
+    assert card.history is not None
+    assert (card.history.watched, card.history.epochs[0].watched_loss) == ("nobody", None)
+    assert not (tmp_path / "model/cross_validation.csv").exists()
+
+
+def test_validation_patients_choose_epoch_and_threshold(patch_set: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"keep": "best", "validation_patients": ("b", "c")})
+    events: list[Any] = []
+    card = train_model(Order(patch_set, tmp_path / "model", recipe, 0, ("c",)), events.append).card
+    assert (card.training_patients, card.validation_patients) == (("a", "d"), ("b",))
+    assert [(one.patient_id, one.used_for) for one in card.performance] == [("c", "test"), ("b", "validation")]
+    assert card.history is not None
+    assert (card.history.watched, card.history.watched_patients) == ("validation", ("b",))
+    assert "validation patients alone" in card.threshold.how_chosen
+    (plan,) = (event for event in events if isinstance(event, Planned))
+    assert plan.not_validating == ("c",)
+    assert [event.used_for for event in events if isinstance(event, PartMeasured)] == ["test", "validation"]
+
+
+def test_the_seed_decides_the_weights(made: tuple[ModelPackage, list[Any]], patch_set: Path, tmp_path: Path) -> None:
+    same = train_model(Order(patch_set, tmp_path / "same", RECIPE, 3, ("b",)), lambda _: None)
+    other = train_model(Order(patch_set, tmp_path / "other", RECIPE, 4, ("b",)), lambda _: None)
+    assert_same_weights(same, made[0])
+    assert not np.array_equal(weights(other)[0], weights(same)[0])
+
+
+def test_nothing_is_trained_for_a_place_that_is_taken(patch_set: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="never overwritten"):
+        train_model(Order(patch_set, tmp_path / "full", RECIPE), lambda _: None)
+    assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_a_shipped_models_name_is_not_taken_unasked(patch_set: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"would call its model published-cnn.*--recipe"):
+        train_model(Order(patch_set, tmp_path / "new" / DEFAULT_MODEL, Recipe(epochs=1)), lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("moment", "epochs_left"), [(StepsDone, 1), (TrainingEnded, 0), (PartMeasured, 0)])
+def test_an_interrupted_training_leaves_no_package_and_goes_on(
+    moment: type, epochs_left: int, patch_set: Path, tmp_path: Path
+) -> None:
+    def interrupt(event: object) -> None:
+        if isinstance(event, moment):
+            raise KeyboardInterrupt
+
+    order = Order(patch_set, tmp_path / "out", PLAIN, 0, ("a",))
+    with pytest.raises(KeyboardInterrupt):
+        train_model(order, interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.training"]
+    events: list[Any] = []
+    train_model(order, events.append)
+    assert sum(isinstance(event, EpochDone) for event in events) == epochs_left
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_interrupted_saving_leaves_nothing_half_written(
+    patch_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begun(_: Any, path: Path) -> None:
+        path.write_bytes(b"half of a network")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_keras(1).Sequential, "save", begun)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(Order(patch_set, tmp_path / "out", PLAIN), lambda _: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.training"]
+
+
+@pytest.fixture
+def _diverged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def nothing(_: Any, pixels: Any, __: int) -> NDArray[np.float32]:
+        return np.full(len(pixels), np.nan, np.float32)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainings_module, "predicted", nothing)
+        yield
+
+
+@pytest.mark.usefixtures("_diverged")
+def test_a_network_that_gives_no_numbers_is_named(patch_set: Path, tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"training diverged.*lower learning_rate"):
+        train_model(Order(patch_set, tmp_path / "out", PLAIN, 0, ("a",)), lambda _: None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_cross_validated_is_refused_before_any_training(patch_set: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"folds": ("a",)})
+    with pytest.raises(PatchSetError, match=r"has 1 slides to leave out \(a\)"):
+        train_model(Order(patch_set, tmp_path / "out", recipe, cross_validate=True), lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreadable_png_is_named_before_training(tmp_path: Path) -> None:
+    write_patch_set(tmp_path / "set", "ab")
+    broken = tmp_path / "set/b/1/b_idx5_x51_y1_class1.png"
+    broken.write_bytes(broken.read_bytes()[:2000])
+    with pytest.raises(PatchSetError, match=r"b_idx5_x51_y1_class1\.png"):
+        train_model(Order(tmp_path / "set", tmp_path / "out", RECIPE), lambda _: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
