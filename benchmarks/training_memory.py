@@ -2,7 +2,8 @@
 
     python benchmarks/training_memory.py [--patches 7000,70000,277524] [--steps 200] [--network compact] [--folder DIR]
 
-Each size is a process of its own; the peaks are the kernel's (VmHWM). Without --steps the training does a whole epoch.
+Each size is a process of its own; the peaks are the kernel's (VmHWM). The training is `train_model`'s own, stopped
+after an epoch (or --steps); indexing includes checking the order, importing Keras and decoding the first 512 patches.
 The largest needs 5 GB in the folder, which are given back.
 """
 # ruff: noqa: INP001, T201 - a script, which prints
@@ -54,13 +55,13 @@ def peak_mb() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def measure(path: Path, network: str, steps: int, state: Path) -> dict[str, Any]:
-    """Index, decode and train in this process, as `batchscan train` does."""
-    from batchscan.stores.patchsets import read_patch_set  # noqa: PLC0415 - its memory is what is measured
-    from batchscan.training.dataset import load_patches, split_patients  # noqa: PLC0415
-    from batchscan.training.events import StepsDone  # noqa: PLC0415
-    from batchscan.training.fit import fit  # noqa: PLC0415
+def measure(path: Path, network: str, steps: int, folder: Path) -> dict[str, Any]:
+    """Index, decode and train in this process, by what `batchscan train` calls."""
+    from batchscan.training.dataset import PatchesRead  # noqa: PLC0415 - its memory is what is measured
+    from batchscan.training.events import EpochDone, StepsDone  # noqa: PLC0415
     from batchscan.training.recipe import Recipe  # noqa: PLC0415
+    from batchscan.workflow.train_model import Order, train_model  # noqa: PLC0415
+    from batchscan.workflow.training_events import Planned  # noqa: PLC0415
 
     found: dict[str, Any] = {"steps": 0}
     began = time.monotonic()
@@ -70,21 +71,18 @@ def measure(path: Path, network: str, steps: int, state: Path) -> dict[str, Any]
         found[name] = [time.monotonic() - began, peak_mb()]
         began = time.monotonic()
 
-    with read_patch_set(path) as patch_set:
-        stage("index")
-        patches = load_patches(patch_set, state)
-        stage("decode")
-    del patch_set
-    split = split_patients(patches, (), (), 0.2, 0, choosing=False)
-
     def follow(event: object) -> None:
+        if isinstance(event, PatchesRead) and "index" not in found:
+            stage("index")
+        if isinstance(event, Planned):
+            stage("decode")
         found["steps"] += isinstance(event, StepsDone)
-        if found["steps"] == steps:
+        if 0 < steps == found["steps"] or isinstance(event, EpochDone):
             raise EnoughStepsError
 
-    recipe = Recipe(network=network, epochs=1)
+    order = Order(path, folder / "model", Recipe(network=network, epochs=1))
     with contextlib.suppress(EnoughStepsError):
-        fit(patches.of(split.training), None, recipe, seed=0, report=follow, threads=2, state=state)
+        train_model(order, follow)
     stage("training")
     return found
 

@@ -23,6 +23,7 @@ from command import Ran, batchscan
 from dask_processes import scheduler_with_a_worker
 from pypdf import PdfReader
 from scipy import ndimage
+from scipy.special import expit, logit
 
 import batchscan as batchscan_package
 
@@ -142,6 +143,7 @@ def test_other_neighbours_redo_the_numbers_and_not_the_scan(demo: tuple[Path, Ra
     assert after["counts"]["positive"] == (table["p_idc"].to_numpy() >= np.float32(after["threshold"])).sum()
     text = " ".join(" ".join(page.extract_text() for page in PdfReader(slide / "report.pdf").pages).split())
     assert "320 µm = 0.8 patch sides" in text
+    assert "picture not stored" not in text
     batchscan("scan", folder / "archive", "--out", folder / "run")
     assert _result(folder)["digest"] == before["digest"]
     assert pq.read_table(slide / "patches.parquet").equals(alone)
@@ -160,8 +162,7 @@ def test_another_calibration_of_the_same_weights_redoes_the_numbers_and_not_the_
     (package / "card.json").write_text(json.dumps(card))
     batchscan("scan", folder / "archive", "--out", folder / "run", "--model", package)
     assert _scanned_patches(folder) == 0
-    p = alone["p_raw"].to_numpy().astype(np.float64).clip(1e-7, 1 - 1e-7)
-    expected = 1 / (1 + np.exp(-(np.log(p / (1 - p)) / 2 - 0.5)))
+    expected = expit(_logits(alone) / 2 - 0.5)
     np.testing.assert_allclose(
         pq.read_table(slide / "patches.parquet")["p_idc"].to_numpy(), expected, rtol=0, atol=1e-6
     )
@@ -172,10 +173,15 @@ def test_another_calibration_of_the_same_weights_redoes_the_numbers_and_not_the_
 
 def _smoothed(table: pa.Table, sigma: float) -> np.ndarray[Any, np.dtype[np.float64]]:
     """By a second route: all pairs at once, over the distances between patches."""
-    row, col, p = (table[name].to_numpy().astype(np.float64) for name in ("row", "col", "p_raw"))
+    row, col = (table[name].to_numpy().astype(np.float64) for name in ("row", "col"))
     dy, dx = (np.abs(np.subtract.outer(place, place)) for place in (row, col))
     weights = np.where(np.maximum(dy, dx) <= 3 * sigma, np.exp(-(dx**2 + dy**2) / (2 * sigma**2)), 0.0)
-    return weights @ p / weights.sum(axis=1)
+    return np.asarray(expit(weights @ _logits(table) / weights.sum(axis=1)))
+
+
+def _logits(table: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Of p_raw, kept within .0001 and .9999 as the report's method page says."""
+    return np.asarray(logit(np.clip(table["p_raw"].to_numpy().astype(np.float64), 0.0001, 0.9999)))
 
 
 def _scanned_patches(folder: Path) -> int:
@@ -200,13 +206,44 @@ def test_a_run_of_an_older_version_is_named_and_scanned_again(demo: tuple[Path, 
     for file in (run / "run.json", run / "slides/8863/result.json"):
         data = {key: value for key, value in json.loads(file.read_text()).items() if key != "aggregation"}
         file.write_text(json.dumps({**data, "schema_version": 1}))
-    said = batchscan("report", run, code=1).err
+    said = batchscan("report", run, code=3).err
     assert "has schema version 1, this batchscan reads 2" in said
     assert "scan the slide again" in said
     ran = batchscan("scan", folder / "archive", "--out", run, "--no-report")
     assert "another version of batchscan made this run folder: its results are replaced" in ran.err
     again = json.loads((run / "slides/8863/result.json").read_text())
     assert (again["schema_version"], again["digest"]) == (2, _result(folder)["digest"])
+
+
+def test_an_unreadable_result_keeps_no_other_from_being_printed(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(demo[0] / "run", run)
+    shutil.copytree(run / "slides/8863", run / "slides/0000")
+    (run / "slides/0000/result.json").write_text("{")
+    for left in (run / "slides/8863/report.pdf", run / "slides/0000/report.pdf", run / "index.html"):
+        left.unlink()
+    ran = batchscan("report", run, code=3)
+    assert ran.out.split() == [str(run / "slides/8863/report.pdf")]
+    assert ran.err.startswith("not printed: ")
+    assert "slides/0000" in ran.err
+    assert (run / "slides/8863/report.pdf").is_file()
+    assert (run / "index.html").is_file()
+
+
+def test_a_corrected_card_makes_the_pages_anew_and_not_the_scan(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder, _ = demo
+    before = _result(folder)
+    package = tmp_path / "published-cnn"
+    shutil.copytree(Path(batchscan_package.__file__).parent / "models/published-cnn", package)
+    card = json.loads((package / "card.json").read_text())
+    (package / "card.json").write_text(json.dumps(card | {"limits": [*card["limits"], "A limit found out later."]}))
+    batchscan("scan", folder / "archive", "--out", folder / "run", "--model", package)
+    assert _scanned_patches(folder) == 0
+    pages = PdfReader(folder / "run/slides/8863/report.pdf").pages
+    assert "A limit found out later." in " ".join(" ".join(page.extract_text() for page in pages).split())
+    assert _result(folder)["extent"] == before["extent"]
+    batchscan("scan", folder / "archive", "--out", folder / "run")
+    assert _result(folder)["digest"] == before["digest"]
 
 
 def test_a_spacing_that_contradicts_the_stores_own_is_refused(demo: tuple[Path, Ran], tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from batchscan.domain.defaults import DEFAULT_MODEL
+
 
 def _names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from batchscan.stores.packages import shipped_models  # noqa: PLC0415 - see the package's docstring
@@ -16,14 +18,13 @@ def _names(_context: click.Context, _parameter: click.Parameter, incomplete: str
     return names or [CompletionItem(incomplete, type="dir")]
 
 
-DEFAULT = "published-cnn"
 _PAGES = (".pdf", ".html")
-_PACKAGE = click.argument("package", metavar="[NAME|DIR]", default=DEFAULT, shell_complete=_names)
+_PACKAGE = click.argument("package", metavar="[NAME|DIR]", default=DEFAULT_MODEL, shell_complete=_names)
 MODEL_OPTION = click.option(
     "--model",
     metavar="NAME|DIR",
     shell_complete=_names,
-    help=f"Model package; `batchscan model list` shows those that ship [default: {DEFAULT}].",
+    help=f"Model package; `batchscan model list` shows those that ship [default: {DEFAULT_MODEL}].",
 )
 
 
@@ -35,7 +36,7 @@ def model() -> None:
 @model.command("list")
 def list_models() -> None:
     """List the models that ship with batchscan."""
-    from batchscan.stores.packages import DEFAULT_MODEL, open_package, shipped_models  # noqa: PLC0415
+    from batchscan.stores.packages import open_package, shipped_models  # noqa: PLC0415
 
     for name in shipped_models():
         info = open_package(name).info

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from batchscan.cli.exits import EXIT_SOME_MISSING
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
@@ -14,10 +16,20 @@ import click
 def report(run: Path, slides: tuple[str, ...]) -> None:
     """Print a run's reports again from its stored results.
 
-    Needs neither the model nor the slides.
+    Needs neither the model nor the slides. Results that can't be read are named at the end (exit code 3).
     """
     from batchscan.stores.results import RunFolder  # noqa: PLC0415 - see the package's docstring
     from batchscan.workflow.printing import reprint  # noqa: PLC0415
 
-    for pdf in reprint(RunFolder(run), slides, datetime.now(UTC)):
-        click.echo(pdf)
+    unreadable = []
+    try:
+        for printed in reprint(RunFolder(run), slides, datetime.now(UTC)):
+            if isinstance(printed, Path):
+                click.echo(printed)
+            else:
+                unreadable.append(printed)
+    finally:
+        for why in unreadable:
+            click.echo(f"not printed: {why}", err=True)
+    if unreadable:
+        raise click.exceptions.Exit(EXIT_SOME_MISSING)

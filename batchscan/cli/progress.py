@@ -32,35 +32,54 @@ class _Lines(Display):
     def __init__(self, jobs: str, units: str) -> None:
         self._names = jobs, units
         self._jobs = self._expected = 0
-        self._units = 0.0
+        self._units = self._expected_units = 0.0
+        self._all_units_known = True
         self._began = self._said = time.monotonic()
         self._first_unit: float | None = None
+        self._first_units = 0.0
 
     def line(self, text: str) -> None:
         click.echo(text, err=True)
 
     def expect(self, *, jobs: int = 0, units: float = 0) -> None:
-        del units  # without a bar only the slides' total is of use
+        # Jobs whose units are said later make the sum of the units too small to wait for.
+        self._all_units_known &= bool(units) or not jobs
         self._expected += jobs
+        self._expected_units += units
 
     def advance(self, *, jobs: int = 0, units: float = 0) -> None:
         self._jobs += jobs
         self._units += units
         moment = time.monotonic()
         if units and self._first_unit is None:
-            self._first_unit = moment
+            # What came before, such as decoding, is no part of the rate; nor is this unit: when it began is unknown.
+            self._first_unit, self._first_units = moment, self._units
         if moment - self._said >= _PLAIN_EVERY_S:
             self._said = moment
             self.line(self._state(moment))
 
     def _state(self, moment: float) -> str:
         text = f"{self._jobs} of {self._expected} {self._names[0]}"
-        if self._first_unit is not None and moment > self._first_unit:
-            text += f", {self._units / (moment - self._first_unit):,.0f} {self._names[1]}/s"
+        rate = self._rate(moment)
+        if rate:
+            text += f", {rate:,.0f} {self._names[1]}/s"
+        left_s = self._left_s(moment, rate)
+        return text if left_s is None else f"{text}, about {duration(left_s)} left"
+
+    def _rate(self, moment: float) -> float:
+        """Units a second since the first one, 0 as long as there are no others."""
+        if self._first_unit is None or moment <= self._first_unit:
+            return 0.0
+        return (self._units - self._first_units) / (moment - self._first_unit)
+
+    def _left_s(self, moment: float, rate: float) -> float | None:
+        """By units, where those of all jobs are known; else by jobs."""
+        if self._all_units_known and self._expected_units:
+            left = self._expected_units - self._units
+            return left / rate if rate and left > 0 else None
         if 0 < self._jobs < self._expected:
-            left_s = (moment - self._began) / self._jobs * (self._expected - self._jobs)
-            text += f", about {duration(left_s)} left"
-        return text
+            return (moment - self._began) / self._jobs * (self._expected - self._jobs)
+        return None
 
 
 @contextmanager

@@ -49,7 +49,8 @@ _LARGEST_SEED = 2**31 // 16 - 1  # each layer has a seed of its own, 16 times th
 @click.option(
     "--cross-validate",
     is_flag=True,
-    help="Leave each slide with both classes out in turn (or the recipe's folds), with 3 seeds (or its cv_seeds).",
+    help="Leave each slide with 20 patches or more of each class out in turn (or the recipe's folds), with 3 seeds (or "
+    "its cv_seeds).",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
 @click.option(
@@ -64,7 +65,7 @@ _LARGEST_SEED = 2**31 // 16 - 1  # each layer has a seed of its own, 16 times th
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="TOML",
     help="How to train, and what the model card says of the patches; jobs/published-cnn.toml is one, commented key by "
-    "key [default: the published network and schedule].",
+    "key [default: the published network, but not as it was published; that is jobs/published-recipe.toml].",
 )
 @click.option("--fresh", is_flag=True, help="Throw away what an interrupted training of the same package left.")
 def train(
@@ -83,8 +84,9 @@ def train(
     """Train a model package from labelled patches or slides.
 
     Patients, never patches, are held out. What the model does on them is printed at the end, then the package's path.
-    With --cross-validate each slide that has both classes is left out in turn, and threshold and calibration are chosen
-    on what networks say of slides that they never saw: 3 slides take 6 trainings for each of 3 seeds.
+    With --cross-validate slides with both classes are left out, one by one and in twos, and threshold, neighbours and
+    calibration are chosen on what networks say of slides that they never saw: 3 slides take 6 trainings for each of 3
+    seeds.
 
     MODEL_DIR.training keeps the state: the same command goes on after an interruption.
     """

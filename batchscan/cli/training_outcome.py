@@ -20,9 +20,11 @@ _LABELS = {
     "ece": "calibration error (ECE)",
     "idc_mm2_error": "IDC area found - labelled, mm2",
     "idc_mm2_relative_error": "the same, of the labelled",
+    "idc_mm2_absolute_error": "area error without its sign, mm2; pooled: mean of the slides",
 }
 _PERCENT = "idc_mm2_relative_error"
 _SIGNED = ("idc_mm2_error", _PERCENT)
+_ABSOLUTE = "idc_mm2_absolute_error"
 _PATIENTS = ("patient", "used for", "patches", "IDC", "AUROC", "F1", "sensitivity", "specificity")
 
 
@@ -71,6 +73,8 @@ def _spread(fold: FoldFigures, measure: str) -> str:
 def _written(measure: str, value: float) -> str:
     if measure == _PERCENT:
         return f"{value:+.1%}"
+    if measure == _ABSOLUTE:
+        return f"{value:.2f}"
     return f"{value:+.2f}" if measure in _SIGNED else probability(value)
 
 

@@ -14,6 +14,7 @@ from batchscan.workflow.training_events import (
     Planned,
     TrainingBegun,
     TrainingEnded,
+    WrittenBefore,
 )
 from batchscan.workflow.training_labels import LabelsJoined
 
@@ -53,6 +54,9 @@ class TrainingProgress:
             TrainingEnded: self._end,
             PartMeasured: self.measured.append,
             CardNotPrinted: self.not_printed.append,
+            WrittenBefore: lambda event: shown.line(
+                f"{event.out} was finished before; what was left beside it is removed"
+            ),
         }
 
     def follow(self, event: object) -> None:
@@ -113,7 +117,8 @@ class TrainingProgress:
             return
         one = event.measured
         text = (
-            f"epoch {one.epoch} of {event.epochs}: loss {one.training_loss:.3f}, accuracy {one.training_accuracy:.3f}"
+            f"epoch {one.epoch} of {event.epochs}: loss {one.training_loss:.3f}, "
+            f"accuracy {figure(one.training_accuracy)}"
         )
         if self._begun.watched:
             role = "validation" if self._begun.split.validation else "held out"

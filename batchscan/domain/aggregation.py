@@ -6,9 +6,11 @@ p_raw is the network's own probability of one patch (the mean over the orientati
                                                                w_j = exp(-d_j^2 / (2 sigma^2))
     p_idc  = sigmoid(logit(p_mean) / temperature + intercept)
 
-with d_j the distance between the patches' centres in patch sides, so that a stride changes no meaning, and w_j = 0
-beyond 3 sigma along a row or a column. Logits and not probabilities are averaged (a geometric mean of odds; measured
-better, docs/model.md), each kept within logit(0.0001) and logit(0.9999), so that no patch outvotes all others.
+with d_j the distance between the patches' centres in patch sides, and w_j = 0 beyond 3 sigma along a row or a column.
+Sigma is thus the same length at every stride, but what lies within it isn't: at stride 1 a sigma below 1/3 reaches no
+neighbour, and overlapping patches share pixels, so calibration and threshold hold for the stride they were fitted at.
+Logits and not probabilities are averaged (a geometric mean of odds; measured better, docs/model.md), each kept within
+logit(0.0001) and logit(0.9999), so that no patch outvotes all others.
 Temperature and intercept: Platt 1999; Guo 2017, https://arxiv.org/abs/1706.04599. p_idc rises with every p_raw.
 """
 
@@ -66,6 +68,11 @@ def _probability(logit: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(1.0 / (1.0 + np.exp(-logit)), dtype=np.float64)
 
 
+def reach(sigma: float, stride: float) -> int:
+    """How many steps of the grid away along a row or a column neighbours still count; 0: each patch stands alone."""
+    return math.floor(REACH_SIGMAS * sigma / stride + 1e-9)
+
+
 def averaged(
     p_raw: NDArray[np.floating],
     row: NDArray[np.int32],
@@ -97,8 +104,8 @@ def averaged(
     alone = np.where(readable, p_raw.astype(np.float64), np.nan)
     if sigma == 0.0 or not len(alone):
         return alone
-    reach = math.floor(REACH_SIGMAS * sigma / stride + 1e-9)
-    weights = np.exp(-((np.arange(-reach, reach + 1) * stride) ** 2) / (2.0 * sigma**2))
+    steps = reach(sigma, stride)
+    weights = np.exp(-((np.arange(-steps, steps + 1) * stride) ** 2) / (2.0 * sigma**2))
     top, left = int(row.min()), int(col.min())
     shape = (int(row.max()) - top + 1, int(col.max()) - left + 1)
     place = (row - top, col - left)
@@ -110,9 +117,9 @@ def averaged(
 
 def _blurred(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted sums along both axes, zero beyond the edge: exp(-(x^2 + y^2)) is a product, so one axis at a time."""
-    reach = len(weights) // 2
+    steps = len(weights) // 2
     for _ in range(2):
-        padded = np.pad(values, ((reach, reach), (0, 0)))
+        padded = np.pad(values, ((steps, steps), (0, 0)))
         values = np.zeros_like(values)
         for offset, weight in enumerate(weights):
             values += weight * padded[offset : offset + len(values)]

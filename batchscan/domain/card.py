@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from batchscan.domain.aggregation import Aggregation
 
@@ -13,8 +15,10 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
-Point = tuple[float, ...]
+Point = tuple[Fraction, Fraction]
 
+SIGNED_AREAS = ("idc_mm2_error", "idc_mm2_relative_error")
+ABSOLUTE_AREA = "idc_mm2_absolute_error"
 MEASURES = (
     "auroc",
     "auprc",
@@ -24,10 +28,13 @@ MEASURES = (
     "specificity",
     "brier",
     "ece",
-    "idc_mm2_error",
-    "idc_mm2_relative_error",
+    *SIGNED_AREAS,
+    ABSOLUTE_AREA,
 )
-"""What cross-validation measures on a slide, in the order of its tables; areas in mm2, found less labelled."""
+"""What cross-validation measures on a slide, in the order of its tables; areas in mm2, found less labelled.
+
+Of several slides pooled, the absolute error of the area is the mean over them, and the signed ones are missing.
+"""
 
 
 class _Record(BaseModel):
@@ -67,7 +74,7 @@ class Threshold(_Record):
 
     value: Fraction
     how_chosen: Annotated[str, Field(min_length=10)]
-    curve: tuple[ThresholdPoint, ...] = ()
+    curve: tuple[ThresholdPoint, ...]
 
 
 class ReliabilityBin(_Record):
@@ -88,17 +95,24 @@ class Calibration(_Record):
 
     method: Literal["none", "temperature"]
     note: str
-    temperature: Annotated[float, Field(gt=0.0)] = 1.0
-    intercept: Finite = 0.0
-    before: tuple[ReliabilityBin, ...] = ()
-    after: tuple[ReliabilityBin, ...] = ()
+    temperature: Annotated[float, Field(gt=0.0)]
+    intercept: Finite
+    before: tuple[ReliabilityBin, ...]
+    after: tuple[ReliabilityBin, ...]
+
+    @model_validator(mode="after")
+    def _none_changes_nothing(self) -> Calibration:
+        if self.method == "none" and (self.temperature, self.intercept) != (1.0, 0.0):
+            raise ValueError('the method "none" means temperature 1 and intercept 0')
+        return self
 
 
 class HeldOutPerformance(_Record):
     """What this very network measured on one patient's patches that it was not fitted to.
 
     `used_for` says what else the patient served: `validation` (epoch or threshold chosen on it: optimistic)
-    or `test` (nothing was chosen on it). Undefined measures are None.
+    or `test` (neither network, neighbours, calibration nor threshold were chosen on it; whether the recipe was, the
+    card's limits say). Undefined measures are None.
     """
 
     patient_id: str
@@ -159,22 +173,25 @@ class CrossValidation(_Record):
 
     command: str
     seconds: float
-    seeds: tuple[int, ...]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     note: str
     slides: tuple[FoldFigures, ...]
     pooled: FoldFigures
 
 
 class Epoch(_Record):
-    """One pass over the training patches; `watched` patients are measured after it, None where there are none."""
+    """One pass over the training patches; `watched` patients are measured after it, None where there are none.
+
+    `training_accuracy` and `seconds` are None where they were not recorded, as on cards of version 1.
+    """
 
     epoch: Annotated[int, Field(ge=1)]
     training_loss: Finite
-    training_accuracy: Fraction
+    training_accuracy: Fraction | None
     watched_loss: Finite | None
     watched_accuracy: Fraction | None
     watched_auroc: Fraction | None
-    seconds: float
+    seconds: float | None
 
 
 class History(_Record):
@@ -240,6 +257,44 @@ class ModelCard(_Record):
         """How this model's raw scores become p_idc."""
         return Aggregation(self.context.sigma, self.calibration.temperature, self.calibration.intercept)
 
+    @model_validator(mode="after")
+    def _tests_are_of_others(self) -> ModelCard:
+        used = {*self.training_patients, *self.validation_patients}
+        both = sorted({one.patient_id for one in self.performance if one.used_for == "test"} & used)
+        if both:
+            raise ValueError(f"performance: {', '.join(both)} can't be a test: the network was made with that patient")
+        return self
+
+
+_MAY_BREAK = {
+    *("intended_use", "limits", "architecture", "recipe", "training_data"),
+    *("how_known", "how_chosen", "how_kept", "note"),
+}
+"""Fields of long texts: lines may end in them."""
+
+
+def _texts(data: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every text in plain data with the keys that lead to it; keys are texts too, of the field that they stand in."""
+    todo: list[tuple[tuple[str, ...], Any]] = [((), data)]
+    while todo:
+        where, one = todo.pop()
+        if isinstance(one, str):
+            yield where, one
+        elif isinstance(one, dict):
+            for key, value in one.items():
+                yield (), str(key)
+                todo.append(((*where, str(key)), value))
+        elif isinstance(one, list | tuple):
+            todo += [(where, value) for value in one]
+
+
+def _check_printable(data: Any) -> None:
+    for where, text in _texts(data):
+        breaks = "\n\t" if _MAY_BREAK & set(where) else ""
+        if any(unicodedata.category(sign) == "Cc" and sign not in breaks for sign in text):
+            named = ascii(".".join(where))[1:-1] or "the name of a field"
+            raise ValueError(f"{named} holds a control character, which could steer a terminal")
+
 
 _NEW_IN_2: dict[str, Any] = {
     "cross_validation": None,
@@ -249,19 +304,56 @@ _NEW_IN_2: dict[str, Any] = {
     "examples": [],
     "examples_sha256": None,
 }
+_NEW_WITHIN: dict[str, dict[str, Any]] = {
+    "threshold": {"curve": []},
+    "calibration": {"temperature": 1.0, "intercept": 0.0, "before": [], "after": []},
+}
+_NOT_IN_1 = {"training_accuracy": None, "watched_accuracy": None, "seconds": None}
+_WATCHED_IN_1 = {"validation_loss": "watched_loss", "validation_auroc": "watched_auroc"}
 
 
 def parse_card(text: bytes | str) -> ModelCard:
     """A card.json of any schema version that was ever written, as today's.
 
-    Version 1 knew no neighbours, no parent and no cross-validation: that much is filled in, nothing else.
+    Version 1 knew no neighbours, no parent and no cross-validation: that much is filled in. The history of the training
+    stood in its recipe. Nothing else is made up.
 
     Raises
     ------
     ValueError
-        If it isn't JSON, or (pydantic's ValidationError) not a card.
+        If it isn't JSON, holds control characters, or (pydantic's ValidationError) is not a card.
     """
     data = json.loads(text)
+    _check_printable(data)
     if isinstance(data, dict) and data.get("schema_version") == 1:
-        data = {**_NEW_IN_2, **data, "schema_version": 2}
+        data = _from_1(data)
     return ModelCard.model_validate_json(json.dumps(data))
+
+
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    filled = {**_NEW_IN_2, "history": _history_of_1(data), **data, "schema_version": 2}
+    for name, fields in _NEW_WITHIN.items():
+        if isinstance(filled.get(name), dict):
+            filled[name] = {**fields, **filled[name]}
+    return filled
+
+
+def _history_of_1(data: dict[str, Any]) -> dict[str, Any] | None:
+    """What a card of version 1 keeps in its recipe, where it is as `batchscan train` wrote it; else None."""
+    try:
+        recipe, patients = data["recipe"], data["validation_patients"]
+        epochs, best = recipe["history"], recipe["best_epoch"]
+        loss = {one["epoch"]: one["validation_loss"] for one in epochs}
+        rows = [{**_NOT_IN_1, **{_WATCHED_IN_1.get(key, key): value for key, value in one.items()}} for one in epochs]
+        least = min(loss, key=lambda epoch: loss[epoch])
+        history = {
+            "kept_epoch": best,
+            "how_kept": "the one with the least validation loss" if best == least else "as the recipe of that time did",
+            "watched": "validation",
+            "watched_patients": patients,
+            "epochs": rows,
+        }
+        History.model_validate_json(json.dumps(history))
+    except (KeyError, TypeError, AttributeError, ValueError):  # pydantic's ValidationError is a ValueError
+        return None
+    return history

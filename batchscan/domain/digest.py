@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict
 
+from batchscan.domain.card import ModelCard
 from batchscan.domain.records import EngineInfo, ModelInfo, ScanSettings, SlideInfo
 
 # Raised whenever a change of the code changes numbers: results of older code are then redone.
@@ -28,8 +29,11 @@ def scan_digest(slide: SlideInfo, model: ModelInfo, engine: EngineInfo, settings
     )
 
 
-def result_digest(scan: str, slide: SlideInfo, model: ModelInfo, settings: ScanSettings) -> str:
-    """`sha256:<hex>` of what decides every number and name in a result, given its scan digest."""
+def result_digest(scan: str, slide: SlideInfo, model: ModelInfo, settings: ScanSettings, card: ModelCard) -> str:
+    """`sha256:<hex>` of what decides every number, name and page of a result, given its scan digest.
+
+    The model's card is part of it: a report prints its limits and figures.
+    """
     return _sha256(
         {
             "scan_digest": scan,
@@ -41,6 +45,7 @@ def result_digest(scan: str, slide: SlideInfo, model: ModelInfo, settings: ScanS
             "tolerance": settings.tolerance,
             "max_unreadable": settings.max_unreadable,
             "aggregation": asdict(settings.aggregation),
+            "card": card.model_dump(mode="json"),
         }
     )
 

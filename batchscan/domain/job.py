@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import JobError
 
 EngineName = Literal["auto", "keras", "openvino"]
@@ -42,7 +43,7 @@ class ModelSection(_Section):
     `neighbours` is the sigma of the average over neighbouring patches, in patch sides; 0 for none.
     """
 
-    package: str = "published-cnn"
+    package: str = DEFAULT_MODEL
     engine: EngineName = "auto"
     threshold: Fraction | None = None
     orientations: Literal[1, 2, 4, 8] | None = None

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from batchscan.domain.card import MEASURES, ConfusionCounts, FoldFigures, HeldOutPerformance, Point, Spread
-from batchscan.domain.records import BoolArray, Float32Array
+from batchscan.domain.card import (
+    ABSOLUTE_AREA,
+    MEASURES,
+    SIGNED_AREAS,
+    ConfusionCounts,
+    FoldFigures,
+    HeldOutPerformance,
+    Point,
+    Spread,
+)
+from batchscan.domain.records import BoolArray, Float32Array, Float64Array
 from batchscan.evaluation.calibration import brier, ece
 from batchscan.evaluation.metrics import Confusion, auprc, auroc, confusion
 
@@ -77,25 +87,49 @@ def measured(judged: Judged, cell_mm2: float) -> dict[str, float | None]:
         ece(judged.label, judged.p_idc),
         (found - labelled) * cell_mm2,
         (found - labelled) / labelled if labelled else None,
+        abs(found - labelled) * cell_mm2,
     )
     return dict(zip(MEASURES, values, strict=True))
 
 
+def measured_together(slides: Sequence[Judged], cell_mm2: float) -> dict[str, float | None]:
+    """`domain.card.MEASURES` of the patches of several slides as one, but for the areas.
+
+    What one slide has too much and another too little would cancel: only the absolute error is given, the mean over
+    the slides.
+    """
+    errors = [measured(slide, cell_mm2)[ABSOLUTE_AREA] for slide in slides]
+    mean = sum(error for error in errors if error is not None) / len(errors)
+    together = measured(Judged.together(slides), cell_mm2)
+    return together | dict.fromkeys(SIGNED_AREAS) | {ABSOLUTE_AREA: mean}
+
+
 def fold_figures(slide: str, by_seed: Sequence[Judged], thresholds: Sequence[float], cell_mm2: float) -> FoldFigures:
-    """What networks of several seeds said of the same patches, for the card.
+    """What networks of several seeds said of the same slide, for the card.
 
     Parameters
     ----------
     slide
-        Its name, or `pooled`.
+        Its name.
     by_seed
         At least one, all of the same patches.
     thresholds
-        One a seed; none where several slides, each with its own, are pooled.
+        One a seed.
     cell_mm2
         Area of a patch's cell.
     """
-    rows = [measured(judged, cell_mm2) for judged in by_seed]
+    return _figures(slide, by_seed, [measured(judged, cell_mm2) for judged in by_seed], thresholds)
+
+
+def pooled_figures(name: str, by_seed: Sequence[Sequence[Judged]], cell_mm2: float) -> FoldFigures:
+    """What networks of several seeds said of the same slides, taken together; each slide has its own threshold."""
+    rows = [measured_together(slides, cell_mm2) for slides in by_seed]
+    return _figures(name, [Judged.together(slides) for slides in by_seed], rows, ())
+
+
+def _figures(
+    slide: str, by_seed: Sequence[Judged], rows: Sequence[Mapping[str, float | None]], thresholds: Sequence[float]
+) -> FoldFigures:
     spreads = {name: spread([row[name] for row in rows]) for name in MEASURES}
     first = by_seed[0]
     return FoldFigures(
@@ -132,9 +166,15 @@ def roc_points(judged: Judged) -> tuple[Point, ...]:
     false_positive, sensitivity, _ = roc_curve(judged.label, judged.p_idc)
     along = false_positive + sensitivity
     wanted = np.linspace(0.0, along[-1], ROC_POINTS)
-    kept = np.unique(np.abs(along[:, None] - wanted).argmin(axis=0)) if len(along) > ROC_POINTS else slice(None)
+    kept = np.unique(_nearest(along, wanted)) if len(along) > ROC_POINTS else slice(None)
     points = np.round(np.column_stack([false_positive, sensitivity]), _ROC_DIGITS)[kept]
     return tuple((float(x), float(y)) for x, y in points)
+
+
+def _nearest(rising: Float64Array, wanted: Float64Array) -> NDArray[np.intp]:
+    """Place of the number next to each wanted one; of two as near, the first."""
+    above = np.clip(np.searchsorted(rising, wanted), 1, len(rising) - 1)
+    return above - (wanted - rising[above - 1] <= rising[above] - wanted)
 
 
 def performance(patient_id: str, used_for: Literal["validation", "test"], judged: Judged) -> HeldOutPerformance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +20,27 @@ _TIE = 1e-9
 _DIGITS = 5
 
 
-def best_mean_threshold(parts: Sequence[Part]) -> float:
-    """The threshold, to three digits, with the greatest F1 averaged over parts; the middle one of equals.
+Serves = Literal["balanced_accuracy", "f1"]
+
+
+def best_mean_threshold(parts: Sequence[Part], serves: Serves) -> float:
+    """The threshold, to three digits, with the greatest measure averaged over parts; the middle one of equals.
 
     Parameters
     ----------
     parts
         At least one; each counts the same, however many patches it has.
+    serves
+        The measure. Where balanced accuracy is greatest doesn't move with a slide's share of IDC (Youden 1950,
+        https://doi.org/10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3); where F1 is, does.
 
     Raises
     ------
     ValueError
         If there is none, or one lacks a class.
     """
-    return _middle_of_best(_mean_rates(parts, CANDIDATES)[2])
+    sensitivity, specificity, f1 = _mean_rates(parts, CANDIDATES)
+    return _middle_of_best(f1 if serves == "f1" else (sensitivity + specificity) / 2)
 
 
 def threshold_curve(parts: Sequence[Part]) -> tuple[ThresholdPoint, ...]:
@@ -50,15 +58,21 @@ def best_threshold_at(label: NDArray[np.int64], p_idc: Float32Array, weights: Fl
     Sensitivity and false-positive rate are weighted means within their class; F1 = 2 TP / (2 TP + FP + FN) with
     TP = prevalence x sensitivity and so on. The middle one of equals. For patches that are no whole slides.
     """
-    called = p_idc[None, :] >= CANDIDATES[:, None].astype(np.float32)
-    positive, negative = weights * (label == 1), weights * (label == 0)
-    tp = prevalence * (called @ positive) / positive.sum()
-    fp = (1.0 - prevalence) * (called @ negative) / negative.sum()
+    order = np.argsort(p_idc)
+    below = np.searchsorted(p_idc[order], CANDIDATES.astype(np.float32))
+    positive, negative = (weights * (label == one) for one in (1, 0))
+    tp = prevalence * _from(below, positive[order]) / positive.sum()
+    fp = (1.0 - prevalence) * _from(below, negative[order]) / negative.sum()
     return _middle_of_best(2 * tp / (tp + fp + prevalence))
 
 
-def _middle_of_best(f1: Float64Array) -> float:
-    best = np.flatnonzero(f1 >= f1.max() - _TIE)
+def _from(starts: NDArray[np.intp], weights: Float64Array) -> Float64Array:
+    """Sum of the weights from each start on; one behind the last has none."""
+    return np.append(np.cumsum(weights[::-1])[::-1], 0.0)[starts]
+
+
+def _middle_of_best(measure: Float64Array) -> float:
+    best = np.flatnonzero(measure >= measure.max() - _TIE)
     return float(CANDIDATES[best[len(best) // 2]])
 
 

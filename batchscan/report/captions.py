@@ -5,6 +5,7 @@ from __future__ import annotations
 from batchscan.domain.records import Extent, SlideResult
 from batchscan.report import numbers
 from batchscan.report.foci import N_FOCI_LISTED
+from batchscan.report.scores import has_neighbours
 
 
 def overview_caption(extent: Extent) -> str:
@@ -31,16 +32,22 @@ def heatmap_caption(result: SlideResult) -> str:
     if result.extent.foci:
         hole = ", dashed: hole in it" if _has_hole(result.extent) else ""
         lines = f"Black outline: focus{hole}; grey line: edge of the tissue."
-    return f"p(IDC) of each patch; darker is more probable. {lines}"
+    return f"p(IDC) of each patch{with_neighbours(result)}; darker is more probable. {lines}"
 
 
 def heatmap_alt(result: SlideResult) -> str:
     """The heat map in words."""
     counts = result.counts
     return (
-        f"Heat map of the same view: p(IDC) of {numbers.count(counts.tissue - counts.unreadable, 'patch', 'patches')}, "
+        f"Heat map of the same view: p(IDC) of {numbers.count(counts.tissue - counts.unreadable, 'patch', 'patches')}"
+        f"{' with their neighbours' if has_neighbours(result.settings) else ''}, "
         f"{counts.positive:,} at or above the threshold of {numbers.threshold(result.settings.threshold)}."
     )
+
+
+def with_neighbours(result: SlideResult) -> str:
+    """What a patch's p(IDC) was averaged with, in words that go on from it; empty where it was not."""
+    return " with its neighbours" if has_neighbours(result.settings) else ""
 
 
 def size(result: SlideResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from batchscan.domain.geometry import SpacingSource
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
 from batchscan.report.performance import unseen
-from batchscan.report.scores import other_scores
+from batchscan.report.scores import has_neighbours, other_scores
 from batchscan.report.words import who_says
 
 UNCERTAIN_BAND = 0.1
@@ -36,7 +37,7 @@ def independence(result: SlideResult, card: ModelCard) -> str:
 
 
 def accuracy(card: ModelCard) -> str:
-    """What was measured on patients that nothing was chosen on, in one sentence."""
+    """What was measured on patients that neither network nor threshold were chosen on, in one sentence."""
     tests = unseen(card)
     if not tests:
         return "Accuracy of this model: not measured on any unseen patient."
@@ -61,6 +62,7 @@ def n_uncertain(result: SlideResult) -> int:
 def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
     """One sentence for each thing that limits the numbers of page one; may be none."""
     yield from other_scores(result.settings, card)
+    yield from _averaged_away(result)
     yield from _known_errors(card)
     if result.slide.spacing.source is SpacingSource.OPTION:
         spacing = numbers.spacing(result.slide.spacing.um_per_px)
@@ -71,6 +73,23 @@ def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
         yield (
             f"{numbers.count(n, 'patch', 'patches')} {'lies' if n == 1 else 'lie'} so close to the threshold that "
             "another engine or precision could decide otherwise, and change the answer."
+        )
+
+
+def n_averaged_away(result: SlideResult) -> int:
+    """How many patches are positive with the same calibration and threshold, but without neighbours, and only then."""
+    settings, table = result.settings, result.table
+    alone = table.judged(replace(settings, aggregation=replace(settings.aggregation, sigma=0.0)))
+    return int((alone.positive(settings.threshold) & ~table.positive(settings.threshold)).sum())
+
+
+def _averaged_away(result: SlideResult) -> Iterator[str]:
+    n = n_averaged_away(result) if has_neighbours(result.settings) else 0
+    if n:
+        whose, was, their = ("itself", "was", "its") if n == 1 else ("themselves", "were", "their")
+        yield (
+            f"{numbers.count(n, 'patch', 'patches')} {'reaches' if n == 1 else 'reach'} the threshold by {whose} and "
+            f"{was} averaged below it with {their} neighbours."
         )
 
 

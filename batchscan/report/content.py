@@ -17,6 +17,7 @@ from batchscan.report.foci import FocusRow, cell_diagonal, cell_mm, foci_note, f
 from batchscan.report.gallery import choose_gallery
 from batchscan.report.layout import Arrangement, picture_layout
 from batchscan.report.provenance import Provenance, is_technical, provenance
+from batchscan.report.scores import has_neighbours
 from batchscan.report.words import RESEARCH_USE, Fact, spacing
 
 CAVEAT = "Slide-level, research use; cannot separate DCIS from IDC; not the specimen\u2019s tumour size."
@@ -27,10 +28,14 @@ _LONG_WORD = 60
 
 @dataclass(frozen=True, slots=True)
 class GalleryPicture:
-    """One patch of the gallery: which, where, what the model said of it, and its alternative text."""
+    """One patch of the gallery: which, where, what the model said of it, and its alternative text.
+
+    `p_raw` is empty where neighbours have no part in p_idc.
+    """
 
     place: tuple[int, int]
     p_idc: str
+    p_raw: str
     verdict: str
     position: str
     alt: str
@@ -280,12 +285,16 @@ def _gallery(result: SlideResult) -> tuple[GalleryGroup, ...]:
     table, limit = result.table, result.settings.threshold
     chosen = choose_gallery(table, limit)
     at = {place: i for i, place in enumerate(zip(table.row.tolist(), table.col.tolist(), strict=True))}
-    highest = "Highest p(IDC)"
+    p_idc = f"p(IDC){captions.with_neighbours(result)}"
+    highest = f"Highest {p_idc}"
     if all(patch.why == "highest" for patch in chosen):
-        highest = f"All patches that were read ({len(chosen)}), highest p(IDC) first"
+        highest = f"All patches that were read ({len(chosen)}), highest {p_idc} first"
+    nearest = f"nearest the threshold of {numbers.threshold(limit)}"
+    if has_neighbours(result.settings):
+        nearest = f"{p_idc} {nearest}"
     titles = {
         "highest": f"{highest}; each {numbers.micrometres(result.settings.patch.side_um)} wide",
-        "uncertain": f"Most uncertain: nearest the threshold of {numbers.threshold(limit)}",
+        "uncertain": f"Most uncertain: {nearest}",
     }
     groups = []
     for why, title in titles.items():
@@ -301,13 +310,15 @@ def _gallery_picture(result: SlideResult, i: int) -> GalleryPicture:
     positive = bool(table.positive(limit)[i])
     verdict = "positive" if positive else "negative"
     p = numbers.probability_beside(float(table.p_idc[i]), limit, positive=positive)
+    p_raw = numbers.probability(float(table.p_raw[i])) if has_neighbours(result.settings) else ""
     position = f"x {table.x_px[i]:.0f}, y {table.y_px[i]:.0f}"
     return GalleryPicture(
         place=(int(table.row[i]), int(table.col[i])),
         p_idc=p,
+        p_raw=p_raw,
         verdict=verdict,
         position=position,
-        alt=f"Patch at {position} px, p(IDC) {p}, {verdict}.",
+        alt=f"Patch at {position} px, p(IDC) {p}, {f'p_raw {p_raw}, ' if p_raw else ''}{verdict}.",
     )
 
 

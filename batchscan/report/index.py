@@ -73,7 +73,7 @@ def run_content(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], batch
         `name`, `started`, `finished` (ISO 8601 text, or None if it stopped before all slides ended), `model` (mapping
         with name, version and sha256), `engine` (mapping with name and precision, or None before one is chosen),
         `threshold`, `counts` (done, failed, excluded, remaining -> number of slides), and optionally `reports`: False
-        if none were printed.
+        if none were printed, and `orientations` with `aggregation` (mapping with sigma), which older runs lack.
     rows
         As in summary.csv, values as numbers or as the CSV's text; empty text and None are undefined.
     batchscan_version
@@ -105,7 +105,17 @@ def _facts(run: Mapping[str, Any], remaining: int) -> tuple[Fact, ...]:
         Fact("Model", f"{model['name']} {model['version']}", f"sha256 {model['sha256'][:12]}"),
         Fact("Engine", f"{engine['name']}, {engine['precision']}" if engine else "not chosen yet"),
         Fact("Threshold", f"p(IDC) \u2265 {numbers.threshold(float(run['threshold']))}"),
+        *_scores(run),
     )
+
+
+def _scores(run: Mapping[str, Any]) -> Iterator[Fact]:
+    """How p_raw and p_idc came about."""
+    if "orientations" not in run or "aggregation" not in run:
+        return
+    yield Fact("Orientations", f"{run['orientations']}")
+    sigma = float(run["aggregation"]["sigma"])
+    yield Fact("Neighbours", f"averaged, Gaussian with \u03c3 = {sigma:g} patch sides" if sigma else "not used")
 
 
 def _unfinished(remaining: int) -> str:

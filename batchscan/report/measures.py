@@ -20,6 +20,7 @@ LABELS = {
     "ece": "ECE",
     "idc_mm2_error": "Area error",
     "idc_mm2_relative_error": "Relative area error",
+    "idc_mm2_absolute_error": "Absolute area error",
 }
 
 FORMULAS = {
@@ -34,14 +35,16 @@ FORMULAS = {
     "brier": "\u03a3 (p(IDC) \u2212 y)\u00b2 \u00f7 n, y = 1 for IDC, else 0; 0 is best.",
     "ece": "expected calibration error: \u03a3 n(bin) \u00f7 n \u00d7 |mean p(IDC) \u2212 share of IDC| over 15 equal "
     "bins of p(IDC), n(bin) the patches in one; 0 is best.",
-    "idc_mm2_error": "area of the patches called IDC \u2212 area of those labelled IDC, mm\u00b2.",
+    "idc_mm2_error": "area of the patches called IDC \u2212 area of those labelled IDC, mm\u00b2; not given for pooled "
+    "slides, whose errors cancel.",
     "idc_mm2_relative_error": "area error \u00f7 area of the patches labelled IDC.",
+    "idc_mm2_absolute_error": "area error without its sign, mm\u00b2; pooled: its mean over the slides.",
 }
 
 OF_ONE_NETWORK = ("auroc", "f1", "balanced_accuracy", "sensitivity", "specificity")
 """What is measured of one network on one patient."""
 
-_AREA, _RELATIVE = "idc_mm2_error", "idc_mm2_relative_error"
+_AREA, _RELATIVE, _ABSOLUTE = "idc_mm2_error", "idc_mm2_relative_error", "idc_mm2_absolute_error"
 _COARSE, _FINE = 2, 3
 _SEEDS_DISAGREE = 0.02
 _MINUS, _TO = "\u2212", "\u2013"
@@ -94,8 +97,9 @@ def _cell(measure: str, found: Spread | None, decimals: int, n_seeds: int) -> Ce
 
 def written(measure: str, value: float, decimals: int = _FINE) -> str:
     """One value; errors of area have their sign, a relative one is in percent."""
-    if measure == _AREA:
-        return _signed(value, numbers.area(abs(value)).removesuffix(" mm\u00b2"))
+    if measure in (_AREA, _ABSOLUTE):
+        words = numbers.area(abs(value)).removesuffix(" mm\u00b2")
+        return _signed(value, words) if measure == _AREA else words
     if measure == _RELATIVE:
         return f"{_signed(value, f'{abs(value) * 100:.0f}')} %"
     return numbers.score(value) if decimals == _COARSE else numbers.probability(value)

@@ -74,7 +74,7 @@ def model_card_content(card: ModelCard, batchscan_version: str = __version__) ->
 
 
 def _accuracies(card: ModelCard) -> tuple[Fact, ...]:
-    """Of all left-out slides together; else of the patients that nothing was chosen on."""
+    """Of all left-out slides together; else of the test patients."""
     if card.cross_validation:
         return tuple(_pooled(name, card.cross_validation.pooled) for name in _FIRST)
     tests = [one for one in card.performance if one.used_for == "test"]

@@ -7,6 +7,7 @@ Okabe and Ito, https://jfly.uni-koeln.de/color/).
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -94,8 +95,7 @@ def charts(card: ModelCard) -> dict[str, bytes]:
         drawn["reliability"] = reliability_svg(card.calibration)
         drawn["distribution"] = distribution_svg(card.calibration)
     if card.history and card.history.epochs:
-        drawn["accuracy"] = history_svg(card.history, "accuracy")
-        drawn["loss"] = history_svg(card.history, "loss")
+        drawn |= {what: history_svg(card.history, what) for what in ("accuracy", "loss") if _has(card.history, what)}
     return drawn
 
 
@@ -150,8 +150,7 @@ def distribution_svg(calibration: Calibration) -> Figure:
     """How many patches have about which p, before and after calibration; the scale is logarithmic."""
     figure, axes = _chart("p", "Patches in the bin")
     for label, bins, line in _calibrated(calibration):
-        edges = [bins[0].low, *(one.high for one in bins)] if bins else []
-        steps = [one.n for one in bins]
+        steps, edges = _steps(bins)
         axes.stairs(steps, edges, baseline=None, color=line.colour, linestyle=line.style, linewidth=1.3, label=label)
     axes.set_xlim(-0.01, 1.01)
     axes.set_yscale("log")
@@ -188,6 +187,24 @@ def _calibrated(calibration: Calibration) -> list[tuple[str, tuple[ReliabilityBi
         return [("not calibrated", calibration.after or calibration.before, _LINES[0])]
     both = [("before", calibration.before, _LINES[1]), ("after", calibration.after, _LINES[0])]
     return [(label, bins, line) for label, bins, line in both if bins]
+
+
+def _steps(bins: Sequence[ReliabilityBin]) -> tuple[list[float], list[float]]:
+    """Heights and edges of the bins; between two that don't touch (empty ones aren't on a card) is a gap."""
+    steps: list[float] = []
+    edges = [one.low for one in bins[:1]]
+    for one in bins:
+        if one.low > edges[-1]:
+            steps.append(math.nan)
+            edges.append(one.low)
+        steps.append(one.n)
+        edges.append(one.high)
+    return steps, edges
+
+
+def _has(history: History, what: str) -> bool:
+    last = history.epochs[-1]
+    return any(getattr(last, f"{whose}_{what}") is not None for whose in ("training", "watched"))
 
 
 def _folds(found: CrossValidation) -> tuple[FoldFigures, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from batchscan.domain.card import ModelCard
 from batchscan.report import measures, numbers
 from batchscan.report.blocks import Block, Bullets, Facts, Section, Words
+from batchscan.report.performance import UNTOUCHED
 from batchscan.report.recipes import recipe_table
 from batchscan.report.scores import model_score_definitions
 from batchscan.report.words import Fact
@@ -57,7 +58,7 @@ def training(card: ModelCard) -> Section:
                 Fact("Started from", _parent(card)),
                 Fact(
                     "Engines",
-                    f"p within {card.engine_tolerance:g} of the package\u2019s golden patches",
+                    f"p_raw within {card.engine_tolerance:g} of the package\u2019s golden patches",
                     "each proves it before it is used",
                 ),
             ),
@@ -121,7 +122,7 @@ def _neighbours(card: ModelCard) -> str:
     reach = numbers.micrometres(sigma * card.patch_px * card.scale.um_per_px)
     return (
         f"A patch\u2019s score is averaged with those around it, Gaussian weights, \u03c3 = {sigma:g} patch sides = "
-        f"{reach}. Single odd patches are smoothed away, and so are foci of one or two patches."
+        f"{reach}. Single odd patches may be smoothed away, and so may foci of one or two patches."
     )
 
 
@@ -144,7 +145,7 @@ def _counts() -> tuple[Fact, ...]:
 
 def _comparisons() -> tuple[Fact, ...]:
     return (
-        Fact("Left-out slide", "one that no network that judges it was trained on, and nothing was chosen on."),
+        Fact("Left-out slide", f"one that no network that judges it was trained on; {UNTOUCHED}."),
         Fact(
             "Seed", "number that a training\u2019s chance follows from; the range over seeds is that of chance alone."
         ),

@@ -28,10 +28,11 @@ from batchscan.report.blocks import (
     Table,
     Words,
 )
+from batchscan.report.performance import UNTOUCHED
 
 POOLED = "Pooled"
 _DECISIONS = ("auroc", "auprc", "f1", "balanced_accuracy", "sensitivity", "specificity")
-_AMOUNTS = ("brier", "ece", "idc_mm2_error", "idc_mm2_relative_error")
+_AMOUNTS = ("brier", "ece", "idc_mm2_error", "idc_mm2_relative_error", "idc_mm2_absolute_error")
 _PICTURES_A_GROUP = 18
 
 
@@ -126,7 +127,7 @@ def _figures(
         columns["Patches"] = [Cell(numbers.count(fold.n_patches)) for fold in folds]
         columns["IDC"] = [Cell(numbers.count(fold.n_positive)) for fold in folds]
         columns["Threshold"] = [measures.thresholds(fold) for fold in folds]
-    units = {"idc_mm2_error": ", mm\u00b2"}
+    units = dict.fromkeys(("idc_mm2_error", "idc_mm2_absolute_error"), ", mm\u00b2")
     for name in names:
         columns[f"{measures.LABELS[name]}{units.get(name, '')}"] = measures.column(name, folds)
     return Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)), note=note, emphasis=1)
@@ -164,12 +165,14 @@ def _threshold(card: ModelCard) -> Chart | str:
     if not threshold.curve:
         return "Sensitivity, specificity and F1 by threshold: not recorded on this card."
     nearest = min(threshold.curve, key=lambda point: abs(point.threshold - threshold.value))
-    at = numbers.threshold(threshold.value)
+    at, near = numbers.threshold(threshold.value), numbers.threshold(nearest.threshold)
     return Chart(
         "threshold",
         "What a threshold comes to",
-        f"Mean over left-out slides and seeds. Vertical line: the chosen threshold, {at}.",
-        f"Sensitivity, specificity and F1 by threshold. At {at}: sensitivity {numbers.score(nearest.sensitivity)}, "
+        f"Mean over left-out slides and seeds. Vertical line: the chosen threshold, {at}. It was chosen on these very "
+        "predictions, which makes the curves optimistic there.",
+        f"Sensitivity, specificity and F1 by threshold. At {near}, the point of the curves nearest to the threshold "
+        f"{at}: sensitivity {numbers.score(nearest.sensitivity)}, "
         f"specificity {numbers.score(nearest.specificity)}, F1 {numbers.score(nearest.f1)}.",
     )
 
@@ -180,18 +183,21 @@ def _reliability(calibration: Calibration) -> tuple[Chart | str, ...]:
         return ("Reliability of probabilities: not measured.",)
     both = calibration.before and calibration.after and calibration.method != "none"
     said = "before and after calibration" if both else "not calibrated"
+    fitted = " Calibration was fitted to these very predictions: \u201cafter\u201d is optimistic." if both else ""
     patches = numbers.count(sum(one.n for one in bins), "prediction")
     return (
         Chart(
             "reliability",
             "How far a probability is to be believed",
-            f"Share of IDC among patches of about the same p, {said}. On the dotted diagonal p is what it says.",
+            f"Share of IDC among patches of about the same p, {said}; slides weigh the same. On the dotted "
+            f"diagonal p is what it says.{fitted}",
             f"Reliability diagram, {said}, of {patches}.",
         ),
         Chart(
             "distribution",
             "How many patches have which probability",
-            f"{patches} of left-out slides, {said}. Where a bin has few, the figure beside it says little.",
+            f"{patches} of left-out slides, each patch once a seed, {said}. Where a bin has few, the figure beside it "
+            "says little.",
             f"Number of patches by p, {said}; {patches} together.",
         ),
     )
@@ -213,12 +219,19 @@ def _history(history: History | None) -> tuple[Chart | str, ...]:
         ("loss", "Loss by epoch", "Cross-entropy, nats", last.training_loss, last.watched_loss),
     )
     return tuple(
-        Chart(
+        f"{title}: not recorded on this card."
+        if training is None and watched is None
+        else Chart(
             name,
             title,
             f"{what}, weighted by patient and class; training patches as they were varied. {common}",
-            f"{title}, {len(history.epochs)} epochs. Last: training {numbers.score(training)}"
-            + (f", watched {numbers.score(watched)}." if watched is not None else "."),
+            f"{title}, {len(history.epochs)} epochs. Last: "
+            + ", ".join(
+                f"{whose} {numbers.score(value)}"
+                for whose, value in (("training", training), ("watched", watched))
+                if value is not None
+            )
+            + ".",
         )
         for name, title, what, training, watched in pairs
     )
@@ -230,7 +243,7 @@ def _watched(history: History) -> str:
     who = f"{history.watched} {_patients(history.watched_patients)}"
     if history.watched == "validation":
         return f"Watched: {who}; what was chosen on them makes their curve optimistic."
-    return f"Watched: {who}; nothing was chosen on them."
+    return f"Watched: {who}; no epoch was chosen on them."
 
 
 def _patients(names: Sequence[str], at_most: int = 8) -> str:
@@ -254,7 +267,7 @@ def _own_worth(performance: Sequence[HeldOutPerformance]) -> Iterator[str]:
     roles = {one.used_for for one in performance}
     yield "At the model\u2019s threshold, patch by patch. One training, one seed: no range."
     if "test" in roles:
-        yield "\u201cTest\u201d: nothing was chosen on this patient."
+        yield f"\u201cTest\u201d: {UNTOUCHED}."
     if "validation" in roles:
         yield (
             "\u201cValidation\u201d: epoch or threshold was chosen on this patient, which makes its figures optimistic."

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchscan.domain.card import CrossValidation, FoldFigures, HeldOutPerformance, ModelCard
+from batchscan.domain.card import FoldFigures, HeldOutPerformance, ModelCard
 from batchscan.report import numbers
 
 N_PERFORMANCE_ROWS = 8
+UNTOUCHED = (
+    "neither network, neighbours, calibration nor threshold were chosen on it; the model\u2019s limits say whether the "
+    "recipe was"
+)
+"""What is true of a test patient."""
 _MEASURES = ("auroc", "f1", "balanced_accuracy", "sensitivity", "specificity")
 _USED_FOR = {"validation": "validation (optimistic)", "test": "test"}
 
@@ -30,7 +35,7 @@ class PerformanceRow:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What came out on a patient that nothing was chosen on; None where not defined."""
+    """What came out on a patient that neither network nor threshold were chosen on; None where not defined."""
 
     patient: str
     auroc: float | None
@@ -39,18 +44,25 @@ class Unseen:
 
 
 def performance_rows(card: ModelCard) -> tuple[PerformanceRow, ...]:
-    """The table's rows: cross-validated slides and all of them together, then this very network's patients."""
-    return tuple(_rows(card))[:N_PERFORMANCE_ROWS]
+    """The table's rows: cross-validated slides and all of them together, then this very network's patients.
+
+    Where there are more than `N_PERFORMANCE_ROWS`, slides and validation patients are left out, last ones first; the
+    pooled row and test patients never.
+    """
+    rows = tuple(_rows(card))
+    n_free = max(0, N_PERFORMANCE_ROWS - sum(stays for _, stays in rows))
+    free = [i for i, (_, stays) in enumerate(rows) if not stays][:n_free]
+    return tuple(row for i, (row, stays) in enumerate(rows) if stays or i in free)
 
 
 def performance_note(card: ModelCard) -> str:
     """What the rows are worth."""
-    n_rows = sum(1 for _ in _rows(card))
+    n_rows, n_shown = sum(1 for _ in _rows(card)), len(performance_rows(card))
     if not n_rows:
         return "The model\u2019s card holds no measurement on patients that it was not fitted to."
     sentences = ["Patch by patch, on patients that the network was not fitted to.", *_worth(card)]
-    if n_rows > N_PERFORMANCE_ROWS:
-        sentences.append(f"{numbers.count(n_rows - N_PERFORMANCE_ROWS, 'more row')} in the model\u2019s card.json.")
+    if n_rows > n_shown:
+        sentences.append(f"{numbers.count(n_rows - n_shown, 'more row')} in the model\u2019s card.json.")
     return " ".join(sentences)
 
 
@@ -62,10 +74,13 @@ def unseen(card: ModelCard) -> tuple[Unseen, ...]:
     return tuple(Unseen(row.patient_id, row.auroc, row.sensitivity, row.specificity) for row in tests)
 
 
-def _rows(card: ModelCard) -> Iterator[PerformanceRow]:
+def _rows(card: ModelCard) -> Iterator[tuple[PerformanceRow, bool]]:
+    """Each row, and whether it must not be left out."""
     if card.cross_validation:
-        yield from _cross_validated(card.cross_validation)
-    yield from map(_held_out, card.performance)
+        slides = card.cross_validation.slides
+        yield from ((_fold(fold.slide, fold), False) for fold in slides)
+        yield _fold(f"{numbers.count(len(slides), 'slide')} pooled", card.cross_validation.pooled), True
+    yield from ((_held_out(row), row.used_for == "test") for row in card.performance)
 
 
 def _worth(card: ModelCard) -> Iterator[str]:
@@ -81,13 +96,7 @@ def _worth(card: ModelCard) -> Iterator[str]:
             "\u201cValidation\u201d: epoch or threshold was chosen on this patient, which makes its figures optimistic."
         )
     if "test" in roles:
-        yield "\u201cTest\u201d: nothing was chosen on it."
-
-
-def _cross_validated(found: CrossValidation) -> Iterator[PerformanceRow]:
-    for fold in found.slides:
-        yield _fold(fold.slide, fold)
-    yield _fold(f"{numbers.count(len(found.slides), 'slide')} pooled", found.pooled)
+        yield f"\u201cTest\u201d: {UNTOUCHED}."
 
 
 def _fold(patient: str, fold: FoldFigures) -> PerformanceRow:

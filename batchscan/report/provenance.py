@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batchscan.domain.card import ModelCard
@@ -16,6 +18,8 @@ from batchscan.report.words import Fact, is_reduced, spacing
 # Writing isn't over when the page is printed, and a page printed again shall say the same.
 _TIMED_BEFORE_PRINTING = ("read", "tissue", "infer")
 _TECHNICAL = ("_rgb", "_um_per_px")
+# Letters in a line of a definition, beside its label.
+_LINE_LETTERS = 48
 _PRECISIONS = {"f32": "32-bit numbers", "bf16": "16-bit numbers"}
 
 
@@ -48,6 +52,18 @@ class Provenance:
     performance_note: str
     limits: tuple[str, ...]
     definitions: tuple[Fact, ...]
+
+    @property
+    def definition_columns(self) -> tuple[tuple[Fact, ...], ...]:
+        """The definitions in two columns of about the same height."""
+
+        def height(facts: Sequence[Fact]) -> float:
+            # A line between two of them takes about half a line of words.
+            return sum(math.ceil(len(fact.value) / _LINE_LETTERS) + 0.5 for fact in facts)
+
+        whole = self.definitions
+        cut = min(range(len(whole) + 1), key=lambda i: max(height(whole[:i]), height(whole[i:])))
+        return whole[:cut], whole[cut:]
 
 
 def provenance(result: SlideResult, card: ModelCard) -> Provenance:

@@ -1,4 +1,4 @@
-"""Any number of patches -> p_idc, through a network that takes a fixed number at a time."""
+"""Any number of patches -> p_raw, through a network that takes a fixed number at a time."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from batchscan.stores.networks import positive_probability
 def in_batches(
     patches: Uint8Array, patch_px: int, batch: int, logits: Callable[[Uint8Array], NDArray[np.float32]]
 ) -> Float32Array:
-    """p_idc of any number of patches, through a function that takes exactly `batch` of them to (batch, 2) logits."""
+    """p_raw of any number of patches, through a function that takes exactly `batch` of them to (batch, 2) logits."""
     if patches.dtype != np.uint8 or patches.ndim != 4 or patches.shape[1:] != (patch_px, patch_px, 3):  # noqa: PLR2004 - (n, row, col, channel)
         raise ValueError(f"patches are {patches.dtype} {patches.shape}: expected uint8 (n, {patch_px}, {patch_px}, 3)")
-    p_idc = np.empty(len(patches), dtype=np.float32)
+    p_raw = np.empty(len(patches), dtype=np.float32)
     for start in range(0, len(patches), batch):
         piece = np.ascontiguousarray(patches[start : start + batch])
         full = piece if len(piece) == batch else np.concatenate([piece, _padding(batch - len(piece), patch_px)])
-        p_idc[start : start + batch] = positive_probability(logits(full)[: len(piece)])
-    return p_idc
+        p_raw[start : start + batch] = positive_probability(logits(full)[: len(piece)])
+    return p_raw
 
 
 def check_shapes(path: Path, patch_px: int, takes: Sequence[Any], gives: Sequence[Any]) -> None:

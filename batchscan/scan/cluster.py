@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -69,6 +70,20 @@ class _LeaveInterruptsToTheRunner(WorkerPlugin):
 
 
 @contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """What is spawned begins as `python -c`, which without this would import what lies in the current folder."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+@contextlib.contextmanager
 def _local_cluster(workers: int) -> Iterator[Client]:
     settings = {
         "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
@@ -80,6 +95,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.worker.memory.pause": False,
     }
     with (
+        _safe_path(),
         dask.config.set(settings),
         LocalCluster(
             n_workers=workers,

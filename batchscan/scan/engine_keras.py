@@ -1,4 +1,4 @@
-"""A model package -> p_idc through Keras, on whatever backend KERAS_BACKEND names."""
+"""A model package -> p_raw through Keras, on whatever backend KERAS_BACKEND names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KerasEngine:
         check_shapes(package.network_path, self._patch_px, self._network.input_shape, self._network.output_shape)
 
     def predict(self, patches: Uint8Array) -> Float32Array:
-        """p_idc of patches (n, p, p, 3) uint8, (n,) float32."""
+        """p_raw of patches (n, p, p, 3) uint8, (n,) float32."""
         return in_batches(patches, self._patch_px, self.batch, self._logits)
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""A model package -> p_idc through OpenVINO, from a cached export of the network."""
+"""A model package -> p_raw through OpenVINO, from a cached export of the network."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class OpenVinoEngine:
         check_shapes(package.network_path, self._patch_px, compiled.inputs[0].shape, compiled.outputs[0].shape)
 
     def predict(self, patches: Uint8Array) -> Float32Array:
-        """p_idc of patches (n, p, p, 3) uint8, (n,) float32."""
+        """p_raw of patches (n, p, p, 3) uint8, (n,) float32."""
         return in_batches(patches, self._patch_px, self.batch, self._logits)
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:

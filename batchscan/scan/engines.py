@@ -1,4 +1,4 @@
-"""A model package -> an engine that gives p_idc for any number of patches, proven on the package's golden patches.
+"""A model package -> an engine that gives p_raw for any number of patches, proven on the package's golden patches.
 
 An engine runs one fixed batch shape; the last batch is padded. So a patch's number depends on the patch alone: not on
 its neighbours in the batch, nor on how many there are, nor on how many worker processes share the work.
@@ -37,7 +37,7 @@ class Proof:
     precision
         Empty where it could not be opened.
     apart
-        Greatest difference from the golden p_idc; None where there is none, NaN if it gave NaN.
+        Greatest difference from the golden p_raw; None where there is none, NaN if it gave NaN.
     problem
         Why it may not run this model; empty if it may, or is missing.
     """
@@ -64,7 +64,7 @@ class Engine(Protocol):
         ...
 
     def predict(self, patches: Uint8Array) -> Float32Array:
-        """p_idc of patches.
+        """p_raw of patches, the network's own probability.
 
         Parameters
         ----------
@@ -101,16 +101,16 @@ def open_engine(package: ModelPackage, name: str = "auto", threads: int = 1) -> 
         If there is no engine of that name.
     """
     if name == "keras":
-        return _proven(_keras(package, threads), package)
+        return _proven("keras", package, threads)
     if name == "openvino":
-        return _proven(_openvino(package, threads), package)
+        return _proven("openvino", package, threads)
     if name != "auto":
         raise UsageError(f"no engine {name!r}: expected auto, keras or openvino")
     try:
-        return _proven(_openvino(package, threads), package)
+        return _proven("openvino", package, threads)
     except ModelError as error:
         log.warning("openvino isn't used: %s; keras runs the model instead", error)
-    return _proven(_keras(package, threads), package)
+    return _proven("keras", package, threads)
 
 
 def available_engines() -> dict[str, str]:
@@ -127,16 +127,15 @@ def proofs(package: ModelPackage, threads: int = 1) -> Iterator[Proof]:
             yield Proof(name, versions, missing=True)
             continue
         try:
-            engine = (_keras if name == "keras" else _openvino)(package, threads)
-            apart = _apart(engine, golden)
+            engine, apart = _tried(name, package, golden, threads)
         except ModelError as error:
             yield Proof(name, versions, problem=str(error))
         else:
             yield Proof(name, versions, engine.info.precision, apart, problem=_disagreement(engine, apart, package))
 
 
-def _proven(engine: Engine, package: ModelPackage) -> Engine:
-    apart = _apart(engine, package.golden())
+def _proven(name: str, package: ModelPackage, threads: int) -> Engine:
+    engine, apart = _tried(name, package, package.golden(), threads)
     problem = _disagreement(engine, apart, package)
     if problem:
         raise ModelError(problem)
@@ -146,6 +145,24 @@ def _proven(engine: Engine, package: ModelPackage) -> Engine:
 
 def _apart(engine: Engine, golden: Golden) -> float:
     return float(np.max(np.abs(engine.predict(golden.patches) - golden.p_idc)))
+
+
+def _tried(name: str, package: ModelPackage, golden: Golden, threads: int) -> tuple[Engine, float]:
+    """The engine, and how far it is from the golden patches.
+
+    Raises
+    ------
+    ModelError
+        If it can't be opened or run, whatever TensorFlow or OpenVINO raise.
+    """
+    try:
+        engine = (_keras if name == "keras" else _openvino)(package, threads)
+        return engine, _apart(engine, golden)
+    except ModelError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(f"engine {name} can't run {package.network_path}: {reason}; use the other engine") from error
 
 
 def _disagreement(engine: Engine, apart: float, package: ModelPackage) -> str:

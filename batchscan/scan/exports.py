@@ -126,19 +126,27 @@ def _made(package: ModelPackage, batch: int) -> Export:
     log.info("exporting %s for openvino, once", package.info.name)
     with tempfile.TemporaryDirectory(prefix="batchscan-export-") as folder:
         target = Path(folder) / "network.xml"
-        command = [sys.executable, "-m", "batchscan.scan.exports", str(package.network_path), str(batch), str(target)]
-        root = str(Path(batchscan.__file__).parents[1])
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+        # -P: what lies in the current folder is never imported.
+        words = (package.network_path.absolute(), batch, target)
+        command = [sys.executable, "-P", "-m", "batchscan.scan.exports", *map(str, words)]
         try:
             done = subprocess.run(  # noqa: S603 - our own module with paths, no shell
-                command, env=environment, capture_output=True, text=True, timeout=EXPORT_SECONDS, check=False
-            )
+                command, env=_environment(), cwd=folder, capture_output=True, text=True, timeout=EXPORT_SECONDS,
+                check=False,
+            )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             raise _cannot_export(package, str(error)) from error
         if done.returncode or not target.is_file():
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1][:300]
             raise _cannot_export(package, reason)
         return Export(target.read_bytes(), target.with_suffix(".bin").read_bytes())
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with this very package first on Python's path; an empty part of that path would be the current folder."""
+    stated = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    parts = [Path(batchscan.__file__).parents[1], *(Path(part).absolute() for part in stated)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, parts))}
 
 
 def _cannot_export(package: ModelPackage, reason: str) -> ModelError:

@@ -19,6 +19,9 @@ from batchscan.domain.records import Float32Array, Float64Array, Int32Array, Tis
 
 BLOCK_PX = 2048
 """About the side of the square, at the model's spacing, that is read for one block."""
+BLOCK_PATCHES = 4000
+"""A block has at most so many patches: where they overlap, they take far more memory than the pixels they are cut from.
+"""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,9 @@ def scanned_cells(fractions: Float32Array, grid: PatchGrid, min_tissue: float) -
 
 
 def blocks(row: Int32Array, col: Int32Array, patch: PatchSpec, block_px: int = BLOCK_PX) -> tuple[Block, ...]:
-    """Every cell in exactly one block: tiles of the grid, as many whole steps wide as fit into `block_px`.
+    """Every cell in exactly one block: tiles of the grid, as many whole steps wide as fit.
+
+    A tile is at most `block_px` wide, unless one cell is more, and has at most `BLOCK_PATCHES` cells.
 
     Parameters
     ----------
@@ -144,7 +149,7 @@ def blocks(row: Int32Array, col: Int32Array, patch: PatchSpec, block_px: int = B
     tuple of Block
         Row-major by tile, and row-major within each.
     """
-    cells = max(1, block_px // _step_px(patch))
+    cells = max(1, min(block_px // _step_px(patch), math.isqrt(BLOCK_PATCHES)))
     order = np.lexsort((col, row, col // cells, row // cells))
     row, col = row[order], col[order]
     starts = np.flatnonzero((np.diff(row // cells) != 0) | (np.diff(col // cells) != 0)) + 1

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from batchscan.domain.errors import UnreadableSlide, UnsuitableColour
+from batchscan.domain.errors import ModelError, UnreadableSlide, UnsuitableColour
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
-from batchscan.domain.orientations import oriented
+from batchscan.domain.orientations import mean_over_orientations
 from batchscan.domain.records import (
     BoolArray,
     Float32Array,
@@ -121,22 +121,39 @@ def overview_um_per_px(info: SlideInfo) -> float:
 
 
 def scan_block(store: SlideStore, grid: PatchGrid, block: Block, settings: ScanSettings, engine: Engine) -> BlockScores:
-    """Read one block of a slide and give each of its patches its p_raw; patches that can't be read get NaN."""
+    """Read one block of a slide and give each of its patches its p_raw; patches that can't be read get NaN.
+
+    Raises
+    ------
+    ModelError
+        If the network has no finite score for a patch that was read: NaN would pass for negative.
+    """
     clock = time.perf_counter()
     patches, readable = _read_patches(store, grid, block, settings.patch)
     read = time.perf_counter() - clock
     p_raw = np.full(len(block.rows), np.nan, np.float32)
-    p_raw[readable] = raw_scores(patches[readable], settings.orientations, engine)
+    # Indexing copies, and a block may be large.
+    read_ones = patches if readable.all() else patches[readable]
+    p_raw[readable] = raw_scores(read_ones, settings.orientations, engine)
+    _check_finite(p_raw[readable], engine)
     seconds = {"read": read, "infer": time.perf_counter() - clock - read}
     return BlockScores(block.rows, block.cols, p_raw, readable, seconds)
 
 
+def _check_finite(p_raw: Float32Array, engine: Engine) -> None:
+    n_bad = int((~np.isfinite(p_raw)).sum())
+    if n_bad:
+        info = engine.info
+        raise ModelError(
+            f"engine {info.name} ({info.precision}): the network's score is no finite number for {n_bad} of "
+            f"{len(p_raw)} patches that were read, expected 0 to 1: check the package with `batchscan model verify`, "
+            "or use another engine"
+        )
+
+
 def raw_scores(patches: Uint8Array, orientations: int, engine: Engine) -> Float32Array:
     """p_raw of patches (n, p, p, 3): the engine's, mean over the first `orientations` of the eight; (n,) float32."""
-    total = np.zeros(len(patches))
-    for index in range(orientations):
-        total += engine.predict(oriented(patches, index))
-    return (total / orientations).astype(np.float32)
+    return mean_over_orientations(patches, orientations, engine.predict).astype(np.float32)
 
 
 def _read_patches(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec) -> tuple[Uint8Array, BoolArray]:

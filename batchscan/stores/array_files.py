@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_DAMAGE = (OSError, EOFError, TypeError, SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+_DAMAGE = (
+    *(OSError, EOFError, TypeError, SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+    *(MemoryError, OverflowError, LookupError, AttributeError),  # what NumPy's reader of headers raises besides
+)
 
 
 def read_arrays(path: Path, names: tuple[str, ...], largest_bytes: int) -> tuple[NDArray[Any], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +95,9 @@ def read_labelled_slides(manifest: Path, patch: PatchSpec) -> tuple[LabelledSlid
     ------
     ManifestError
         If rows are wrong, or what they name can't serve: a slide that can't be opened, is too coarse or is there twice,
-        a reference that can't be read, isn't this slide's or has squares of another size than the model's patches. All
-        are named with their line. Also if no row has a reference, or no patch a label.
+        a reference that can't be read, isn't this slide's, is that of several rows but has no column slide_id, or has
+        squares of another size than the model's patches. All are named with their line. Also if no row has a reference,
+        or no patch a label.
     """
     lines = [(line, request) for line, request in read_manifest_lines(manifest) if request.reference]
     if not lines:
@@ -104,12 +105,16 @@ def read_labelled_slides(manifest: Path, patch: PatchSpec) -> tuple[LabelledSlid
     slides, wrong = [], []
     reviews: dict[Path, Mapping[str, Reference]] = {}
     lines_by_path: dict[Path, int] = {}
+    lines_by_reference: dict[Path | None, list[int]] = {}
+    for line, request in lines:
+        lines_by_reference.setdefault(request.reference, []).append(line)
     for line, request in lines:
         try:
             first = lines_by_path.setdefault(request.path, line)
             if first != line:
                 raise ManifestError(f"{request.path} is also on line {first}: name each slide once")
             slides.append(_slide(request, patch, reviews))
+            _check_alone(request.reference, reviews, others=lines_by_reference[request.reference], line=line)
         except BatchscanError as error:
             wrong.append(f"line {line}: {error}")
     refuse_rows(manifest, wrong)
@@ -142,6 +147,20 @@ def _slide(request: SlideRequest, patch: PatchSpec, reviews: dict[Path, Mapping[
     reference = _labels_of(request.slide_id, path, reviews[path])
     _check_squares(path, reference, grid)
     return LabelledSlide(request.slide_id, request.patient_id, store, patch, reference, outlined=False, n_left_out=0)
+
+
+def _check_alone(
+    path: Path | None, reviews: Mapping[Path, Mapping[str, Reference]], *, others: Sequence[int], line: int
+) -> None:
+    """A file that doesn't say whose its labels are serves one slide."""
+    assert path is not None
+    if len(others) > 1 and (path not in reviews or list(reviews[path]) == [""]):
+        named = ", ".join(str(other) for other in others if other != line)
+        remedy = "give each slide a file of its own" + (", or this one a column slide_id" if path in reviews else "")
+        raise ReferenceFileError(
+            f"{path.name} is also the reference on line {named}, but doesn't say which label is of which slide: "
+            f"{remedy}"
+        )
 
 
 def _store(request: SlideRequest, patch: PatchSpec) -> SlideStore:

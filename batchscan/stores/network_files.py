@@ -17,10 +17,16 @@ from typing import Any
 
 from batchscan.domain.errors import ModelError
 
-LARGEST_BYTES: Mapping[str, int] = {"metadata.json": 1 << 16, "config.json": 4 << 20, "model.weights.h5": 1 << 30}
+LARGEST_BYTES: Mapping[str, int] = {"metadata.json": 1 << 16, "config.json": 4 << 20, "model.weights.h5": 256 << 20}
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+GREATEST_NUMBER = 1 << 16
+"""In a config: units, filters, sides. Keras sets a layer up as large as it says, before it looks at the weights."""
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    *(TypeError, MemoryError, OverflowError),  # h5py, of types that NumPy doesn't have and sizes that nobody has
+)
 
+_ANY_SIZE = ("seed", "shared_object_id")
 _NAMED, _LONGEST = 5, 100
 
 _LAYERS = """
@@ -118,6 +124,16 @@ def _check_config(path: Path, config: Any) -> None:
             f"{path} holds {named}: only plain Keras layers are loaded, since others can run code or read files; build "
             "the network from those"
         )
+    _check_numbers(path, read)
+
+
+def _check_numbers(path: Path, config: Mapping[str, Any]) -> None:
+    for key, number in _numbers(config):
+        if not abs(number) <= GREATEST_NUMBER:  # NaN neither
+            raise ModelError(
+                f"{path}: its config.json says {key[:_LONGEST]} {str(number)[:20]}, more than {GREATEST_NUMBER}: not "
+                "a model of this product"
+            )
 
 
 def _is_plain(node: Mapping[str, Any]) -> bool:
@@ -153,6 +169,19 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
             todo += one.values()
         elif isinstance(one, list):
             todo += one
+
+
+def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Every number with the key that it stands under, but for seeds and names of objects."""
+    todo: list[tuple[str, Any]] = [("", config)]
+    while todo:
+        key, one = todo.pop()
+        if isinstance(one, dict):
+            todo += [(name, value) for name, value in one.items() if name not in _ANY_SIZE or isinstance(value, dict)]
+        elif isinstance(one, list):
+            todo += [(key, value) for value in one]
+        elif isinstance(one, int | float) and not isinstance(one, bool):
+            yield key, one
 
 
 def _check_stored(h5py: Any, weights: Any, stored_bytes: int) -> None:

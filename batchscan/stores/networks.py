@@ -87,7 +87,7 @@ def _without_chatter() -> Iterator[None]:
 
 
 def positive_probability(logits: NDArray[Any]) -> Float32Array:
-    """p_idc of logits (n, 2): softmax(logits)[:, 1], (n,) float32 in 0-1.
+    """p_raw of logits (n, 2): softmax(logits)[:, 1], (n,) float32 in 0-1.
 
     Worked in float64 one row at a time, so that a row's value never depends on its neighbours.
     """

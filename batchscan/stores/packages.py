@@ -25,8 +25,8 @@ from batchscan.domain.errors import ModelError, OutputError
 from batchscan.domain.records import Float32Array, ModelInfo, Uint8Array
 from batchscan.stores.array_files import read_arrays
 from batchscan.stores.network_files import check_network_file
+from batchscan.stores.staging import give_name
 
-DEFAULT_MODEL = "published-cnn"
 MODEL_FILE, CARD_FILE, GOLDEN_FILE = "model.keras", "card.json", "golden.npz"
 FILES = (MODEL_FILE, CARD_FILE, GOLDEN_FILE)
 EXAMPLES_FILE = "examples.npz"
@@ -44,7 +44,7 @@ class Golden:
     patches
         (n, p, p, 3) uint8, n >= 16.
     p_idc
-        (n,) float32 in 0-1.
+        (n,) float32 in 0-1: the network's own (p_raw), before neighbours and calibration, whatever its name.
     """
 
     patches: Uint8Array
@@ -153,14 +153,14 @@ def write_package(
     examples: Uint8Array | None = None,
     accompany: Callable[[ModelPackage], None] | None = None,
 ) -> ModelPackage:
-    """Write a package, check it as any reader would, and only then give it its name.
+    """Write a package, check it as any reader would, and only then give it its name; it is on the disk (fsync) before.
 
     Parameters
     ----------
     out
         The folder to make; nothing may be there yet.
     save
-        Writes the network to the model.keras path that it is given.
+        Writes the network to the model.keras path that it is given; what it raises leaves nothing.
     card
         Fields of the card; `weights_sha256` and `examples_sha256` are added here.
     golden
@@ -178,7 +178,7 @@ def write_package(
         If what was written isn't a valid package.
     """
     check_free(out)
-    staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=_staged_prefix(out)))
     try:
         save(staged / MODEL_FILE)
         _write_beside_network(staged, card, golden, examples)
@@ -186,12 +186,23 @@ def write_package(
         if accompany is not None:
             accompany(package)
         staged.chmod(0o755)
-        staged.replace(out)
+        give_name(staged, out)
     except OSError as error:
         raise _cannot_write(out, error) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return _opened(out.absolute())
+
+
+def remove_half_written(out: Path) -> None:
+    """Remove what writing packages of this name left when it was killed; the caller is the only one who writes them."""
+    for path in out.parent.iterdir():
+        if path.name.startswith(_staged_prefix(out)) and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _staged_prefix(out: Path) -> str:
+    return f".{out.name}.half-written-"
 
 
 def _write_beside_network(folder: Path, card: Mapping[str, Any], golden: Golden, examples: Uint8Array | None) -> None:
@@ -236,7 +247,10 @@ def _opened(folder: Path) -> ModelPackage:
 def _check_inside(folder: Path) -> None:
     """A package is its folder: a link out of it would have another file read, or another one tomorrow."""
     for name in (*FILES, EXAMPLES_FILE):
-        target = (folder / name).resolve()
+        try:
+            target = (folder / name).resolve()
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+            raise ModelError(f"{folder / name} leads nowhere ({error}): fetch the package again") from error
         if not target.is_relative_to(folder.resolve()):
             raise ModelError(
                 f"{folder / name} is a link to {target}, outside the package: copy the package with its files (cp -rL)"
@@ -249,8 +263,10 @@ def _read_card(path: Path) -> ModelCard:
             raise ModelError(f"{path} is larger than {LARGEST_CARD_BYTES} bytes: not a model card")
         return parse_card(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        if not isinstance(error, ValidationError):
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
             raise ModelError(f"model card {path} isn't JSON ({error}); fetch the package again") from error
+        if not isinstance(error, ValidationError):
+            raise ModelError(f"model card {path}: {error}; fetch the package again") from error
         problems = "; ".join(_sentence(problem) for problem in error.errors())
         raise ModelError(f"model card {path}: {problems}; fetch the package again or complete the card") from error
     except OSError as error:
@@ -263,7 +279,8 @@ def _sentence(problem: Any) -> str:
         return f"field {where} is missing"
     if problem["type"] == "extra_forbidden":
         return f"field {where} is unknown"
-    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def _read_golden(path: Path, patch_px: int) -> Golden:

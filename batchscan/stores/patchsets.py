@@ -33,6 +33,7 @@ PATCH_UM_PER_PX = 8.0
 LAYOUT = "<patient>/<class 0 or 1>/<patient>_idx5_x<X>_y<Y>_class<C>.png"
 LONGEST_SIDE_PX = 32_768
 NAMED_AT_MOST = 3
+_DAMAGED_NAMED = 20
 
 _NAME = re.compile(
     r"(?P<patient>[A-Za-z0-9._-]{1,100})_idx\d+_x(?P<x>\d{1,6})_y(?P<y>\d{1,6})_class(?P<label>[01])\.png"
@@ -223,6 +224,7 @@ def read_patch_set(path: Path) -> PatchSet:
 def _index(path: Path, files: NamedFiles) -> list[PatchRef]:
     by_corner: dict[tuple[str, int, int], PatchRef] = {}
     strangers: list[str] = []
+    damaged: list[str] = []
     n_copies = 0
     for name in files.names():
         if not name.lower().endswith(".png") or _is_litter(name):
@@ -231,11 +233,16 @@ def _index(path: Path, files: NamedFiles) -> list[PatchRef]:
         if match is None:
             strangers.append(name)
             continue
-        ref = _ref(path, files, name, match)
+        try:
+            ref = _ref(path, files, name, match)
+        except _DamagedPng as error:
+            damaged.append(str(error))
+            continue
         first = by_corner.setdefault((ref.patient_id, ref.y_px, ref.x_px), ref)
         if first is not ref:
             n_copies += 1
             _check_copy(path, first, ref)
+    _refuse_damaged(path, damaged)
     _check_found(path, by_corner, strangers)
     if n_copies:
         log.info("%s: used once what lies there twice with the same content: %d PNG", path, n_copies)
@@ -260,23 +267,40 @@ def _ref(path: Path, files: NamedFiles, name: str, match: re.Match[str]) -> Patc
         raise PatchSetError(
             f"{path}: {name} isn't on the grid: expected 1-based corners 1, 51, 101, ... up to {LONGEST_SIDE_PX}"
         )
-    with translated(path, name):
-        head, crc32 = files.head(name)
-    width, height = _png_size(path, name, head)
+    try:
+        with translated(path, name):
+            head, crc32 = files.head(name)
+    except PatchSetError as error:
+        raise _DamagedPng(str(error).removeprefix(f"{path}: ")) from error
+    width, height = _png_size(name, head)
     return PatchRef(patient, x, y, width, height, label, name, crc32)
 
 
-def _png_size(path: Path, name: str, head: bytes) -> tuple[int, int]:
+class _DamagedPng(Exception):
+    """What is wrong with one file, in words; many are named together."""
+
+
+def _png_size(name: str, head: bytes) -> tuple[int, int]:
     if len(head) < HEAD_BYTES or not head.startswith(_PNG_SIGNATURE):
-        raise PatchSetError(f"{path}: {name} is not a PNG file or is cut off: replace or remove it")
+        raise _DamagedPng(f"{name} is not a PNG file or is cut off: replace or remove it")
     _, width, height, *kind = _PNG_HEAD.unpack_from(head)
     if tuple(kind) != _RGB_8_BIT:
-        raise PatchSetError(f"{path}: {name} isn't 8-bit RGB (PNG depth, colour type {kind}): convert it")
+        raise _DamagedPng(f"{name} isn't 8-bit RGB (PNG depth, colour type {kind}): convert it")
     if not (0 < width <= PATCH_SIDE_PX and 0 < height <= PATCH_SIDE_PX):
-        raise PatchSetError(
-            f"{path}: {name} is {width} x {height} px: expected {PATCH_SIDE_PX} x {PATCH_SIDE_PX}, or less at an edge"
+        raise _DamagedPng(
+            f"{name} is {width} x {height} px: expected {PATCH_SIDE_PX} x {PATCH_SIDE_PX}, or less at an edge"
         )
     return width, height
+
+
+def _refuse_damaged(path: Path, damaged: Sequence[str]) -> None:
+    if len(damaged) == 1:
+        raise PatchSetError(f"{path}: {damaged[0]}")
+    if damaged:
+        more = f"; and {len(damaged) - _DAMAGED_NAMED} more" if len(damaged) > _DAMAGED_NAMED else ""
+        raise PatchSetError(
+            f"{path}: {len(damaged)} PNG files can't be used: {'; '.join(damaged[:_DAMAGED_NAMED])}{more}"
+        )
 
 
 def _check_copy(path: Path, first: PatchRef, second: PatchRef) -> None:

@@ -17,6 +17,7 @@ from batchscan.stores.atomic import write_atomically
 
 COLUMNS = ("x_px", "y_px", "side_px", "label")
 SLIDE = "slide_id"
+LARGEST_BYTES = 64 << 20
 _NAMED_ERRORS = 20
 
 _Row = tuple[float, float, float, float]
@@ -59,9 +60,9 @@ def read_reference(path: Path, slide_id: str | None = None) -> Reference:
     Raises
     ------
     ReferenceFileError
-        If the file can't be read, lacks a column, has no labels (of that slide), or has wrong rows (not a number,
-        negative, no side, a label other than 0 or 1, a place labelled twice): the first twenty are named with their
-        line.
+        If the file can't be read or has more than 64 MiB, lacks a column, has no labels (of that slide), or has wrong
+        rows (not a number, negative, no side, a label other than 0 or 1, a place labelled twice, no slide_id where
+        there is such a column and a slide is asked for): the first twenty are named with their line.
     """
     found = _read(path, by_slide=slide_id is not None)
     rows = found.get("", []) if slide_id is None else found.get(slide_id, found.get("", []))
@@ -108,6 +109,9 @@ def _read(path: Path, *, by_slide: bool) -> dict[str, list[_Row]]:
     lines_by_place: dict[tuple[str, float, float], int] = {}
     for cells in _each(reader, wrong):
         slide_id = (cells.get(SLIDE) or "").strip() if tells else ""
+        if tells and not slide_id:
+            wrong.append(f"line {reader.line_num}: has no slide_id")
+            continue
         of_slide = rows.setdefault(slide_id, [])
         if tells and not (cells.get("label") or "").strip():
             continue
@@ -125,6 +129,10 @@ def _read(path: Path, *, by_slide: bool) -> dict[str, list[_Row]]:
 def _opened(path: Path) -> csv.DictReader[str]:
     """A reader whose header has every column."""
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ReferenceFileError(
+                f"{path}: has more than {LARGEST_BYTES >> 20} MiB: give one file a slide, with labelled patches only"
+            )
         text = path.read_text(encoding="utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""))
         names = reader.fieldnames or ()

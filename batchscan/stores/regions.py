@@ -21,7 +21,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
 from batchscan.domain.errors import ReferenceFileError
-from batchscan.domain.records import Focus, ModelInfo
+from batchscan.domain.records import Focus, ModelInfo, ScanSettings
 from batchscan.stores.atomic import write_atomically
 
 CLASSIFICATION = "IDC"
@@ -54,22 +54,34 @@ class Region:
     measurements: Mapping[str, float]
 
 
-def foci_geojson(slide_id: str, foci: Sequence[Focus], threshold: float, model: ModelInfo) -> dict[str, Any]:
+def foci_geojson(
+    slide_id: str, foci: Sequence[Focus], model: ModelInfo, settings: ScanSettings, scan_digest: str
+) -> dict[str, Any]:
     """A GeoJSON FeatureCollection with one annotation a focus, in the order given, coordinates in level-0 pixels.
 
-    The same slide, model and threshold give the same ids, so that importing twice is seen to be twice the same.
+    All that decides the foci is in their metadata and decides their ids, so that importing the same twice is seen to
+    be twice the same, and foci found in another way are others. What `scan_digest` stands for: domain/digest.py.
     """
+    aggregation = settings.aggregation
     metadata = {
         "slide_id": slide_id,
         "model": f"{model.name} {model.version}",
         "model_sha256": model.sha256,
-        "threshold": f"{threshold:g}",
+        "threshold": f"{settings.threshold}",
+        "stride": f"{settings.patch.stride}",
+        "orientations": f"{settings.orientations}",
+        "neighbours": f"{aggregation.sigma}",
+        "temperature": f"{aggregation.temperature}",
+        "intercept": f"{aggregation.intercept}",
+        "scan_digest": scan_digest,
     }
     features = [_feature(number, focus, metadata) for number, focus in enumerate(foci, start=1)]
     return {"type": "FeatureCollection", "features": features}
 
 
-def write_regions(path: Path, slide_id: str, foci: Sequence[Focus], threshold: float, model: ModelInfo) -> None:
+def write_regions(
+    path: Path, slide_id: str, foci: Sequence[Focus], model: ModelInfo, settings: ScanSettings, scan_digest: str
+) -> None:
     """Write the foci as regions.geojson.
 
     Raises
@@ -77,7 +89,8 @@ def write_regions(path: Path, slide_id: str, foci: Sequence[Focus], threshold: f
     OutputError
         If the file can't be written.
     """
-    text = json.dumps(foci_geojson(slide_id, foci, threshold, model), allow_nan=False, separators=(",", ":"))
+    found = foci_geojson(slide_id, foci, model, settings, scan_digest)
+    text = json.dumps(found, allow_nan=False, separators=(",", ":"))
     with write_atomically(path) as stream:
         stream.write(text + "\n")
 
@@ -162,6 +175,8 @@ def _region(feature: Any) -> Region:
     if not isinstance(feature, dict):
         raise ReferenceFileError("isn't a GeoJSON object")
     properties = feature.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise ReferenceFileError("has properties that aren't a GeoJSON object")
     return Region(
         name=str(properties.get("name") or ""),
         classification=_classification(properties.get("classification")),
@@ -211,4 +226,7 @@ def _measurements(found: Any) -> dict[str, float]:
         found = {item.get("name"): item.get("value") for item in found if isinstance(item, dict)}
     if not isinstance(found, dict):
         return {}
-    return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+    try:
+        return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+    except OverflowError as error:
+        raise ReferenceFileError(f"has a measurement that is too large ({error})") from error

@@ -94,6 +94,19 @@ def take_name(partial: Path, final: Path) -> None:
     _sync_one(final.parent)
 
 
+def give_name(partial: Path, final: Path) -> None:
+    """Give a finished folder its final name on the same disk, on which it is (fsync) before; nothing is replaced.
+
+    Raises
+    ------
+    OSError
+        If something has the name already, but for an empty folder.
+    """
+    _sync(partial)
+    partial.replace(final)
+    _sync_one(final.parent)
+
+
 def _sync(folder: Path) -> None:
     for root, _, files in os.walk(folder, topdown=False):
         for file in files:

@@ -14,15 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchscan.domain.errors import PatchSetError
-from batchscan.domain.records import Float64Array, Uint8Array
+from batchscan.domain.records import BoolArray, Float64Array, Uint8Array
 from batchscan.stores.labelled_slides import LabelledSlide
 from batchscan.training.architecture import PATCH_PX
-from batchscan.training.dataset import PATCHES_AT_ONCE, LabelledPatches, PatchesRead
-from batchscan.training.pixels import Pixels, stored_pixels
+from batchscan.training.dataset import PATCHES_AT_ONCE, LabelledPatches, PatchesRead, marks
+from batchscan.training.pixels import Pixels, Undecoded, stored_pixels
 
 FOLDER = "corrections"
-# The same tissue by another way from the scanner differs by rounding and compression: mean grey levels a colour.
-_SAME_PICTURE = 8.0
+# The same tissue by another way from the scanner differs by rounding and compression; other tissue hardly correlates.
+_SAME_PICTURE = 0.8
+# Glass, fat and pale stroma look alike everywhere: grey levels, standard deviation.
+_LEAST_TEXTURE = 10.0
+_FEWEST_ALIKE = 3
 # Slides of one patient lie side by side in its frame, further apart than any patch looks (domain/aggregation.py).
 _GAP_SIDES = 16
 # Corners may be written in whole level-0 pixels.
@@ -112,8 +115,25 @@ def cut_patches(
     slides = [slide for slide in slides if len(slide)]
     total = sum(map(len, slides))
     folder = None if state is None else state / FOLDER
+    pixels = stored_pixels(folder, _digest(slides), total, PATCH_PX, lambda: _cut(slides, total, report))
+    return _placed(slides, pixels, patches)
+
+
+def uncut_patches(slides: Sequence[LabelledSlide]) -> LabelledPatches:
+    """The labelled patches of slides that stand alone, as `cut_patches` gives them, but no pixels.
+
+    Raises
+    ------
+    PatchSetError
+        If two labels are of one place.
+    """
+    slides = [slide for slide in slides if len(slide)]
+    return _placed(slides, Undecoded(sum(map(len, slides))), None)
+
+
+def _placed(slides: Sequence[LabelledSlide], pixels: Pixels, patches: LabelledPatches | None) -> LabelledPatches:
     found = LabelledPatches(
-        stored_pixels(folder, _digest(slides), total, PATCH_PX, lambda: _cut(slides, total, report)),
+        pixels,
         np.concatenate([slide.reference.label.astype(np.int64) for slide in slides]),
         np.concatenate([np.full(len(slide), slide.patient_id) for slide in slides]),
         np.concatenate([_model_px(slide.reference.x_px, slide) for slide in slides]),
@@ -122,7 +142,7 @@ def cut_patches(
     parts = np.repeat(np.arange(len(slides)), [len(slide) for slide in slides])
     shift = np.array(_shifts(slides, [found.where(parts == number) for number in range(len(slides))], patches))
     placed = replace(found, x_px=found.x_px + shift[parts])
-    _check_places(placed, [slides[number].slide_id for number in parts])
+    _check_places(placed, [slides[number].slide_id for number in parts.tolist()])
     return placed
 
 
@@ -174,16 +194,31 @@ def _right_edge(part: LabelledPatches | None) -> float:
 def _is_same(slide: LabelledSlide, part: LabelledPatches, known: LabelledPatches | None) -> bool:
     """Whether a slide is the one that the set's patches of the patient are from.
 
-    Where both have a patch, the pictures say so; else the name, which a re-assembled slide has from its patient.
+    Where both have a patch, the pictures say so; else the name, which a re-assembled slide has from its patient. In
+    doubt it is another slide: a label in the wrong place is worse than one too many.
     """
     if known is None or not len(known):
         return False
+    named_so = slide.slide_id == slide.patient_id
     ours, theirs = _shared(part, known)
     if not len(ours):
-        return slide.slide_id == slide.patient_id
+        return named_so
     few = slice(0, PATCHES_AT_ONCE)
-    apart = np.abs(part.pixels[ours[few]].astype(np.int16) - known.pixels[theirs[few]]).mean(axis=(1, 2, 3))
-    return bool(np.median(apart) <= _SAME_PICTURE)
+    one, other = part.pixels[ours[few]], known.pixels[theirs[few]]
+    alike, textured = _alike(one, other)
+    if np.array_equal(one, other):
+        return named_so or bool(textured.any())
+    return int(textured.sum()) >= _FEWEST_ALIKE and bool(np.median(alike[textured]) >= _SAME_PICTURE)
+
+
+def _alike(one: Uint8Array, other: Uint8Array) -> tuple[Float64Array, BoolArray]:
+    """(n,) correlation of pictures with others, and where both have the texture that makes it mean something."""
+    flat = [patches.reshape(len(patches), -1).astype(np.float64) for patches in (one, other)]
+    apart = [values - values.mean(axis=1, keepdims=True) for values in flat]
+    deviation = [values.std(axis=1) for values in flat]
+    textured = np.minimum(*deviation) >= _LEAST_TEXTURE
+    product = np.maximum(deviation[0] * deviation[1], _LEAST_TEXTURE**2)
+    return (apart[0] * apart[1]).mean(axis=1) / product, textured
 
 
 def _shared(one: LabelledPatches, other: LabelledPatches) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -220,16 +255,25 @@ def corrected(patches: LabelledPatches | None, corrections: LabelledPatches) -> 
         The set, or None where the slides stand alone.
     corrections
         From `cut_patches` with the same set.
+
+    Raises
+    ------
+    PatchSetError
+        If a labelled patch of a slide shows the same, pixel by pixel, as one of the other class or of another patient.
     """
     if patches is None:
+        _check_pictures(corrections, np.ones(len(corrections), dtype=np.bool_), 0)
         return Corrected(corrections, 0, 0, len(corrections))
     label, fresh = patches.label.copy(), np.ones(len(corrections), dtype=np.bool_)
+    said = np.zeros(len(patches), dtype=np.bool_)
     for patient in corrections.patients():
         ours, theirs = (np.flatnonzero(part.patient == patient) for part in (corrections, patches))
         i, j = _shared(corrections.where(ours), patches.where(theirs))
         label[theirs[j]] = corrections.label[ours[i]]
         fresh[ours[i]] = False
+        said[theirs[j]] = True
     added = corrections.where(fresh)
+    said = np.append(said, np.ones(len(added), dtype=np.bool_))
     joined = LabelledPatches(
         JoinedPixels(patches.pixels, added.pixels),
         np.concatenate([label, added.label]),
@@ -238,5 +282,54 @@ def corrected(patches: LabelledPatches | None, corrections: LabelledPatches) -> 
         np.concatenate([patches.y_px, added.y_px]),
         patches.side_px,
     )
+    _check_pictures(joined, said, len(patches))
     n_replaced = len(corrections) - len(added)
     return Corrected(joined, n_replaced, int((label != patches.label).sum()), len(added))
+
+
+def _check_pictures(joined: LabelledPatches, said: BoolArray, n_known: int) -> None:
+    """Refuse a picture in both classes or of two patients, where labelled slides said something of it.
+
+    Parameters
+    ----------
+    joined
+        All patches, those of the set first.
+    said
+        (n,) bool: the label is from a labelled slide.
+    n_known
+        How many are the set's.
+    """
+    mark, number, count = np.unique(marks(joined.pixels), return_inverse=True, return_counts=True)
+    suspect = (count > 1) & (mark != 0) & (np.bincount(number, said, len(mark)) > 0)
+    rows = np.flatnonzero(suspect[number])
+    groups: dict[int, list[int]] = {}
+    for row in rows.tolist():
+        groups.setdefault(int(number[row]), []).append(row)
+
+    def named(row: int) -> str:
+        source = "--patches" if row < n_known else "--corrections"
+        place = f"({joined.x_px[row]:g}, {joined.y_px[row]:g})"
+        return f"{joined.patient[row]} at {place}, class {joined.label[row]} ({source})"
+
+    def pairs(column: NDArray[Any]) -> list[str]:
+        others = ((group[0], row) for group in groups.values() for row in group if column[row] != column[group[0]])
+        first = {one: (one, other) for one, other in reversed(list(others))}
+        return [f"{named(one)} = {named(other)}" for one, other in sorted(first.values())]
+
+    _refuse_pictures(pairs(joined.patient), "of two patients", _TWO_PATIENTS)
+    _refuse_pictures(pairs(joined.label), "in class 0 and in class 1", _TWO_CLASSES)
+
+
+_TWO_PATIENTS = (
+    "left out with one, it would be fitted to with the other; give the slide one patient_id in --corrections, that of "
+    "--patches, or remove one"
+)
+_TWO_CLASSES = "a patch has one class; correct the label of one, or remove it"
+
+
+def _refuse_pictures(pairs: Sequence[str], what: str, remedy: str) -> None:
+    if pairs:
+        more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
+        raise PatchSetError(
+            f"the same pixels are {what}: {'; '.join(pairs[:_NAMED])}{more} (px at the model's spacing): {remedy}"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from batchscan.domain.errors import PatchSetError
 from batchscan.domain.records import Float64Array, Uint8Array
 from batchscan.stores.patchsets import PatchRef, PatchSet
 from batchscan.training.architecture import PATCH_PX
-from batchscan.training.pixels import Pixels, part_of, stored_pixels
+from batchscan.training.pixels import Pixels, Undecoded, part_of, stored_pixels
 
 WHITE = 255
 NAMED_AT_MOST = 20
@@ -122,8 +122,14 @@ def load_patches(
     """
     refs = patch_set.refs
     pixels = stored_pixels(state, _digest(refs), len(refs), PATCH_PX, lambda: _decoded(patch_set, refs, report))
+    return replace(undecoded_patches(patch_set), pixels=pixels)
+
+
+def undecoded_patches(patch_set: PatchSet) -> LabelledPatches:
+    """All patches of a set, as `load_patches` gives them, but no pixels: to check names, labels and places on."""
+    refs = patch_set.refs
     return LabelledPatches(
-        pixels,
+        Undecoded(len(refs)),
         np.array([ref.label for ref in refs], dtype=np.int64),
         np.array([ref.patient_id for ref in refs], dtype=np.str_),
         np.array([ref.x_px for ref in refs], dtype=np.float64),
@@ -160,6 +166,12 @@ def _decoded(
     _check_contradictions(patch_set.path, refs, seen)
 
 
+def marks(pixels: Pixels) -> NDArray[np.uint64]:
+    """(n,) uint64: the same for patches with the same pixels; 0 for bare glass. All of them are read."""
+    blocks = (pixels[start : start + PATCHES_AT_ONCE] for start in range(0, len(pixels), PATCHES_AT_ONCE))
+    return np.fromiter((_mark(patch) for block in blocks for patch in block), np.uint64, len(pixels))
+
+
 def _mark(patch: Uint8Array) -> int:
     """The same for the same pixels; 0 for bare glass, which is no patch of either class."""
     if patch.min() == WHITE:
@@ -191,7 +203,9 @@ def _check_contradictions(path: Path, refs: Sequence[PatchRef], seen: NDArray[np
     )
 
 
-def balanced_weights(patches: LabelledPatches, exponent: float, contrast: float = 0.0) -> Float64Array:
+def balanced_weights(
+    patches: LabelledPatches, exponent: float, contrast: float = 0.0, *, balance: bool = True
+) -> Float64Array:
     """(n,) weights, mean 1: both classes weigh the same in total, and within a class the patients count.
 
     Where most patients have one class only, patients and classes are confounded: a patient with many patches of one
@@ -203,7 +217,11 @@ def balanced_weights(patches: LabelledPatches, exponent: float, contrast: float 
         A patient's n patches of a class weigh n ** exponent together: 0 makes patients equal, 1 makes patches equal.
     contrast
         How far a patient with both classes weighs the same in both, 0-1: its patches differ by disease alone.
+    balance
+        Whether any of this is done; otherwise every patch weighs 1.
     """
+    if not balance:
+        return np.ones(len(patches), dtype=np.float64)
     names, number = np.unique(patches.patient, return_inverse=True)
     group = 2 * number + patches.label
     count = np.bincount(group, minlength=2 * len(names)).reshape(-1, 2)
@@ -280,13 +298,7 @@ def split_patients(
         If a named patient isn't there, if fewer than two patients are left, or if a part would lack a class.
     """
     counts = patches.counts()
-    _check_named(counts, holdout, "--holdout", "give patients of the set")
-    _check_named(
-        counts,
-        [name for name in validation if name not in holdout],
-        "validation_patients of the recipe (--recipe)",
-        "give patients of the set, or leave the key out",
-    )
+    check_named(counts, holdout, validation)
     rest = {name: both for name, both in counts.items() if name not in set(holdout)}
     _check_enough(rest)
     chosen = tuple(sorted(set(validation) - set(holdout)))
@@ -310,6 +322,27 @@ def _sum(counts: _Counts, names: Iterable[str]) -> tuple[int, int]:
     """Patches of some patients without and with IDC."""
     rows = [counts[name] for name in names]
     return sum(row[0] for row in rows), sum(row[1] for row in rows)
+
+
+def check_named(
+    known: Iterable[str], holdout: Sequence[str], validation: Sequence[str], folds: Sequence[str] = ()
+) -> None:
+    """Refuse names of patients that aren't there.
+
+    Raises
+    ------
+    PatchSetError
+        Which says what is there.
+    """
+    known = list(known)
+    _check_named(known, holdout, "--holdout", "give patients of the set")
+    _check_named(
+        known,
+        [name for name in validation if name not in holdout],
+        "validation_patients of the recipe (--recipe)",
+        "give patients of the set, or leave the key out",
+    )
+    _check_named(known, folds, "folds of the recipe (--recipe)", "name patients of the set")
 
 
 def _check_named(known: Iterable[str], named: Sequence[str], where: str, remedy: str) -> None:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from batchscan.training.augment import augmented
 from batchscan.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from batchscan.training.dataset import LabelledPatches, balanced_weights, check_apart
 from batchscan.training.events import EpochDone, Report, StepsDone, TrainingResumed
-from batchscan.training.precision import Precision, chosen_precision
+from batchscan.training.precision import Precision, chosen_precision, keras_version
 from batchscan.training.prefetch import prefetched
 from batchscan.training.recipe import Recipe
 from batchscan.training.schedule import learning_rate, shuffled, steps_per_epoch
@@ -45,6 +46,7 @@ _DECIDES_NUMBERS = (
     "weight_decay",
     "keep",
     "patience",
+    "balance",
     "patient_exponent",
     "contrast",
 )
@@ -152,8 +154,9 @@ class _Fitting:
         recipe, watched = task.recipe, task.watched
         self._precision = chosen_precision(recipe.precision, keras)
         self._network = _fresh(keras, task, self._precision)
-        self._weights = balanced_weights(task.training, recipe.patient_exponent, recipe.contrast).astype(np.float32)
-        self._watched_weights = balanced_weights(watched.patches, recipe.patient_exponent) if watched else None
+        weighted = partial(balanced_weights, exponent=recipe.patient_exponent, balance=recipe.balance)
+        self._weights = weighted(task.training, contrast=recipe.contrast).astype(np.float32)
+        self._watched_weights = weighted(watched.patches) if watched else None
         self._history: list[Epoch] = []
         self._best: Sequence[NDArray[Any]] = ()
         self._compiled_frozen: bool | None = None
@@ -312,7 +315,7 @@ def _decisive(task: _Task, precision: Precision, keras: Any) -> dict[str, Any]:
         "watched patches": task.watched and f"{task.watched.role} {task.watched.patches.digest()}",
         "network to start from": start,
         "frozen epochs": task.frozen_epochs,
-        "keras": f"{keras.__version__} with {keras.config.backend()}",
+        "keras": keras_version(keras),
     }
 
 

@@ -42,6 +42,25 @@ class Pixels(Protocol):
         ...
 
 
+class Undecoded:
+    """Patches whose pixels can't be had yet.
+
+    Parameters
+    ----------
+    count
+        How many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, rows: Any, /) -> Uint8Array:
+        raise TypeError("these patches are not decoded yet")
+
+
 class PixelFile:
     """Rows of a file of decoded patches; closes when nothing refers to it any more.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
+
+from batchscan.stores.networks import import_keras
 
 Precision = Literal["float32", "mixed_bfloat16"]
 
@@ -19,6 +22,22 @@ def chosen_precision(asked: Literal["auto", "float32", "mixed_bfloat16"], keras:
     if asked != "auto":
         return asked
     return "mixed_bfloat16" if _cpu_flags() & BFLOAT16_FLAGS or _gpus(keras) else "float32"
+
+
+def computed_with(asked: Literal["auto", "float32", "mixed_bfloat16"], threads: int) -> dict[str, str | int]:
+    """What decides a training's last bits besides its recipe: another one of these ends with other weights."""
+    keras = import_keras(threads)
+    return {
+        "keras": keras_version(keras),
+        "precision": chosen_precision(asked, keras),
+        # Where Keras was imported before, it keeps the threads that it had.
+        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", threads)),
+    }
+
+
+def keras_version(keras: Any) -> str:
+    """Keras and its backend, as people say it."""
+    return f"{keras.__version__} with {keras.config.backend()}"
 
 
 def _cpu_flags() -> set[str]:

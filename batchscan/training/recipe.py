@@ -48,11 +48,14 @@ class Context(_Section):
     """
 
     orientations: Literal[1, 2, 4, 8] = 1
-    sigmas: Annotated[tuple[Annotated[float, Field(ge=0.0, le=5.0)], ...], Field(min_length=1)] = (0.0,)
+    sigmas: Annotated[tuple[Annotated[float, Field(ge=0.0, le=5.0)], ...], Field(min_length=1)] = (0.0, 0.7, 1.0, 1.4)
 
 
 class Recipe(_Section):
-    """How a model is trained. The defaults are the published network's schedule and claim nothing of the patches.
+    """How a model is trained. The defaults claim nothing of the patches.
+
+    They are the published network and its number of epochs; rates, weights and augmentation are this product's own.
+    jobs/published-recipe.toml has the published training.
 
     Parameters
     ----------
@@ -81,6 +84,8 @@ class Recipe(_Section):
     frozen_epochs
         Of a training that starts from another model (--from): so many of its epochs, the first, train the last layer
         alone; None leaves it to `transfer.py`.
+    balance
+        Whether patches are weighted as the next two keys say; false: every patch counts 1.
     patient_exponent
         A patient's patches of a class weigh n ** exponent together: 1 counts patches, 0 counts patients. Each class
         weighs the same in total.
@@ -94,15 +99,19 @@ class Recipe(_Section):
     cv_seeds
         Seeds that cross-validation repeats everything with: the training's own and those that follow it.
     prevalence
-        Share of IDC among patches for which the threshold maximises F1.
+        Share of IDC among patches for which the threshold maximises F1, where it is chosen on validation patients;
+        cross-validation takes the slides' own.
     data, labels_known
         What the patches are and where their labels come from, for the card.
     notes
         What else the card's limits must say.
     calibration
         `temperature` is fitted to out-of-fold predictions; without them, and with `none`, scores stay as they are.
+    threshold_for
+        What the threshold serves best on out-of-fold predictions: `balanced_accuracy`, which doesn't depend on how much
+        IDC their slides have, or `f1`.
     engine_tolerance
-        How far an engine's p_idc may be from Keras' on the golden patches, for the card.
+        How far an engine's p_raw may be from Keras' on the golden patches, for the card.
     augment
         How training patches vary.
     context
@@ -125,6 +134,7 @@ class Recipe(_Section):
     keep: Literal["last", "best"] = "last"
     patience: Annotated[int, Field(ge=1)] | None = None
     frozen_epochs: Annotated[int, Field(ge=0)] | None = None
+    balance: bool = True
     patient_exponent: Share = 0.5
     contrast: Share = 0.0
     validation_patients: tuple[str, ...] = ()
@@ -133,6 +143,7 @@ class Recipe(_Section):
     cv_seeds: Annotated[int, Field(ge=1, le=100)] = 3
     prevalence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.28
     calibration: Literal["none", "temperature"] = "temperature"
+    threshold_for: Literal["balanced_accuracy", "f1"] = "balanced_accuracy"
     data: Annotated[str, Field(min_length=3)] = f"origin {NOT_STATED}"
     labels_known: Annotated[str, Field(min_length=10)] = f"Where the labels come from is {NOT_STATED}."
     notes: tuple[str, ...] = ()
@@ -144,6 +155,13 @@ class Recipe(_Section):
     def _patience_needs_a_choice(self) -> Self:
         if self.patience is not None and self.keep != "best":
             raise ValueError('patience ends a training early only with keep = "best"')
+        return self
+
+    @model_validator(mode="after")
+    def _weights_need_balance(self) -> Self:
+        useless = sorted({"patient_exponent", "contrast"} & self.model_fields_set)
+        if not self.balance and useless:
+            raise ValueError(f"{' and '.join(useless)} weigh nothing with balance = false: leave one or the other out")
         return self
 
     def completed(self, out: Path) -> Recipe:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from batchscan.domain.orientations import oriented
-from batchscan.domain.records import Float32Array, Float64Array, Uint8Array
+from batchscan.domain.orientations import mean_over_orientations
+from batchscan.domain.records import Float32Array, Uint8Array
 from batchscan.stores.networks import positive_probability
 from batchscan.training.pixels import Pixels
 
@@ -30,18 +30,14 @@ def predicted(network: Any, pixels: Pixels, orientations: int = 1) -> Float32Arr
     -------
     (n,) float32 in 0-1; NaN where the network gives no number.
     """
+
+    def scores(patches: Uint8Array) -> Float32Array:
+        return positive_probability(np.asarray(network.predict_on_batch(np.ascontiguousarray(patches))))
+
     p_raw = np.empty(len(pixels), dtype=np.float32)
     for start in range(0, len(pixels), PREDICT_BATCH):
         piece = pixels[start : start + PREDICT_BATCH]
         padded = np.zeros((PREDICT_BATCH, *piece.shape[1:]), dtype=np.uint8)
         padded[: len(piece)] = piece
-        p_raw[start : start + len(piece)] = _mean_over(network, padded, orientations)[: len(piece)]
+        p_raw[start : start + len(piece)] = mean_over_orientations(padded, orientations, scores)[: len(piece)]
     return p_raw
-
-
-def _mean_over(network: Any, patches: Uint8Array, orientations: int) -> Float64Array:
-    total = np.zeros(len(patches), dtype=np.float64)
-    for index in range(orientations):
-        version = np.ascontiguousarray(oriented(patches, index))
-        total += positive_probability(np.asarray(network.predict_on_batch(version)))
-    return total / orientations

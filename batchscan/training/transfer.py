@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from batchscan.domain.card import Calibration, Context, ModelCard, Parent, Threshold
 from batchscan.domain.errors import JobError, ModelError, PatchSetError
+from batchscan.domain.records import Uint8Array
 from batchscan.stores.networks import import_keras, load_network
 from batchscan.stores.packages import open_package
 from batchscan.training.architecture import PATCH_PX, build_network
 from batchscan.training.recipe import Context as Looking
 from batchscan.training.recipe import Recipe
+from batchscan.training.scores import predicted
 
 LOGITS = 2
 GENTLE_RATES = {"learning_rate": 1e-4, "final_learning_rate": 1e-6}
@@ -23,6 +27,9 @@ FROZEN_PART = 3
 """One in so many epochs trains the last layer alone, where the recipe doesn't say how many."""
 # Two spacings that differ by rounding are one.
 _SAME_SPACING = 0.01
+# Of scores: the same layers on the same machine.
+_COPY_TOLERANCE = 1e-4
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class ParentModel:
         """
         origin = f"As its parent {self.card.name} {self.card.version}, not chosen anew: no patient was there for that."
         context = self.card.context.model_copy(update={"how_chosen": origin})
-        threshold = Threshold(value=self.card.threshold.value, how_chosen=origin)
+        threshold = Threshold(value=self.card.threshold.value, how_chosen=origin, curve=())
         calibration = self.card.calibration.model_copy(
             update={"note": f"{origin} {self.card.calibration.note}".strip(), "before": (), "after": ()}
         )
@@ -107,8 +114,8 @@ def open_parent(name_or_dir: str | Path, threads: int) -> ParentModel:
             f"{package.card.name} looks at patches of {package.card.patch_px} px; labelled patches have {PATCH_PX}: "
             "start from a model of those"
         )
-    network = load_network(package.network_path, threads)
-    fault = _fault(import_keras(threads), network)
+    keras, network = import_keras(threads), load_network(package.network_path, threads)
+    fault = _fault(keras, network) or _copying_fault(keras, network, package.golden().patches)
     if fault:
         raise ModelError(
             f"{package.card.name} can't be trained on: its network {fault}; expected uint8 patches of {PATCH_PX} px in "
@@ -132,6 +139,16 @@ def _fault(keras: Any, network: Any) -> str:
     if last.activation is not keras.activations.linear:
         return f"ends in {last.activation.__name__}, not in logits"
     return ""
+
+
+def _copying_fault(keras: Any, network: Any, patches: Uint8Array) -> str:
+    """What keeps a copy, which is what is trained, from being the network itself; or nothing."""
+    try:
+        copied = predicted(typed_as(keras, network, "float32"), patches)
+    except Exception as error:  # noqa: BLE001 - keras raises whatever an unusual layer leads to
+        return f"can't be copied layer by layer ({' '.join(str(error).split())[:_LONGEST]})"
+    apart = float(np.abs(copied - predicted(network, patches)).max())
+    return "" if apart <= _COPY_TOLERANCE else f"gives other scores when it is copied layer by layer (by {apart:.2g})"
 
 
 def adapted(recipe: Recipe, parent: ParentModel, *, with_patches: bool) -> Recipe:
@@ -205,7 +222,7 @@ def check_recipe_alone(recipe: Recipe) -> None:
 def typed_as(keras: Any, network: Any, precision: str) -> Any:
     """A network of the same layers and weights that computes in another format, not compiled.
 
-    Layers without weights, and the last, stay in float32.
+    Layers without weights, and the last, stay in float32; so do those that subtract stored numbers from the pixels.
 
     Parameters
     ----------
@@ -216,9 +233,13 @@ def typed_as(keras: Any, network: Any, precision: str) -> Any:
 
     def typed(layer: Any) -> Any:
         config = layer.get_config()
-        config["dtype"] = precision if layer.weights and layer is not last else "float32"
+        coarse = layer.weights and layer is not last and not isinstance(layer, keras.layers.Normalization)
+        config["dtype"] = precision if coarse else "float32"
         return type(layer).from_config(config)
 
     clone = keras.models.clone_model(network, clone_function=typed)
     clone.set_weights(network.get_weights())
+    for layer in clone.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.finalize_state()  # what it computes with is made from its weights here
     return clone

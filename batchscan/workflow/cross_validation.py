@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from batchscan.domain.card import CrossValidation
-from batchscan.evaluation.held_out import Judged, fold_figures
+from batchscan.evaluation.held_out import Judged, fold_figures, pooled_figures
 from batchscan.training.dataset import LabelledPatches
 from batchscan.training.recipe import Recipe
 from batchscan.workflow.folds import Plan, Scores, Slide, Training
@@ -52,10 +52,9 @@ class CrossValidated:
         """Each left-out slide as the first seed's network said of it."""
         return [(fold.slide, fold.judged("neighbours")[0]) for fold in self.folds]
 
-    def pooled(self, context: ContextName) -> tuple[Judged, ...]:
-        """All left-out slides together, each judged in its own way, one a seed."""
-        by_slide = [fold.judged(context) for fold in self.folds]
-        return tuple(Judged.together(one_seed) for one_seed in zip(*by_slide, strict=True))
+    def by_seed(self, context: ContextName) -> tuple[tuple[Judged, ...], ...]:
+        """Every left-out slide, each judged in its own way, for one seed after the other."""
+        return tuple(zip(*(fold.judged(context) for fold in self.folds), strict=True))
 
 
 def cross_validated(
@@ -114,7 +113,7 @@ def card_record(found: CrossValidated, cell_mm2: float, command: str) -> CrossVa
         seeds=found.plan.seeds,
         note=_note(found.plan),
         slides=tuple(slides),
-        pooled=fold_figures(POOLED, found.pooled("neighbours"), (), cell_mm2),
+        pooled=pooled_figures(POOLED, found.by_seed("neighbours"), cell_mm2),
     )
 
 
@@ -125,5 +124,6 @@ def _note(plan: Plan) -> str:
         "Each slide was judged by networks that never saw it. Neighbours, calibration and threshold for it were chosen "
         f"on the other {others if others > 1 else 'one'}, as networks scored them that had seen neither.{few} Patches "
         "of one slide are not independent: the ranges are those over seeds, not what to expect on another slide. "
-        "ECE has 15 bins of equal width; areas are those of whole cells of labelled patches."
+        "ECE has 15 bins of equal width; areas are those of whole cells of labelled patches. Every labelled patch "
+        "counts as scanned here; a scan's tissue mask leaves some out, which are then not called IDC."
     )

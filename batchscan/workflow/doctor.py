@@ -13,10 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from batchscan import __version__
+from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import BatchscanError, OutputError
 from batchscan.report.render import pdf_library
 from batchscan.scan.engines import available_engines, open_engine
-from batchscan.stores.packages import DEFAULT_MODEL, open_package, shipped_models
+from batchscan.stores.packages import open_package, shipped_models
 
 _LIBRARIES = ("openslide-bin", "zarr", "distributed", "pyarrow", "keras", "weasyprint", "matplotlib")
 

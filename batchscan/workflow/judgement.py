@@ -24,6 +24,7 @@ from batchscan.workflow.folds import Scores, Slide, Training
 
 UNCHOSEN_THRESHOLD = 0.5
 
+_SERVED = {"balanced_accuracy": "balanced accuracy", "f1": "F1"}
 _NOT_CALIBRATED = "p_idc is the averaged score itself and not calibrated: read it as a score, not as a probability."
 
 
@@ -104,7 +105,9 @@ def chosen(parts: Sequence[Part], away: frozenset[str], recipe: Recipe, sigmas: 
         after=reliability(label, aggregation.calibrated(p_mean), weights),
     )
     threshold = Threshold(
-        value=best_mean_threshold(judged), how_chosen=f"Greatest mean F1 {on}", curve=threshold_curve(judged)
+        value=best_mean_threshold(judged, recipe.threshold_for),
+        how_chosen=f"Greatest mean {_SERVED[recipe.threshold_for]} {on}",
+        curve=threshold_curve(judged),
     )
     return Chosen(How(context, calibration, threshold), tuple(parts))
 
@@ -134,8 +137,8 @@ def unchosen(recipe: Recipe) -> How:
             sigma=sigma,
             how_chosen=f"The first sigma of the recipe, {sigma:g}; not chosen on data.",
         ),
-        Calibration(method="none", note=_NOT_CALIBRATED),
-        Threshold(value=UNCHOSEN_THRESHOLD, how_chosen="Not chosen on data: no patient was there for that."),
+        Calibration(method="none", note=_NOT_CALIBRATED, temperature=1.0, intercept=0.0, before=(), after=()),
+        Threshold(value=UNCHOSEN_THRESHOLD, how_chosen="Not chosen on data: no patient was there for that.", curve=()),
     )
 
 
@@ -163,12 +166,13 @@ def chosen_on_validation(
     p_all = np.empty(len(validation), dtype=np.float32)
     for patient, values in p_idc.items():
         p_all[validation.patient == patient] = values
-    weights = balanced_weights(validation, recipe.patient_exponent)
+    weights = balanced_weights(validation, recipe.patient_exponent, balance=recipe.balance)
     threshold = Threshold(
         value=best_threshold_at(validation.label, p_all, weights, recipe.prevalence),
         how_chosen=(
-            f"Greatest F1 on the validation patients alone, weighted by patient, at {recipe.prevalence:.0%} IDC; no "
-            "test patient was looked at."
+            f"Greatest F1 on the validation patients alone{', weighted by patient' * recipe.balance}, at "
+            f"{recipe.prevalence:.0%} IDC; no test patient was looked at."
         ),
+        curve=(),
     )
     return replace(how, threshold=threshold)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from batchscan.domain.card import ModelCard
-from batchscan.domain.errors import OutputError, UsageError
+from batchscan.domain.errors import DamagedResult, OutputError, UsageError
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.figures import heatmap_png
 from batchscan.report.render import render_run_index, render_slide_report
@@ -27,8 +27,13 @@ def print_slide(
         render_slide_report(result, card, pictures, folder / REPORT, generated)
 
 
-def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> Iterator[Path]:
-    """Print the reports of committed results again; yields each PDF. Without ids, all of them.
+def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> Iterator[Path | DamagedResult]:
+    """Print the reports of committed results again. Without ids, all of them; then the index.
+
+    Yields
+    ------
+    Path or DamagedResult
+        Each PDF; or why there is none, where a stored result can't be read.
 
     Raises
     ------
@@ -37,7 +42,7 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
     OutputError
         If there is nothing to print.
     DamagedResult
-        If a stored result is damaged.
+        If run.json is damaged, so that there is no index.
     """
     present = run.results()
     unknown = sorted(set(slide_ids) - set(present))
@@ -49,9 +54,13 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
         raise OutputError(f"{run.path}: holds no results to print; give the folder that --out named")
     for slide_id in slide_ids or present:
         folder = run.slide(slide_id)
-        result = read_result(folder)
-        card = run.read_card(result.model.sha256)
-        print_slide(result, card, read_pictures(folder), folder, generated, report=True)
+        try:
+            result = read_result(folder)
+            card, pictures = run.read_card(result.model.sha256), read_pictures(folder)
+        except DamagedResult as error:
+            yield error
+            continue
+        print_slide(result, card, pictures, folder, generated, report=True)
         yield folder / REPORT
     _renew_index(run)
 

@@ -129,6 +129,8 @@ class RunRecord:
                 "min_tissue": (old["job"]["patches"]["min_tissue"], self.settings.min_tissue),
                 "orientations": (old["orientations"], self.settings.orientations),
                 "neighbours": (old["aggregation"]["sigma"], self.settings.aggregation.sigma),
+                "calibration": (_calibration(old["aggregation"]), _calibration(asdict(self.settings.aggregation))),
+                "tolerance": (old.get("tolerance", self.settings.tolerance), self.settings.tolerance),
             }
         except (DamagedResult, KeyError, TypeError):
             return
@@ -159,6 +161,7 @@ class RunRecord:
             "engine": asdict(self.engine) if self.engine else None,
             "model": asdict(self.package.info),
             "threshold": self.settings.threshold,
+            "tolerance": self.settings.tolerance,
             "orientations": self.settings.orientations,
             "aggregation": asdict(self.settings.aggregation),
             "started": self.started.isoformat(timespec="seconds"),
@@ -168,3 +171,7 @@ class RunRecord:
         }
         write_json(self.folder.path / RUN_FACTS, facts)
         return facts
+
+
+def _calibration(aggregation: Mapping[str, float]) -> str:
+    return f"temperature {aggregation['temperature']:g}, intercept {aggregation['intercept']:g}"

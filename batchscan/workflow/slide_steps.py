@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import DamagedResult, ModelError, SpacingConflict
+from batchscan.domain.errors import DamagedResult, ModelError, SlideError, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.records import (
     EngineInfo,
@@ -149,7 +149,7 @@ def survey(work: SlideWork) -> SlideSurvey:
     store = _made(work)
     info = _info(work, store)
     scan = scan_digest(info, work.model, work.engine, work.settings)
-    digest = result_digest(scan, info, work.model, work.settings)
+    digest = result_digest(scan, info, work.model, work.settings, work.run.read_card(work.model.sha256))
     earlier = None if work.fresh else _whole_result(work.run.slide(work.slide_id))
     if earlier and earlier.scan_digest == scan:
         unchanged = earlier.digest == digest and _is_printed(work)
@@ -191,7 +191,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     )
     write_pictures(work.staged, pictures)
     foci = result.extent.foci
-    write_regions(work.staged / REGIONS, work.slide_id, foci, work.settings.threshold, work.model)
+    write_regions(work.staged / REGIONS, work.slide_id, foci, work.model, work.settings, result.scan_digest)
     print_slide(
         result, work.run.read_card(work.model.sha256), pictures, work.staged, work.started, report=work.print_report
     )
@@ -285,23 +285,37 @@ def _scanned(
         committed = work.run.slide(work.slide_id)
         old = read_result(committed)
         kept = {name: value for name, value in old.seconds.items() if name not in {"write", "total"}}
-        return old.table.judged(work.settings), old.qc, kept, read_pictures(committed)
+        table = old.table.judged(work.settings)
+        return table, old.qc, kept, _completed(work, table, read_pictures(committed))
     table = patch_table(surveyed.survey, scores, work.settings)
     seconds = dict.fromkeys(("read", "tissue", "infer"), 0.0)
     for part in (surveyed.survey.seconds, *(block.seconds for block in scores)):
         for name, value in part.items():
             seconds[name] += value
     pictures = read_pictures(work.staged)
-    return table, surveyed.survey.qc, seconds, replace(pictures, patches=_close_ups(work, table))
+    return table, surveyed.survey.qc, seconds, replace(pictures, patches=_close_ups(work, table, {}))
 
 
-def _close_ups(work: SlideWork, table: PatchTable) -> dict[tuple[int, int], Uint8Array]:
-    """The gallery's patches at the finest spacing stored."""
+def _completed(work: SlideWork, table: PatchTable, pictures: Pictures) -> Pictures:
+    """The stored pictures with the close-ups that the gallery shows now; as they are if the slide can't be read."""
+    try:
+        return replace(pictures, patches=_close_ups(work, table, pictures.patches))
+    except SlideError as error:
+        _LOG.info("%s: no further close-ups: %s", work.slide_id, error)
+        return pictures
+
+
+def _close_ups(
+    work: SlideWork, table: PatchTable, kept: Mapping[tuple[int, int], Uint8Array]
+) -> dict[tuple[int, int], Uint8Array]:
+    """The gallery's patches at the finest spacing stored, read unless they are among the `kept`."""
     chosen = [*_worth_a_picture(table, work.settings.threshold)]
     chosen += _worth_a_picture(replace(table, p_idc=table.p_raw), work.settings.threshold)
     store = _open(work)
+    finest = store.spacing.um_per_px
     return {
-        place: store.read_box(table.grid.patch_box(*place), store.spacing.um_per_px) for place in dict.fromkeys(chosen)
+        place: kept[place] if place in kept else store.read_box(table.grid.patch_box(*place), finest)
+        for place in dict.fromkeys(chosen)
     }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,22 +14,24 @@ from batchscan.domain.errors import OutputError
 from batchscan.domain.geometry import UM_PER_MM, PatchSpec
 from batchscan.evaluation.held_out import Judged, performance
 from batchscan.evaluation.metrics import auroc
-from batchscan.stores.packages import ModelPackage, check_free, shipped_models, write_package
+from batchscan.stores.packages import ModelPackage, check_free, open_package, shipped_models, write_package
 from batchscan.training.architecture import PATCH_PX
 from batchscan.training.corrections import Corrected
-from batchscan.training.dataset import LabelledPatches
+from batchscan.training.dataset import LabelledPatches, Split, check_named
 from batchscan.training.fit import Fitted
 from batchscan.training.golden import golden_patches
+from batchscan.training.precision import computed_with
 from batchscan.training.recipe import Recipe
+from batchscan.training.saving import save_proven
 from batchscan.training.transfer import ParentModel, adapted, check_recipe_alone
 from batchscan.workflow.card_fields import judged_fields, limits, made_fields, measured_fields
 from batchscan.workflow.cross_validation import card_record, cross_validated
-from batchscan.workflow.folds import Scores, Slide, Training, planned, split_for
+from batchscan.workflow.folds import Plan, Scores, Slide, Training, planned, split_for
 from batchscan.workflow.judgement import How, chosen_on_validation, inherited, unchosen
 from batchscan.workflow.package_files import Files, worst_examples
-from batchscan.workflow.training_events import PartMeasured, Planned, Report
-from batchscan.workflow.training_labels import READ_AT, open_labels
-from batchscan.workflow.training_state import TrainingState, inputs, open_state
+from batchscan.workflow.training_events import PartMeasured, Planned, Report, WrittenBefore
+from batchscan.workflow.training_labels import READ_AT, TrainingLabels, open_labels
+from batchscan.workflow.training_state import TrainingState, inputs, open_state, state_folder
 from batchscan.workflow.trainings import Trainings
 
 
@@ -77,6 +79,7 @@ def train_model(order: Order, report: Report, *, threads: int = 2) -> ModelPacka
     """Train, measure on patients that were not trained on, and write the package.
 
     Killed at any moment, the same order goes on from the last finished epoch; after an error too, once it is mended.
+    Whatever can be refused is refused before a pixel is decoded.
 
     Parameters
     ----------
@@ -93,21 +96,71 @@ def train_model(order: Order, report: Report, *, threads: int = 2) -> ModelPacka
     ManifestError
         If labelled slides can't serve: every wrong row is named.
     ModelError
-        If the model to start from looks at another spacing.
+        If the model to start from looks at another spacing; if the saved network doesn't give the trained one's scores.
     OutputError
         If `out` is there already, can't be written, or would give the package a shipped model's name; if the state
         beside it is of another order.
     """
+    # "." has no name that anything could be given.
+    order = replace(order, out=order.out.resolve())
     recipe = _completed(_with_start(order), order.out)
-    check_free(order.out)
+    if not TrainingState(state_folder(order.out)).has_written(order.out):
+        check_free(order.out)
     with open_labels(order.patches, order.corrections, recipe.um_per_px) as labels:
+        parts = _checked(order, recipe, labels)
         start = order.start.record.sha256 if order.start else None
-        said = inputs(labels.fingerprint(), recipe, order.holdout, order.seed, start)
+        regime = computed_with(recipe.precision, threads)
+        said = inputs(labels.fingerprint(), recipe, order.holdout, order.seed, start, regime)
         with open_state(order.out, said, fresh=order.fresh) as state:
-            patches, joined = labels.load(state.folder, report)
-            package = _Making(order, recipe, patches, joined, state, report, threads).package()
+            if state.has_written(order.out):
+                package = open_package(order.out)
+                report(WrittenBefore(order.out))
+            else:
+                check_free(order.out)
+                patches, joined = labels.load(state.folder, report)
+                parts = parts or _Parts.of(order, recipe, patches)
+                package = _Making(order, recipe, patches, joined, parts, state, report, threads).package()
             state.remove()
     return package
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Which patient serves for what: all that can be refused before a pixel is decoded."""
+
+    split: Split
+    plan: Plan | None
+    slides: Mapping[str, Slide]
+
+    @staticmethod
+    def of(order: Order, recipe: Recipe, patches: LabelledPatches) -> _Parts:
+        split = split_for(patches, recipe, Training(frozenset(order.holdout), order.seed))
+        plan = planned(patches, recipe, order.holdout, order.seed) if order.cross_validate else None
+        if order.start:
+            validating = set(split.validation)
+            # Each training that chooses an epoch may draw others to choose it on.
+            if plan and recipe.keep == "best":
+                validating.update(*(split_for(patches, recipe, one).validation for one in plan.trainings()))
+            _check_unseen(order, order.start, plan.folds if plan else (), validating)
+        return _Parts(split, plan, {name: Slide.of(patches, name) for name in (*split.test, *split.validation)})
+
+
+def _checked(order: Order, recipe: Recipe, labels: TrainingLabels) -> _Parts | None:
+    """Who serves for what; None where only pixels say which label replaces which: there names alone are checked."""
+    patches = labels.undecoded()
+    if patches is not None:
+        return _Parts.of(order, recipe, patches)
+    folds = recipe.folds if order.cross_validate else ()
+    check_named(labels.patients(), order.holdout, recipe.validation_patients, folds)
+    if order.start:
+        _check_unseen(order, order.start, folds, set(recipe.validation_patients) - set(order.holdout))
+    return None
+
+
+def _check_unseen(order: Order, start: ParentModel, folds: Iterable[str], validating: Iterable[str]) -> None:
+    start.check_unseen(order.holdout, "--holdout")
+    start.check_unseen(folds, "--cross-validate")
+    start.check_unseen(validating, "validation_patients")
 
 
 def _with_start(order: Order) -> Recipe:
@@ -131,7 +184,7 @@ def _completed(recipe: Recipe, out: Path) -> Recipe:
 
 
 class _Making:
-    """One order under way: its patches are read and its state is open; whatever can be refused is refused at once."""
+    """One order under way: its patches are read and its state is open."""
 
     def __init__(
         self,
@@ -139,20 +192,15 @@ class _Making:
         recipe: Recipe,
         patches: LabelledPatches,
         joined: Corrected | None,
+        parts: _Parts,
         state: TrainingState,
         report: Report,
         threads: int,
     ) -> None:
         self._order, self._recipe, self._patches, self._state, self._report = order, recipe, patches, state, report
-        self._joined = joined
+        self._joined, self._threads = joined, threads
+        self._split, self._plan, self._slides = parts.split, parts.plan, parts.slides
         self._training = Training(frozenset(order.holdout), order.seed)
-        self._split = split_for(patches, recipe, self._training)
-        self._plan = planned(patches, recipe, order.holdout, order.seed) if order.cross_validate else None
-        if order.start:
-            order.start.check_unseen(order.holdout, "--holdout")
-            order.start.check_unseen(self._plan.folds if self._plan else (), "--cross-validate")
-            order.start.check_unseen(self._split.validation, "validation_patients")
-        self._slides = {name: Slide.of(patches, name) for name in (*self._split.test, *self._split.validation)}
         self._trainings = Trainings(patches, recipe, self._training, state, order.start, report, threads)
 
     def package(self) -> ModelPackage:
@@ -178,9 +226,15 @@ class _Making:
         }
         files = Files(self._patches, fitted.history, found, self._cell_mm2, self._report)
         pixels = self._patches.pixels[rows] if len(rows) else None
-        return write_package(
-            self._order.out, fitted.network.save, card, golden, examples=pixels, accompany=files.write_beside
-        )
+
+        def save(path: Path) -> None:
+            save_proven(fitted.network, path, golden, self._recipe.engine_tolerance, self._threads)
+
+        def accompany(package: ModelPackage) -> None:
+            files.write_beside(package)
+            self._state.note_written(package.path)
+
+        return write_package(self._order.out, save, card, golden, examples=pixels, accompany=accompany)
 
     @property
     def _cell_mm2(self) -> float:

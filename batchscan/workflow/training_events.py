@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from batchscan.training.dataset import Split
@@ -66,3 +67,10 @@ class CardNotPrinted:
     """The package is whole, but its card could not be made a PDF."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBefore:
+    """The package is there, from a command that was stopped after giving it its name; nothing was trained."""
+
+    out: Path

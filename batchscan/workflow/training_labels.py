@@ -14,8 +14,8 @@ from batchscan.stores.annotations import RULE
 from batchscan.stores.labelled_slides import LabelledSlide, read_labelled_slides
 from batchscan.stores.patchsets import PatchSet, read_patch_set
 from batchscan.training.architecture import PATCH_PX
-from batchscan.training.corrections import Corrected, corrected, cut_patches
-from batchscan.training.dataset import LabelledPatches, PatchesRead, load_patches
+from batchscan.training.corrections import Corrected, corrected, cut_patches, uncut_patches
+from batchscan.training.dataset import LabelledPatches, PatchesRead, load_patches, undecoded_patches
 from batchscan.workflow.archive_tables import MANIFEST
 
 READ_AT = "slides were read at this spacing; what each slide's own is, its store says"
@@ -46,14 +46,14 @@ class LabelsJoined:
     outcome: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrainingLabels:
     """Everything that is labelled, checked, with its pixels still where they are.
 
     Parameters
     ----------
     patch_set
-        None where slides stand alone.
+        None where slides stand alone, and when it is read: its index takes more room than its labels.
     slides
         Those with a reference; some may have no label.
     """
@@ -75,10 +75,33 @@ class TrainingLabels:
                 found.update(column.tobytes())
         return found.hexdigest()
 
+    def patients(self) -> tuple[str, ...]:
+        """Who has a label, sorted."""
+        ours = self.patch_set.patients if self.patch_set else ()
+        return tuple(sorted({*ours, *(slide.patient_id for slide in self.slides if len(slide))}))
+
+    def undecoded(self) -> LabelledPatches | None:
+        """What `load` will give, without pixels; None where only pixels say which label replaces which.
+
+        Raises
+        ------
+        PatchSetError
+            If two slides' labels are of one place.
+        """
+        if self.patch_set is None:
+            return uncut_patches(self.slides)
+        return None if self.slides else undecoded_patches(self.patch_set)
+
+    def close(self) -> None:
+        """Let go of the patch set."""
+        if self.patch_set:
+            self.patch_set.close()
+        self.patch_set = None
+
     def load(
         self, state: Path, report: Callable[[PatchesRead | LabelsJoined], None]
     ) -> tuple[LabelledPatches, Corrected | None]:
-        """The patches, decoded into files in `state`, and what labelled slides did to the patch set's.
+        """The patches, decoded into files in `state`, and what labelled slides did to the patch set's; once.
 
         Raises
         ------
@@ -90,6 +113,7 @@ class TrainingLabels:
             If there is no room for them.
         """
         known = load_patches(self.patch_set, state, report) if self.patch_set else None
+        self.close()
         if not self.slides:
             assert known is not None
             return known, None
@@ -141,5 +165,5 @@ def open_labels(patches: Path | None, corrections: Sequence[Path], um_per_px: fl
         for path in corrections
         for slide in read_labelled_slides(path / MANIFEST if path.is_dir() else path, patch)
     )
-    with contextlib.ExitStack() as stack:
-        yield TrainingLabels(stack.enter_context(read_patch_set(patches)) if patches else None, slides)
+    with contextlib.closing(TrainingLabels(read_patch_set(patches) if patches else None, slides)) as labels:
+        yield labels

@@ -18,18 +18,21 @@ import numpy as np
 from batchscan import __version__
 from batchscan.domain.errors import BatchscanError, OutputError, RunBusyError
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.packages import CARD_FILE, remove_half_written
 from batchscan.training.recipe import Recipe
 from batchscan.workflow.folds import Scores, Training
 
 SUFFIX = ".training"
 INPUTS_FILE, SCORES_FILE, FIT_FOLDER = "inputs.json", "scores.npz", "fit"
+WRITTEN_FILE = "written.json"
 LAYOUT_VERSION = 1
 LONGEST_NAME = 80
+_LONGEST_VALUE = 40
 _PREFIX = "seed-"
 # What a recipe says of the package, and of what is chosen when the networks are there: no network depends on it.
 _AFTERWARDS = {
     *("name", "version", "licence", "um_per_px", "spacing_known", "data", "labels_known", "notes", "engine_tolerance"),
-    *("folds", "cv_seeds", "prevalence", "calibration", "context"),
+    *("folds", "cv_seeds", "prevalence", "calibration", "threshold_for", "context"),
 }
 
 
@@ -38,7 +41,14 @@ def state_folder(out: Path) -> Path:
     return out.parent / f"{out.name}{SUFFIX}"
 
 
-def inputs(patches: str, recipe: Recipe, holdout: Iterable[str], seed: int, start: str | None) -> dict[str, Any]:
+def inputs(
+    patches: str,
+    recipe: Recipe,
+    holdout: Iterable[str],
+    seed: int,
+    start: str | None,
+    computed_with: Mapping[str, str | int],
+) -> dict[str, Any]:
     """Everything that decides the networks and what is kept of them.
 
     Parameters
@@ -49,6 +59,8 @@ def inputs(patches: str, recipe: Recipe, holdout: Iterable[str], seed: int, star
         The package's: its training alone is watched.
     start
         sha256 of the weights that trainings start from; None for fresh ones.
+    computed_with
+        What decides the last bits besides (`training.precision.computed_with`).
     """
     kept = {f"recipe: {key}": value for key, value in recipe.model_dump(mode="json").items() if key not in _AFTERWARDS}
     return {
@@ -58,6 +70,7 @@ def inputs(patches: str, recipe: Recipe, holdout: Iterable[str], seed: int, star
         "holdout": sorted(holdout),
         "seed": seed,
         "model to start from": start,
+        **computed_with,
         **kept,
         # Of the context only this stands behind stored scores.
         "recipe: context.orientations": recipe.context.orientations,
@@ -109,6 +122,25 @@ class TrainingState:
         """Whether there is anything of a training."""
         return any(self.folder.glob(f"{_PREFIX}*"))
 
+    def note_written(self, package: Path) -> None:
+        """Keep which package is about to get its name: killed after that, nothing is left to do.
+
+        Raises
+        ------
+        OutputError
+            If it can't be written.
+        """
+        with write_atomically(self.folder / WRITTEN_FILE) as stream:
+            json.dump({"card": _sha256(package / CARD_FILE)}, stream)
+
+    def has_written(self, out: Path) -> bool:
+        """Whether the package is what these trainings came to."""
+        try:
+            said = json.loads((self.folder / WRITTEN_FILE).read_text("utf-8"))
+            return bool(said == {"card": _sha256(out / CARD_FILE)})
+        except (OSError, ValueError):
+            return False
+
     def remove(self) -> None:
         """The package is there: nothing of this is needed any more."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -141,17 +173,13 @@ def open_state(out: Path, said: Mapping[str, Any], *, fresh: bool) -> Iterator[T
         If another training is at work there.
     """
     folder = state_folder(out)
+    handle = _locked(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-    try:
-        _lock(folder, handle)
         _check_ours(folder)
         if fresh:
             _empty(folder)
         _check_same(folder, said)
+        remove_half_written(out)
         state = _tidied(TrainingState(folder))
         try:
             yield state
@@ -171,13 +199,48 @@ def _tidied(state: TrainingState) -> TrainingState:
     return state
 
 
+def _locked(folder: Path) -> int:
+    """A handle that holds the folder for this process, until it is closed."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+        try:
+            _lock(folder, handle)
+            if _is_named(folder, handle):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        # Who held it before has removed the folder: the lock is on one that has no name any more.
+        os.close(handle)
+
+
 def _lock(folder: Path, handle: int) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         raise RunBusyError(
             f"{folder}: another training of this package is running: wait for it, or give another --out"
         ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: can't be locked against a second training ({error.strerror or error}), as on some network "
+            "disks: give an --out on a local disk"
+        ) from error
+
+
+def _is_named(folder: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check_ours(folder: Path) -> None:
@@ -218,7 +281,14 @@ def _check_same(folder: Path, said: Mapping[str, Any]) -> None:
     wanted = json.loads(json.dumps(said))
     differing = [key for key in {**known, **wanted} if known.get(key) != wanted.get(key)]
     if differing:
+        named = "; ".join(_differing(key, known.get(key), wanted.get(key)) for key in differing)
         raise OutputError(
-            f"{folder} holds trainings that were begun with something else ({', '.join(differing)}): repeat that "
-            "command to go on with them, start anew with --fresh, or give another --out"
+            f"{folder} holds trainings that were begun with something else ({named}): repeat that command, on the same "
+            "machine and as many cores, to go on with them, start anew with --fresh, or give another --out"
         )
+
+
+def _differing(key: str, there: object, here: object) -> str:
+    """The key, with what it is where that can be read at a glance."""
+    short = all(isinstance(one, str | int | float) and len(str(one)) <= _LONGEST_VALUE for one in (there, here))
+    return f"{key}: {there} there, {here} here" if short else key

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from batchscan.domain.card import MEASURES, Epoch, History
-from batchscan.evaluation.held_out import Judged, measured
+from batchscan.evaluation.held_out import Judged, measured, measured_together
 from batchscan.stores.atomic import write_atomically
 from batchscan.training.dataset import LabelledPatches
-from batchscan.workflow.cross_validation import CONTEXTS, POOLED, ContextName, CrossValidated
+from batchscan.workflow.cross_validation import CONTEXTS, POOLED, CrossValidated
 from batchscan.workflow.judgement import How, Part
 
 CROSS_VALIDATION_FILE, OUT_OF_FOLD_FILE, HISTORY_FILE = "cross_validation.csv", "out_of_fold.csv", "history.csv"
@@ -26,7 +26,10 @@ _DIGITS = 6
 
 
 def write_cross_validation(path: Path, found: CrossValidated, cell_mm2: float) -> None:
-    """A row a left-out slide, seed and context, then all slides pooled; each judged as chosen without it."""
+    """A row a left-out slide, seed and context, then all slides pooled; each judged as chosen without it.
+
+    Pooled, `idc_mm2_absolute_error` is the mean over the slides; signed errors of the area, which cancel, are empty.
+    """
     _write(path, CROSS_VALIDATION_COLUMNS, _figures(found, cell_mm2))
 
 
@@ -34,9 +37,12 @@ def _figures(found: CrossValidated, cell_mm2: float) -> Iterator[Sequence[Any]]:
     for context in CONTEXTS:
         for fold in found.folds:
             how = _how(fold.chosen[context].how)
-            yield from _rows(fold.slide.name, context, how, found.plan.seeds, fold.judged(context), cell_mm2)
+            for seed, judged in zip(found.plan.seeds, fold.judged(context), strict=True):
+                yield fold.slide.name, seed, context, *how, *_numbers(judged, measured(judged, cell_mm2))
         nothing_in_common = ("",) * len(_HOW)
-        yield from _rows(POOLED, context, nothing_in_common, found.plan.seeds, found.pooled(context), cell_mm2)
+        for seed, slides in zip(found.plan.seeds, found.by_seed(context), strict=True):
+            numbers = _numbers(Judged.together(slides), measured_together(slides, cell_mm2))
+            yield POOLED, seed, context, *nothing_in_common, *numbers
 
 
 def _how(how: How) -> tuple[float, ...]:
@@ -44,19 +50,10 @@ def _how(how: How) -> tuple[float, ...]:
     return by.sigma, by.temperature, by.intercept, how.threshold.value
 
 
-def _rows(
-    slide: str,
-    context: ContextName,
-    how: Sequence[Any],
-    seeds: Iterable[int],
-    by_seed: Iterable[Judged],
-    cell_mm2: float,
-) -> Iterator[Sequence[Any]]:
-    for seed, judged in zip(seeds, by_seed, strict=True):
-        counts = judged.confusion()
-        numbers = (counts.n, counts.tp + counts.fn, counts.tp, counts.fp, counts.fn, counts.tn)
-        values = measured(judged, cell_mm2).values()
-        yield slide, seed, context, *how, *numbers, *map(_cell, values)
+def _numbers(judged: Judged, measures: Mapping[str, float | None]) -> Iterator[Any]:
+    counts = judged.confusion()
+    yield from (counts.n, counts.tp + counts.fn, counts.tp, counts.fp, counts.fn, counts.tn)
+    yield from map(_cell, measures.values())
 
 
 def write_out_of_fold(path: Path, found: CrossValidated, patches: LabelledPatches) -> None:

@@ -64,7 +64,7 @@ class Trainings:
         self._report(self._begun(training))
         began = time.monotonic()
         fitted = self.fitted(training)
-        before = sum(epoch.seconds for epoch in fitted.history.epochs)
+        before = sum(epoch.seconds or 0.0 for epoch in fitted.history.epochs)
         rows = np.flatnonzero(np.isin(self._patches.patient, sorted(training.left_out)))
         p_raw = self.p_raw(fitted, rows, self._recipe.context.orientations)
         # What was trained before a kill took its time too.

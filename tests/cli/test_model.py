@@ -19,10 +19,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchscan.cli.model import model
+from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import ModelError
 from batchscan.scan import engines
 from batchscan.stores.networks import import_keras, positive_probability
-from batchscan.stores.packages import DEFAULT_MODEL, Golden, open_package, write_package
+from batchscan.stores.packages import Golden, open_package, write_package
 
 CARD: dict[str, Any] = {
     "schema_version": 2,
@@ -44,8 +45,8 @@ CARD: dict[str, Any] = {
     "cross_validation": None,
     "history": None,
     "context": {"orientations": 1, "sigma": 0.0, "how_chosen": "made up for a test"},
-    "threshold": {"value": 0.5, "how_chosen": "made up for a test"},
-    "calibration": {"method": "none", "note": ""},
+    "threshold": {"value": 0.5, "how_chosen": "made up for a test", "curve": []},
+    "calibration": {"method": "none", "note": "", "temperature": 1.0, "intercept": 0.0, "before": [], "after": []},
     "parent": None,
     "examples": [{"patient_id": "a", "x_px": 1.0, "y_px": 2.0, "label": 0, "p_idc": 0.75}],
     "engine_tolerance": 0.001,

@@ -97,6 +97,10 @@ def test_cross_validation_ends_with_a_table_of_slides(validated: tuple[Result, P
     mean, low, high = (probability(value) for value in (spread.mean, spread.low, spread.high))
     assert f"{mean} ({low} - {high})" in row
     assert sum(line.startswith(("IDC area found - labelled, mm2", "calibration error")) for line in lines) == 2
+    (areas,) = (line for line in lines if line.startswith("IDC area found - labelled, mm2"))
+    assert areas.endswith("not defined")
+    (size,) = (line for line in lines if "without its sign, mm2; pooled: mean of the slides" in line)
+    assert f"{found.pooled.figures['idc_mm2_absolute_error'].mean:.2f}" in size
     assert lines[-1] == str(out)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from batchscan.domain.orientations import N_ORIENTATIONS, oriented
+from batchscan.domain.orientations import N_ORIENTATIONS, mean_over_orientations, oriented
 
 # 1 2
 # 3 4, written row by row; turned counterclockwise.
@@ -41,3 +41,11 @@ def test_shape_and_values_stay() -> None:
 def test_no_such_way(index: int) -> None:
     with pytest.raises(IndexError, match="expected 0 to 7"):
         oriented(PATCHES, index)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 2.5), (4, 2.5), (8, 2.5)])
+def test_the_mean_over_orientations_by_hand(count: int, expected: float) -> None:
+    """Scored by their upper left corner, which is 1, 4, 2, 3, 2, 3, 1, 4 in turn."""
+    patch = np.array([[1, 2], [3, 4]], np.uint8)[np.newaxis, :, :, np.newaxis]
+    mean = mean_over_orientations(patch, count, lambda patches: patches[:, 0, 0, 0].astype(np.float32))
+    assert (mean.tolist(), str(mean.dtype)) == ([expected], "float64")

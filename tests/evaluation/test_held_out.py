@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_curve
 
 from batchscan.domain.card import MEASURES
 from batchscan.evaluation.held_out import (
     Judged,
     fold_figures,
     measured,
+    measured_together,
     near_chance,
     performance,
+    pooled_figures,
     roc_points,
     spread,
     worst_calls,
@@ -39,6 +42,7 @@ def test_every_measure_by_hand() -> None:
         "ece": pytest.approx((0.1 + 0.2 + 0.3 + 0.8 + 0.3 + 0.1) / 6),
         "idc_mm2_error": pytest.approx(0.16),
         "idc_mm2_relative_error": pytest.approx(0.5),
+        "idc_mm2_absolute_error": pytest.approx(0.16),
     }
 
 
@@ -83,6 +87,22 @@ def test_seeds_give_mean_and_range() -> None:
     assert [(one.tp, one.fp, one.fn, one.tn) for one in found.confusions] == [(2, 1, 0, 3), (1, 0, 1, 4)]
 
 
+def test_errors_of_area_do_not_cancel_between_slides_or_seeds() -> None:
+    # At 0.5 one patch too many, at 0.85 one too few; a third slide is right.
+    over, under, right = (Judged.at(LABEL, P, threshold) for threshold in (0.5, 0.85, 0.75))
+    assert right.confusion().fp == right.confusion().fn == 1
+    together = measured_together([over, under, right], CELL_MM2)
+    assert together["idc_mm2_absolute_error"] == pytest.approx((0.16 + 0.16 + 0.0) / 3)
+    assert (together["idc_mm2_error"], together["idc_mm2_relative_error"]) == (None, None)
+    pooled = pooled_figures("pooled", [[over, under], [right, right]], CELL_MM2)
+    found = pooled.figures["idc_mm2_absolute_error"]
+    assert (found.mean, found.low, found.high) == pytest.approx((0.08, 0.0, 0.16))
+    assert not {"idc_mm2_error", "idc_mm2_relative_error"} & set(pooled.figures)
+    assert (pooled.n_patches, pooled.thresholds, pooled.confusions[0].fp) == (12, (), 1)
+    one = fold_figures("8863", [over, under], (0.5, 0.85), CELL_MM2)
+    assert (one.figures["idc_mm2_error"].mean, one.figures["idc_mm2_absolute_error"].mean) == (0.0, 0.16)
+
+
 def test_a_measure_that_no_seed_defines_is_missing() -> None:
     found = fold_figures("x", [Judged.at(LABEL[:4], P[:4], 0.9)], (0.9,), CELL_MM2)
     assert "auroc" not in found.figures
@@ -108,6 +128,12 @@ def test_a_long_roc_is_thinned_to_points_that_lie_on_it() -> None:
         (round(float((p[~label] >= t).mean()), 5), round(float((p[label] >= t).mean()), 5)) for t in [*np.unique(p), 2]
     }
     assert set(points) <= true
+    # All distances at once: of a curve of this length that fits, of one of a large set it wouldn't.
+    false_positive, sensitivity, _ = roc_curve(label, p)
+    along = false_positive + sensitivity
+    nearest = np.unique(np.abs(along[:, None] - np.linspace(0, along[-1], 101)).argmin(axis=0))
+    expected = np.round(np.column_stack([false_positive, sensitivity])[nearest], 5)
+    np.testing.assert_array_equal(np.array(points), expected)
 
 
 def test_performance_by_hand() -> None:

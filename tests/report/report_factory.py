@@ -237,8 +237,11 @@ def make_card(**changes: Any) -> ModelCard:
         cross_validation=None,
         history=None,
         context=Context(orientations=1, sigma=0.0, how_chosen="a patch is judged alone"),
-        threshold=Threshold(value=0.5, how_chosen="fixed before training; not tuned on any slide"),
-        calibration=Calibration(method="none", note="p(IDC) is the network's softmax score, not a calibrated risk"),
+        threshold=Threshold(value=0.5, how_chosen="fixed before training; not tuned on any slide", curve=()),
+        calibration=Calibration(
+            method="none", note="p(IDC) is the network's softmax score, not a calibrated risk",
+            temperature=1.0, intercept=0.0, before=(), after=(),
+        ),
         parent=None,
         examples=(),
         examples_sha256=None,

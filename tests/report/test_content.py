@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_factory import UNREADABLE, make_card, make_result, tissue_grid
+from report_factory import UNREADABLE, make_card, make_result, rejudged, tissue_grid
 
+from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.errors import ModelError
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.records import SlideResult
@@ -287,3 +288,56 @@ def test_one_patient_changes_the_page_no_further() -> None:
     other = replace(result, slide=replace(result.slide, patient_id="P-7"))
     assert content_of(other).identity.startswith("Patient P-7, ")
     assert replace(content_of(other), identity="") == replace(content_of(result), identity="")
+
+
+def lone(*places: tuple[int, int]) -> np.ndarray:
+    """Tissue of p .05 with single patches of .9, far from each other."""
+    p = np.full((12, 12), 0.05)
+    for place in places:
+        p[place] = 0.9
+    return p
+
+
+@pytest.mark.parametrize(
+    ("places", "words"),
+    [
+        ([(3, 3)], "1 patch reaches the threshold by itself and was averaged below it with its"),
+        ([(3, 3), (9, 9)], "2 patches reach the threshold by themselves and were averaged below it with their"),
+    ],
+)
+def test_what_neighbours_took_from_the_answer_is_told(places: list[tuple[int, int]], words: str) -> None:
+    """One of .9 among eight of .05 at sigma 1: its odds' mean is far below .5."""
+    result = make_result(lone(*places))
+    assert rejudged(result, Aggregation(sigma=1.0)).extent.n_foci == 0
+    assert f"{words} neighbours." in content_of(rejudged(result, Aggregation(sigma=1.0))).notices
+    for aggregation in (Aggregation(), Aggregation(sigma=0.3), Aggregation(temperature=1.5)):
+        notices = content_of(rejudged(result, aggregation)).notices
+        assert not [notice for notice in notices if "averaged below" in notice]
+
+
+def test_what_a_patch_is_by_itself_is_calibrated_as_all_are() -> None:
+    """logit .9 = 2.2: with an intercept of -3 it is below the threshold by itself, so neighbours took nothing."""
+    result = rejudged(make_result(lone((3, 3))), Aggregation(sigma=1.0, intercept=-3.0))
+    assert not [notice for notice in content_of(result).notices if "averaged below" in notice]
+    result = rejudged(make_result(lone((3, 3)) * 0.5), Aggregation(sigma=1.0, intercept=1.0))
+    assert [notice for notice in content_of(result).notices if notice.startswith("1 patch reaches the threshold")]
+
+
+def test_pictures_and_captions_say_that_neighbours_have_a_part_in_p() -> None:
+    result = rejudged(make_result(lone((3, 3))), Aggregation(sigma=1.0))
+    content = content_of(result)
+    assert content.heatmap_caption.startswith("p(IDC) of each patch with its neighbours; darker")
+    assert "144 patches with their neighbours, 0 at or above" in content.heatmap_alt
+    assert [group.title for group in content.gallery] == [
+        "Highest p(IDC) with its neighbours; each 400 µm wide",
+        "Most uncertain: p(IDC) with its neighbours nearest the threshold of 0.5",
+    ]
+    (picture,) = (each for each in content.gallery[0].pictures if each.place == (3, 3))
+    assert picture.p_raw == "0.900"
+    assert "p_raw 0.900, negative." in picture.alt
+    assert float(picture.p_idc) < 0.5
+    for aggregation in (Aggregation(), Aggregation(sigma=0.3)):
+        content = content_of(rejudged(result, aggregation))
+        said = [content.heatmap_caption, content.heatmap_alt, *(group.title for group in content.gallery)]
+        assert "neighbours" not in " ".join(said)
+        assert {picture.p_raw for group in content.gallery for picture in group.pictures} == {""}

@@ -151,3 +151,13 @@ def test_ten_thousand_slides_in_seconds(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"index\.html: can't be written"):
         render_run_index(RUN, ROWS, tmp_path / "nowhere" / "index.html")
+
+
+@pytest.mark.parametrize(
+    ("sigma", "words"), [(0.0, "not used"), (0.8, "averaged, Gaussian with \u03c3 = 0.8 patch sides")]
+)
+def test_orientations_and_neighbours_are_told(sigma: float, words: str) -> None:
+    run = RUN | {"orientations": 4, "aggregation": {"sigma": sigma, "temperature": 1.0, "intercept": 0.0}}
+    facts = {fact.label: fact.value for fact in run_content(run, ROWS, "9").facts}
+    assert (facts["Orientations"], facts["Neighbours"]) == ("4", words)
+    assert "Neighbours" not in {fact.label for fact in run_content(RUN, ROWS, "9").facts}

@@ -34,6 +34,7 @@ def test_every_measure_of_the_card_has_its_label_and_formula() -> None:
         ("ece", None, Cell("not defined")),
         ("idc_mm2_error", Spread(mean=-1.234, low=-2.5, high=0.4, n=3), Cell("\u22121.23", "\u22122.50 to +0.40")),
         ("idc_mm2_error", Spread(mean=0.0, low=0.0, high=0.0, n=3), Cell("0", "0 to 0")),
+        ("idc_mm2_absolute_error", Spread(mean=1.234, low=0.4, high=2.5, n=3), Cell("1.23", "0.40\u20132.50")),
         ("idc_mm2_relative_error", Spread(mean=0.124, low=0.03, high=0.2, n=3), Cell("+12 %", "+3 % to +20 %")),
         ("idc_mm2_relative_error", Spread(mean=-0.001, low=-0.1, high=0.2, n=3), Cell("0 %", "\u221210 % to +20 %")),
     ],

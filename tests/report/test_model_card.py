@@ -149,7 +149,12 @@ def test_cross_validation_by_hand() -> None:
     assert rows(decisions)[0][:5] == ["8863", "979", "207", "0.414 0.398\u20130.431", "0.957 0.954\u20130.960"]
     assert [row[0] for row in rows(decisions)] == ["8863", "8865", "8867", "Pooled"]
     assert rows(decisions)[3][3] == "each its own"
-    assert rows(amounts)[1][3:] == ["\u22120.90 \u22122.20 to +0.40", "\u221210 % \u221215 % to \u22125 %"]
+    assert rows(amounts)[1][3:] == [
+        "\u22120.90 \u22122.20 to +0.40",
+        "\u221210 % \u221215 % to \u22125 %",
+        "1.90 0.80\u20133.00",
+    ]
+    assert rows(amounts)[3][3:] == ["not defined", "not defined", "2.60 1.50\u20133.70"]
     assert isinstance(matrices, Matrices)
     first = matrices.matrices[0]
     assert [f"{cell.value} {cell.note}" for cell in (first.tp, first.fn, first.fp, first.tn)] == [
@@ -167,29 +172,50 @@ def test_own_patients_say_what_they_served_and_what_is_not_defined() -> None:
         ["8863", "test", "979", "207", "0.961", "0.823", "0.911", "0.903", "0.919"],
         ["8950", "validation (optimistic)", "190", "190", *["not defined"] * 3, "0.768", "not defined"],
     ]
-    assert "\u201cTest\u201d: nothing was chosen on this patient." in table.note
+    assert "\u201cTest\u201d: neither network, neighbours, calibration nor threshold were chosen on it;" in table.note
+    assert "limits say whether the recipe was." in table.note
     assert "lacks patches of one of the two classes" in table.note
 
 
 @pytest.mark.parametrize(
     ("watched", "said"),
     [
-        ("held out", "Watched: held out 8863; nothing was chosen on them."),
+        ("held out", "Watched: held out 8863; no epoch was chosen on them."),
         ("validation", "Watched: validation 8863; what was chosen on them makes their curve optimistic."),
     ],
 )
 def test_curves_by_epoch_say_who_was_watched(watched: str, said: str) -> None:
-    charts = [
-        chart
-        for block in blocks(model_card_content(full_card(history=history(watched))), "Curves")
-        if isinstance(block, Charts)
-        for chart in block.charts
-    ]
-    of_epochs = [chart for chart in charts if chart.name in ("accuracy", "loss")]
-    assert len(of_epochs) == 2
-    for chart in of_epochs:
+    charts = charts_of(full_card(history=history(watched)))
+    for chart in (charts["accuracy"], charts["loss"]):
         assert said in chart.caption
         assert "epoch 15, which was kept (the last: the schedule is fixed, and no epoch was chosen)" in chart.caption
+
+
+def charts_of(card: ModelCard) -> dict[str, Any]:
+    found = blocks(model_card_content(card), "Curves")
+    return {chart.name: chart for block in found if isinstance(block, Charts) for chart in block.charts}
+
+
+def test_curves_say_that_they_are_drawn_from_what_was_chosen_on() -> None:
+    charts = charts_of(full_card(threshold=FULL.threshold.model_copy(update={"value": 0.4349})))
+    assert "It was chosen on these very predictions" in charts["threshold"].caption
+    assert "At 0.43, the point of the curves nearest to the threshold 0.4349: sensitivity" in charts["threshold"].alt
+    assert "Calibration was fitted to these very predictions" in charts["reliability"].caption
+    assert "slides weigh the same" in charts["reliability"].caption
+    assert "each patch once a seed" in charts["distribution"].caption
+    alone = FULL.calibration.model_copy(update={"method": "none", "temperature": 1.0, "intercept": 0.0})
+    assert "fitted" not in charts_of(full_card(calibration=alone))["reliability"].caption
+
+
+def test_the_history_of_a_version_1_card_is_shown_as_far_as_it_goes() -> None:
+    card = open_package("published-cnn").card
+    charts = charts_of(card)
+    assert "loss" in charts
+    assert "accuracy" not in charts
+    assert "Last: training 0." in charts["loss"].alt
+    assert "epoch 7, which was kept (the one with the least validation loss)" in charts["loss"].caption
+    absent = [block.text for block in blocks(model_card_content(card), "Curves") if isinstance(block, Words)]
+    assert "Accuracy by epoch: not recorded on this card." in absent
 
 
 def test_curves_without_anybody_watched_say_so() -> None:
@@ -215,7 +241,9 @@ def test_context_calibration_and_parent_are_in_words() -> None:
 def test_a_plain_model_is_called_one() -> None:
     card = full_card(
         context=Context(orientations=1, sigma=0.0, how_chosen="a patch is judged alone"),
-        calibration=Calibration(method="none", note="p_idc is the softmax"),
+        calibration=Calibration(
+            method="none", note="p_idc is the softmax", temperature=1.0, intercept=0.0, before=(), after=()
+        ),
         parent=None,
     )
     content = model_card_content(card)

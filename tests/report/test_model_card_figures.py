@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 
@@ -12,6 +13,7 @@ from report_factory import make_card
 
 from batchscan.domain.card import Calibration, CrossValidation, Epoch
 from batchscan.report import model_card_figures as figures
+from batchscan.stores.packages import open_package
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -99,9 +101,30 @@ def test_a_slide_of_one_class_is_left_out_of_the_roc() -> None:
 
 
 def test_an_uncalibrated_card_has_one_reliability_curve() -> None:
-    none = Calibration(method="none", note="", before=bins(1.5), after=bins(1.5))
+    none = Calibration(method="none", note="", temperature=1.0, intercept=0.0, before=bins(1.5), after=bins(1.5))
     both = full_card().calibration
     assert len(strokes(figures.reliability_svg(both))) == len(strokes(figures.reliability_svg(none))) + 1
+
+
+def test_a_bin_without_patches_leaves_a_gap() -> None:
+    """Of 15 bins the second and third are empty: bars stand over the others, none is drawn wider than its bin."""
+    kept = tuple(one for i, one in enumerate(bins(1.5)) if i not in (1, 2))
+    steps, edges = figures._steps(kept)
+    assert edges == pytest.approx([i / 15 for i in (0, 1, *range(3, 16))])
+    assert [math.isnan(step) for step in steps] == [False, True, *[False] * 12]
+    assert [step for step in steps if not math.isnan(step)] == [one.n for one in kept]
+    none = full_card().calibration.model_copy(update={"method": "none", "before": (), "after": kept})
+    (drawn,) = [
+        points(d) for style, d in paths(figures.distribution_svg(none)) if "#0072b2" in style and len(points(d)) > 5
+    ]
+    left, right = drawn[0][0], drawn[-1][0]
+    at = [round((x - left) / (right - left) * 15) for x, _ in drawn]
+    assert {0, 1, 3, 15} <= set(at)
+    assert 2 not in at
+
+
+def test_a_version_1_history_is_drawn_without_accuracy() -> None:
+    assert list(figures.charts(open_package("published-cnn").card)) == ["loss"]
 
 
 def test_an_epoch_without_watched_patients_is_drawn() -> None:

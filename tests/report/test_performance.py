@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from report_factory import make_card, make_cross_validation, make_result, tissue_grid
+from report_factory import make_card, make_cross_validation, make_fold, make_result, tissue_grid
 
 from batchscan.report.cautions import accuracy, cautions
 from batchscan.report.performance import performance_note, performance_rows, unseen
@@ -19,6 +19,18 @@ def test_cross_validated_slides_come_first_with_their_means() -> None:
     ]
     assert (rows[0].n_patches, rows[0].n_positive, rows[0].auroc, rows[0].f1) == ("979", "207", "0.950", "0.750")
     assert rows[1].f1 == "not defined"
+
+
+def test_the_pooled_row_and_the_models_own_test_patient_are_never_cut() -> None:
+    """12 slides, pooled, 1 validation and 1 test patient: 15 rows of which 8 are shown, and 7 are in the card."""
+    slides = tuple(make_fold(f"s{i}", 100, 10, auroc=0.9) for i in range(12))
+    card = make_card(cross_validation=make_cross_validation().model_copy(update={"slides": slides}))
+    shown = [f"s{i}" for i in range(6)]
+    assert [row.patient for row in performance_rows(card)] == [*shown, "12 slides pooled", "8863"]
+    assert performance_note(card).endswith("7 more rows in the model\u2019s card.json.")
+    tests = (make_card().performance[1],) * 9
+    rows = performance_rows(card.model_copy(update={"performance": tests}))
+    assert [row.used_for for row in rows] == ["cross-validation", *["test"] * 9]
 
 
 def test_what_cross_validation_is_worth_is_said() -> None:

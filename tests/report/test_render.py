@@ -72,6 +72,7 @@ CASES: dict[str, Callable[[], SlideResult]] = {
     "negative": lambda: make_result(tissue_grid()),
     "no tissue": lambda: make_result(np.full((30, 24), np.nan)),
     "506 foci": lambda: make_result(many()),
+    "506 foci, neighbours": lambda: rejudged(make_result(many()), Aggregation(0.4, 1.25, -0.125), orientations=8),
     "unreadable": lambda: make_result(unreadable()),
     "edge": lambda: make_result(at_edge()),
     "long id": lambda: make_result(block(), slide_id="Hospital_" + "A1b2." * 40),
@@ -265,6 +266,14 @@ def test_a_patch_whose_pixels_are_not_stored_is_named_as_such(tmp_path: Path) ->
     render_slide_report(result, make_card(), pictures, tmp_path / "report.pdf", WHEN)
     page = words(PdfReader(tmp_path / "report.pdf").pages[1])
     assert page.count("picture not stored") == 12
+
+
+def test_the_pictures_of_patches_judged_with_neighbours_show_their_own_score(tmp_path: Path) -> None:
+    """All six of highest p are in the block of .9; without neighbours p is the score itself and stands there once."""
+    with_neighbours = words(printed(rejudged(make_result(block()), AGGREGATION), tmp_path / "a.pdf").pages[1])
+    assert with_neighbours.count("p_raw 0.900") >= 6
+    assert "Highest p(IDC) with its neighbours; each" in with_neighbours
+    assert "p_raw 0." not in words(printed(make_result(block()), tmp_path / "b.pdf").pages[1])
 
 
 def test_a_failed_print_leaves_the_old_report_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,3 +189,24 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ClusterError, match=f"scheduler {address}: no answer"), connect(address, 1):
         pass
     assert time.monotonic() - began < 30
+
+
+def test_workers_never_run_what_lies_in_the_current_folder(tmp_path: Path) -> None:
+    program = tmp_path / "program" / "program.py"
+    program.parent.mkdir()
+    program.write_text(
+        "from batchscan.scan.cluster import connect\n"
+        "if __name__ == '__main__':\n"
+        "    with connect(None, 1) as client:\n"
+        "        print(client.submit(sum, [1, 2]).result())\n"
+    )
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("multiprocessing", "json", "queue"):
+        (here / f"{name}.py").write_text(f"open({str(tmp_path / 'witness')!r}, 'w')\n")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        [sys.executable, str(program)], cwd=here, env=environment, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert (done.stdout, (tmp_path / "witness").exists()) == ("3\n", False), done.stderr

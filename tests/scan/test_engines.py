@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import ModelError, UsageError
 from batchscan.domain.records import EngineInfo
 from batchscan.scan import engines
 from batchscan.scan.batches import in_batches
 from batchscan.scan.engines import Engine, available_engines, open_engine
-from batchscan.stores.packages import DEFAULT_MODEL, ModelPackage, open_package
+from batchscan.stores.packages import ModelPackage, open_package
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,36 @@ def test_auto_falls_back_to_keras_and_says_why(package: ModelPackage, monkeypatc
     with caplog.at_level(logging.WARNING):
         assert open_engine(package).predict(package.golden().patches).tobytes() == right.tobytes()
     assert "openvino isn't used: engine fake (f32) differs" in caplog.text
+
+
+class Broken(Fake):
+    """An engine that fails as it runs."""
+
+    def predict(self, patches: Any) -> Any:
+        raise RuntimeError(f"Graph execution\nerror at {len(patches)}")
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_an_engine_that_breaks_as_it_runs_is_no_defect(
+    package: ModelPackage, *, opened: bool, monkeypatch: Any, caplog: Any
+) -> None:
+    right = package.golden().p_idc
+
+    def broken(*_: Any) -> Fake:
+        if not opened:
+            raise ValueError("no shape")
+        return Broken(right)
+
+    monkeypatch.setattr(engines, "_openvino", broken)
+    monkeypatch.setattr(engines, "_keras", lambda *_: Fake(right))
+    said = "Graph execution error at" if opened else "no shape"
+    with pytest.raises(ModelError, match=rf"engine openvino can't run .*model\.keras: {said}"):
+        open_engine(package, "openvino")
+    assert open_engine(package).info.name == "fake"
+    assert "openvino isn't used: engine openvino can't run" in caplog.text
+    proofs = {proof.engine: proof for proof in engines.proofs(package)}
+    assert said in proofs["openvino"].problem
+    assert proofs["keras"].apart == 0.0
 
 
 def test_auto_takes_openvino(package: ModelPackage) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import ModelError
 from batchscan.scan import exports
 from batchscan.scan.exports import Export, cache_folder, exported
-from batchscan.stores.packages import DEFAULT_MODEL, ModelPackage, open_package
+from batchscan.stores.packages import ModelPackage, open_package
 
 MADE = Export(b"<net/>", bytes(range(200)))
 
@@ -151,3 +153,20 @@ def test_a_failing_export_says_why_in_one_line(
         exported(package, 32, "2026.1.0")
     assert "\n" not in str(caught.value)
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("stated", [None, "", f"{os.pathsep}/nowhere"])
+def test_what_lies_in_the_current_folder_is_never_run(
+    package: ModelPackage, tmp_path: Path, monkeypatch: Any, stated: str | None
+) -> None:
+    """The export gets as far as its network, which isn't there, without any of the planted modules."""
+    for name in ("json.py", "keras.py", "openvino.py", "batchscan/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'witness')!r}, 'w')\nraise ImportError('planted')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    if stated is not None:
+        monkeypatch.setenv("PYTHONPATH", stated)
+    with pytest.raises(ModelError, match=r"isn't a \.keras archive"):
+        exports._made(replace(package, path=tmp_path / "none"), 32)
+    assert not (tmp_path / "witness").exists()

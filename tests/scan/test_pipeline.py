@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from batchscan.domain.aggregation import Aggregation, aggregated
-from batchscan.domain.errors import UnreadableSlide
+from batchscan.domain.errors import ModelError, UnreadableSlide
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
-from batchscan.scan.grid import blocks
+from batchscan.scan.grid import blocks, cut_patches
 from batchscan.scan.pipeline import Survey, patch_table, raw_scores, scan_block
 
 SIDE = 10
@@ -105,3 +105,50 @@ def test_unreadable_patches_have_neither_score_and_lend_none() -> None:
     assert np.isnan(table.p_raw[covers]).all()
     assert np.isnan(table.p_idc[covers]).all()
     assert np.isfinite(table.p_idc[~covers]).all()
+
+
+class LostEngine(CornerEngine):
+    """No finite score for the patch that begins on this pixel."""
+
+    def __init__(self, lost: float) -> None:
+        self.lost = lost
+
+    def predict(self, patches: np.ndarray) -> np.ndarray:
+        p = super().predict(patches)
+        return np.where((patches[:, 0, 0] == GLASS[20, 30]).all(axis=1), np.float32(self.lost), p).astype(np.float32)
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [None, (12, 2)])
+def test_a_score_that_is_no_number_never_passes_for_negative(lost: float, bad: tuple[int, int] | None) -> None:
+    survey, store = surveyed(), Slide(bad)
+    stopped = []
+    for block in survey.blocks:
+        try:
+            scan_block(store, survey.grid, block, SETTINGS, LostEngine(lost))  # type: ignore[arg-type]
+        except ModelError as error:
+            stopped.append((block, str(error)))
+    ((block, said),) = stopped
+    assert (4, 6) in zip(block.rows.tolist(), block.cols.tolist(), strict=True)
+    assert said.startswith("engine keras (f32): the network's score is no finite number for 1 of ")
+
+
+def test_a_block_that_was_read_whole_is_not_copied_for_the_engine() -> None:
+    seen: list[np.ndarray] = []
+
+    class Looking(CornerEngine):
+        def predict(self, patches: np.ndarray) -> np.ndarray:
+            seen.append(patches)
+            return super().predict(patches)
+
+    cut: list[np.ndarray] = []
+
+    def keep(*words: Any) -> np.ndarray:
+        cut.append(cut_patches(*words))
+        return cut[-1]
+
+    survey = surveyed()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("batchscan.scan.pipeline.cut_patches", keep)
+        scan_block(Slide(), survey.grid, survey.blocks[0], SETTINGS, Looking())  # type: ignore[arg-type]
+    assert np.shares_memory(seen[0], cut[0])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchscan.domain.errors import ReferenceFileError
 from batchscan.domain.geometry import PatchGrid, PatchSpec
-from batchscan.domain.records import Focus, ModelInfo
+from batchscan.domain.records import Focus, ModelInfo, ScanSettings
 from batchscan.evaluation.outlines import CellLines, label_cells, outline_sets, rings
 from batchscan.stores.annotations import AnnotatedCells, annotated_cells
 from batchscan.stores.regions import write_regions
@@ -22,6 +22,7 @@ from batchscan.stores.regions import write_regions
 Points = list[tuple[float, float]]
 # 4 columns and 3 rows of 100 px; the last column is cut to 50 px by the slide's edge.
 GRID = PatchGrid.over(350, 300, 4.0, PatchSpec(50, 8.0, 1.0))
+SETTINGS = ScanSettings(PatchSpec(50, 8.0, 1.0), 0.1, 0.01, 0.5, 0.02)
 
 
 def ring(left: float, top: float, right: float, bottom: float) -> Points:
@@ -124,7 +125,7 @@ def test_our_own_regions_serve_after_a_focus_was_called_wrong(tmp_path: Path) ->
         for one in (square, other)
     ]
     path = tmp_path / "regions.geojson"
-    write_regions(path, "s", foci, 0.5, ModelInfo("m", "1", "ab" * 32))
+    write_regions(path, "s", foci, ModelInfo("m", "1", "ab" * 32), SETTINGS, "sha256:5c")
     assert cells(annotated_cells(path, GRID)) == {(0, 0): True, (0, 1): True, (2, 0): True}
     edited = json.loads(path.read_text())
     edited["features"][1]["properties"]["classification"] = {"name": "Negative", "color": [112, 112, 225]}
@@ -142,7 +143,7 @@ def test_the_outlines_of_called_cells_are_those_cells_again(tmp_path: Path, seed
         Focus(1.0, 1.0, 1.0, (0, 0, 1, 1), (0.0, 0.0), 0.9, 1, touches_edge=True, rings_px=rings(one))
         for one in outline_sets(CellLines.of(grid), row, col, label_cells(grid, row, col))
     ]
-    write_regions(tmp_path / "regions.geojson", "s", foci, 0.5, ModelInfo("m", "1", "ab" * 32))
+    write_regions(tmp_path / "regions.geojson", "s", foci, ModelInfo("m", "1", "ab" * 32), SETTINGS, "sha256:5c")
     found = annotated_cells(tmp_path / "regions.geojson", grid)
     assert found.n_left_out == 0
     assert found.reference.label.all()

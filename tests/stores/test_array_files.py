@@ -101,6 +101,24 @@ def test_other_compressions_are_refused(tmp_path: Path) -> None:
         read_arrays(write(tmp_path / "x.npz", {"a.npy": npy(A)}, zipfile.ZIP_BZIP2), ("a",), 1000)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"(" * 9000,
+        b"-" * 9000 + b"1",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (0, 10" + b"0" * 40 + b"), }",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (True, 4), }",
+        b"{'descr': [], 'fortran_order': False, 'shape': (4,), }",
+        b"{'descr': [('a',)], 'fortran_order': False, 'shape': (4,), }",
+    ],
+    ids=["brackets", "signs", "a large shape", "truth", "no type", "half a type"],
+)
+def test_headers_that_defeat_the_parser_are_refused(header: bytes, tmp_path: Path) -> None:
+    claims = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"1234"
+    with pytest.raises(ValueError, match=r"."):
+        read_arrays(write(tmp_path / "x.npz", {"a.npy": claims}), ("a",), 10_000)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x05\x06"])
 def test_what_is_no_npz_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(content)

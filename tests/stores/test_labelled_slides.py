@@ -61,6 +61,26 @@ def test_one_review_serves_several_slides(stores: Path) -> None:
     assert (len(same), list(same.pixels())) == (0, [])
 
 
+@pytest.mark.parametrize("name", ["one.csv", "one.geojson"])
+def test_labels_that_name_no_slide_serve_one(stores: Path, name: str) -> None:
+    # In pixels they would fit both slides.
+    write_own(stores / "twin.ome.zarr", Pixels(noise(300, 250, seed=7)), 4.0)
+    (stores / "one.csv").write_text((stores / "fine.csv").read_text())
+    (stores / "one.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    rows = (f"f,fine.ome.zarr,,{name}", "s,same.ome.zarr,,same.csv", f"t,twin.ome.zarr,,{name}")
+    with pytest.raises(ManifestError, match="2 wrong rows") as caught:
+        read_labelled_slides(manifest(stores, *rows), PATCH)
+    for line, other in ((2, 4), (4, 2)):
+        assert f"line {line}: {name} is also the reference on line {other}, but doesn't say which" in str(caught.value)
+    assert ("a column slide_id" in str(caught.value)) is (name == "one.csv")
+
+
+def test_a_review_must_say_of_every_row_which_slide_it_is_of(stores: Path) -> None:
+    (stores / "review.csv").write_text(f"slide_id,{HEAD}\nf,0,0,100,1\n ,100,0,100,0\n")
+    with pytest.raises(ManifestError, match="line 3: has no slide_id"):
+        read_labelled_slides(manifest(stores, "f,fine.ome.zarr,P1,review.csv"), PATCH)
+
+
 def test_outlines_are_labels_of_the_models_grid(stores: Path) -> None:
     square = [[0, 0], [200, 0], [200, 130], [0, 130], [0, 0]]
     feature = {
@@ -81,20 +101,22 @@ def test_every_row_that_cannot_serve_is_named_with_its_line(stores: Path) -> Non
     (stores / "far.csv").write_text(f"{HEAD}\n0,0,50,1\n100,0,50,1\n")
     (stores / "review.csv").write_text(f"slide_id,{HEAD}\nA,0,0,50,1\n")
     (stores / "vendor.svs").touch()
+    for name in ("of-fine.csv", "fine-too.csv"):
+        (stores / name).write_text((stores / "fine.csv").read_text())
     (stores / "labels.txt").touch()
     path = manifest(
         stores,
         "ok,fine.ome.zarr,,fine.csv",
-        "off,same.ome.zarr,,fine.csv",
+        "off,same.ome.zarr,,of-fine.csv",
         "coarse,coarse.ome.zarr,,same.csv",
         "vendor,vendor.svs,,same.csv",
-        "again,fine.ome.zarr,,fine.csv",
+        "again,fine.ome.zarr,,fine-too.csv",
     )
     with pytest.raises(ManifestError, match="4 wrong rows") as caught:
         read_labelled_slides(path, PATCH)
     text = str(caught.value)
     for said in (
-        "line 3: fine.csv: 3 of 3 labels aren't of the model's patches: the first, at (0, 0), has a side of 100 px",
+        "line 3: of-fine.csv: 3 of 3 labels aren't of the model's patches: the first, at (0, 0), has a side of 100 px",
         ", +50 px off the 50 px that a patch has",
         "line 4: ",
         "coarser than the 8 um/px asked for",

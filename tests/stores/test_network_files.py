@@ -166,6 +166,21 @@ def test_whatever_is_trained_here_is_let_through(name: str, tmp_path: Path) -> N
     assert load_network(tmp_path / "model.keras", 1).output_shape == (None, 2)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("filters", 2_000_000_000), ("filters", 65_537.0), ("kernel_size", [3, 10**300]), ("x", -1e9)]
+)
+def test_a_layer_larger_than_any_is_refused_before_it_is_made(
+    key: str, value: Any, members: dict[str, bytes], tmp_path: Path
+) -> None:
+    path = tampered(tmp_path, members, setting(key, value))
+    with pytest.raises(ModelError, match=rf"config\.json says {key} .*, more than 65536"):
+        check_network_file(path)
+
+
+def test_seeds_may_be_of_any_size(members: dict[str, bytes], tmp_path: Path) -> None:
+    check_network_file(tampered(tmp_path, members, setting("seed", 2**31)))
+
+
 def test_one_more_member_is_refused(members: dict[str, bytes], tmp_path: Path) -> None:
     path = written(tmp_path / "model.keras", {**members, "assets/code.py": b"x"})
     with pytest.raises(ModelError, match=r"expected exactly config\.json, metadata\.json, model\.weights\.h5"):
@@ -189,14 +204,14 @@ def test_a_bomb_is_not_unpacked(name: str, members: dict[str, bytes], tmp_path: 
         check_network_file(path)
 
 
-def test_weights_that_unpack_to_a_gigabyte_are_refused_unread(members: dict[str, bytes], tmp_path: Path) -> None:
+def test_weights_that_unpack_to_more_than_256_mib_are_refused_unread(members: dict[str, bytes], tmp_path: Path) -> None:
     path = written(tmp_path / "model.keras", members, zipfile.ZIP_STORED)
     content = bytearray(path.read_bytes())
     size = len(members["model.weights.h5"]).to_bytes(4, "little")
     place = content.rindex(size)  # in the central directory, which is what is believed
-    content[place : place + 4] = (2**31).to_bytes(4, "little")
+    content[place : place + 4] = (2**28 + 1).to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"model\.weights\.h5 unpacks to 2147483648 bytes"):
+    with pytest.raises(ModelError, match=r"model\.weights\.h5 unpacks to 268435457 bytes"):
         check_network_file(path)
 
 
@@ -243,6 +258,10 @@ def bomb(file: Any) -> None:
     file.create_dataset("bomb", (100_000, 100_000), "f4", chunks=(1000, 1000), compression="gzip")
 
 
+def time(file: Any) -> None:
+    h5py.h5d.create(file.id, b"x", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((4,)))
+
+
 WEIGHTS: dict[str, tuple[Callable[[Any], object], str]] = {
     "a link to another file": (lambda file: file.update(x=h5py.ExternalLink("/etc/other.h5", "/x")), "/x is a link"),
     "a link within": (lambda file: file["layers"].update(x=h5py.SoftLink("/layers")), "/layers/x is a link"),
@@ -253,6 +272,7 @@ WEIGHTS: dict[str, tuple[Callable[[Any], object], str]] = {
     "a view of another file": (virtual, "/view is no plain array"),
     "40 GB of nothing": (bomb, "declares more numbers than are stored"),
     "a circle": (lambda file: file["layers"].update(x=file["layers"]), "is there twice"),
+    "a type that NumPy lacks": (time, "No NumPy equivalent"),
     "texts": (lambda file: file.create_dataset("x", data=["a"], dtype=h5py.string_dtype()), "/x is no plain array"),
 }
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +17,9 @@ import numpy as np
 import pytest
 
 from batchscan.domain.card import ModelCard
+from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import ModelError, OutputError
-from batchscan.stores import packages
 from batchscan.stores.packages import (
-    DEFAULT_MODEL,
     Golden,
     ModelPackage,
     check_free,
@@ -74,6 +75,8 @@ EXAMPLES = golden(2).patches[::-1].copy()
 TODAYS: dict[str, Any] = {
     **CARD,
     "schema_version": 2,
+    "threshold": {**CARD["threshold"], "curve": []},
+    "calibration": {**CARD["calibration"], "temperature": 1.0, "intercept": 0.0, "before": [], "after": []},
     "cross_validation": None,
     "history": None,
     "context": {"orientations": 1, "sigma": 0.0, "how_chosen": "made up for a test"},
@@ -143,6 +146,13 @@ def test_every_missing_field_of_todays_card_is_named(whole: ModelPackage, field:
         open_package(whole.path)
 
 
+def test_a_card_that_could_steer_a_terminal_is_refused(whole: ModelPackage) -> None:
+    change_card(whole, lambda card: card.update(version="1\x1b]0;owned\x07"))
+    with pytest.raises(ModelError, match=r"card\.json: version holds a control character") as caught:
+        open_package(whole.path)
+    assert "\x1b" not in str(caught.value)
+
+
 def test_a_card_larger_than_any_is_not_read(package: ModelPackage) -> None:
     change_card(package, lambda card: card["recipe"].update(padding="x" * (4 << 20)))
     with pytest.raises(ModelError, match="larger than 4194304 bytes"):
@@ -160,6 +170,14 @@ def test_a_link_out_of_the_package_is_refused(whole: ModelPackage, name: str, tm
     (whole.path / name).rename(tmp_path / name)
     (whole.path / name).symlink_to(tmp_path / name)
     with pytest.raises(ModelError, match=rf"{name} is a link to .*outside the package"):
+        open_package(whole.path)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "card.json", "golden.npz", "examples.npz"])
+def test_a_link_to_itself_is_refused(whole: ModelPackage, name: str) -> None:
+    (whole.path / name).unlink()
+    (whole.path / name).symlink_to(name)
+    with pytest.raises(ModelError, match=rf"{name} leads nowhere"):
         open_package(whole.path)
 
 
@@ -311,8 +329,18 @@ def test_the_shipped_default_is_whole_and_honest() -> None:
         assert not used & tested
         assert not set(card.training_patients) & set(card.validation_patients)
         assert "inferred" in card.scale.how_known
-        assert package.network_path.stat().st_size < 17_000_000
+
+
+def test_all_that_ships_is_less_than_20_mb() -> None:
+    files = [path for name in shipped_models() for path in open_package(name).path.iterdir()]
+    assert 0 < sum(path.stat().st_size for path in files) < 20_000_000
 
 
 def test_opening_needs_no_keras() -> None:
-    assert "keras" not in vars(packages)
+    code = (
+        "import sys; from batchscan.stores.packages import open_package;"
+        f"open_package({DEFAULT_MODEL!r}).examples();"
+        "print([name for name in ('keras', 'tensorflow', 'h5py', 'openvino') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

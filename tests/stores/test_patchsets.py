@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from batchscan.domain.errors import PatchSetError
+from batchscan.stores.patchfiles import LARGEST_FILE_BYTES
 from batchscan.stores.patchsets import PatchSet, looks_like_patch_set, read_patch_set
 
 DEMO = Path(__file__).parents[2] / "batchscan" / "demo" / "8863.zip"
@@ -153,6 +154,19 @@ def test_neither_folder_nor_zip(tmp_path: Path) -> None:
     ):
         with pytest.raises(PatchSetError, match=said):
             read_patch_set(path)
+
+
+def test_all_damaged_heads_are_named_at_once(tmp_path: Path, small: Files) -> None:
+    wrong = [b"", b"hello" * 30, png(mode="L"), png(width=51), b"\0" * (LARGEST_FILE_BYTES + 1)]
+    damaged = {f"11/0/11_idx5_x{1 + 50 * (number + 3)}_y1_class0.png": wrong[number % 5] for number in range(25)}
+    with pytest.raises(PatchSetError, match="25 PNG files can't be used: ") as caught:
+        read_patch_set(folder_of(tmp_path / "set", {**small, **damaged}))
+    text = str(caught.value)
+    assert text.count("_class0.png") == 20
+    assert text.endswith("; and 5 more")
+    assert text.count(str(tmp_path)) == 1
+    for said in ("is cut off", "isn't 8-bit RGB", "is 51 x 50 px", f"bytes, more than the {LARGEST_FILE_BYTES}"):
+        assert said in text
 
 
 def test_a_damaged_png_is_named_when_it_is_read(tmp_path: Path, small: Files) -> None:

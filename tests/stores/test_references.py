@@ -127,6 +127,14 @@ def test_in_a_review_too_wrong_rows_are_named(tmp_path: Path) -> None:
     assert "line 7: label 'maybe' isn't a number" in str(caught.value)
 
 
+def test_a_file_of_more_than_64_mib_is_not_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "x_px,y_px,side_px,label", "0,0,50,1")
+    with path.open("r+b") as stream:
+        stream.truncate((64 << 20) + 1)
+    with pytest.raises(ReferenceFileError, match="more than 64 MiB"):
+        read_reference(path)
+
+
 def test_a_row_that_is_no_csv_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "x_px,y_px,side_px,label", f"0,0,50,{'1' * 140_000}")
     with pytest.raises(ReferenceFileError, match="line 2: isn't CSV"):

@@ -2,20 +2,25 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import shapely
 
+from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.errors import OutputError, ReferenceFileError
-from batchscan.domain.records import Focus, ModelInfo
+from batchscan.domain.geometry import PatchSpec
+from batchscan.domain.records import Focus, ModelInfo, ScanSettings
 from batchscan.stores.regions import Region, foci_geojson, read_regions, write_regions
 
 Ring = tuple[tuple[float, float], ...]
 Rings = tuple[tuple[Ring, ...], ...]
 
 MODEL = ModelInfo("idc-cnn", "1.2", "ab" * 32)
+SETTINGS = ScanSettings(PatchSpec(50, 8.0, 1.0), 0.1, 0.01, 0.5, 0.02)
+SCAN = "sha256:5c"
 SQUARE = ((0.0, 0.0), (50.0, 0.0), (50.0, 50.0), (0.0, 50.0), (0.0, 0.0))
 CORNER = ((50.0, 50.0), (100.0, 50.0), (100.0, 100.0), (50.0, 100.0), (50.0, 50.0))
 FRAME = ((200.0, 0.0), (401.603206, 0.0), (401.603206, 150.0), (200.0, 150.0), (200.0, 0.0))
@@ -40,7 +45,7 @@ FOCI = (focus(((FRAME, HOLE),)), focus(((SQUARE,), (CORNER,)), touches_edge=Fals
 
 
 def test_the_form_is_qupaths() -> None:
-    found = foci_geojson("slide-1", FOCI, 0.5, MODEL)
+    found = foci_geojson("slide-1", FOCI, MODEL, SETTINGS, SCAN)
     assert found["type"] == "FeatureCollection"
     one, two = found["features"]
     assert one["type"] == "Feature"
@@ -59,25 +64,48 @@ def test_the_form_is_qupaths() -> None:
             "Patches": 8,
             "Touches slide edge": 1,
         },
-        "metadata": {"slide_id": "slide-1", "model": "idc-cnn 1.2", "model_sha256": "ab" * 32, "threshold": "0.5"},
+        "metadata": {
+            "slide_id": "slide-1",
+            "model": "idc-cnn 1.2",
+            "model_sha256": "ab" * 32,
+            "threshold": "0.5",
+            "stride": "1.0",
+            "orientations": "1",
+            "neighbours": "0.0",
+            "temperature": "1.0",
+            "intercept": "0.0",
+            "scan_digest": "sha256:5c",
+        },
     }
     assert two["properties"]["name"] == "IDC focus 2"
     assert two["properties"]["measurements"]["Touches slide edge"] == 0
 
 
-def test_ids_are_uuids_that_name_slide_model_threshold_and_focus() -> None:
-    def ids(slide_id: str = "s", threshold: float = 0.5, model: ModelInfo = MODEL) -> list[str]:
-        return [feature["id"] for feature in foci_geojson(slide_id, FOCI, threshold, model)["features"]]
+def test_ids_are_uuids_that_differ_with_all_that_decides_the_foci() -> None:
+    def ids(slide_id: str = "s", model: ModelInfo = MODEL, scan: str = SCAN, **settings: Any) -> list[str]:
+        found = foci_geojson(slide_id, FOCI, model, replace(SETTINGS, **settings), scan)
+        return [feature["id"] for feature in found["features"]]
 
     assert ids() == ids()
-    others = [ids("t"), ids(threshold=0.6), ids(model=ModelInfo("idc-cnn", "1.3", "cd" * 32))]
+    others = [
+        ids("t"),
+        ids(threshold=0.6),
+        ids(threshold=0.5000001),
+        ids(model=ModelInfo("idc-cnn", "1.3", "cd" * 32)),
+        ids(orientations=4),
+        ids(patch=PatchSpec(50, 8.0, 0.5)),
+        ids(aggregation=Aggregation(sigma=0.8)),
+        ids(aggregation=Aggregation(temperature=1.5)),
+        ids(aggregation=Aggregation(intercept=-0.1)),
+        ids(scan="sha256:5d"),
+    ]
     every = [*ids(), *(each for other in others for each in other)]
-    assert len(set(every)) == 8
+    assert len(set(every)) == 22
     assert all(str(uuid.UUID(each)) == each for each in every)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    write_regions(tmp_path / "regions.geojson", "slide-1", FOCI, 0.5, MODEL)
+    write_regions(tmp_path / "regions.geojson", "slide-1", FOCI, MODEL, SETTINGS, SCAN)
     one, two = read_regions(tmp_path / "regions.geojson")
     assert (one.name, one.classification) == ("IDC focus 1", "IDC")
     assert one.measurements["Greatest diameter mm"] == 2.5
@@ -86,20 +114,22 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_no_foci_are_an_empty_collection(tmp_path: Path) -> None:
-    write_regions(tmp_path / "regions.geojson", "slide-1", (), 0.5, MODEL)
+    write_regions(tmp_path / "regions.geojson", "slide-1", (), MODEL, SETTINGS, SCAN)
     assert json.loads((tmp_path / "regions.geojson").read_text()) == {"type": "FeatureCollection", "features": []}
     assert read_regions(tmp_path / "regions.geojson") == ()
 
 
 def test_a_number_that_json_has_no_word_for_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        write_regions(tmp_path / "regions.geojson", "s", (focus(((SQUARE,),), mean_p=float("nan")),), 0.5, MODEL)
+        write_regions(
+            tmp_path / "regions.geojson", "s", (focus(((SQUARE,),), mean_p=float("nan")),), MODEL, SETTINGS, SCAN
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_writing_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
-        write_regions(tmp_path / "no such folder" / "regions.geojson", "s", FOCI, 0.5, MODEL)
+        write_regions(tmp_path / "no such folder" / "regions.geojson", "s", FOCI, MODEL, SETTINGS, SCAN)
 
 
 def feature(geometry: Any, **properties: Any) -> dict[str, Any]:
@@ -151,6 +181,21 @@ def test_a_region_that_is_no_polygon_is_named(tmp_path: Path, geometry: Any, nam
         read(tmp_path, [feature(polygon(SQUARE)), feature(geometry)])
     assert "1 of its regions can't be used: feature 2" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("properties", "named"),
+    [
+        ("x", "has properties that aren't a GeoJSON object"),
+        ([1], "has properties that aren't a GeoJSON object"),
+        ({"measurements": {"cells": 10**400}}, "has a measurement that is too large"),
+    ],
+)
+def test_a_region_with_other_properties_is_named(tmp_path: Path, properties: Any, named: str) -> None:
+    wrong = {**feature(polygon(SQUARE)), "properties": properties}
+    with pytest.raises(ReferenceFileError, match=named) as caught:
+        read(tmp_path, [feature(polygon(SQUARE)), wrong])
+    assert "1 of its regions can't be used: feature 2" in str(caught.value)
 
 
 def test_an_outline_that_crosses_itself_is_the_area_it_encloses(tmp_path: Path) -> None:

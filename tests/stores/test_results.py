@@ -83,7 +83,9 @@ def _result() -> SlideResult:
 def _written(folder: Path) -> SlideResult:
     result = _result()
     write_result(folder, result)
-    write_regions(folder / "regions.geojson", "S", result.extent.foci, 0.5, result.model)
+    write_regions(
+        folder / "regions.geojson", "S", result.extent.foci, result.model, result.settings, result.scan_digest
+    )
     return result
 
 

@@ -79,6 +79,94 @@ def test_the_same_mount_is_known_by_its_pictures_whatever_it_is_called(tmp_path:
     assert rows(found.patches)[2:] == [("P", 150 + 16 * 50, 0, 1), ("P", 100, 150, 1)]
 
 
+def pale(height: int, width: int, seed: int) -> NDArray[np.uint8]:
+    """Glass and fat: nothing to tell one place from another by."""
+    return np.random.default_rng(seed).integers(232, 238, (height, width, 3), dtype=np.uint8)
+
+
+def test_pale_patches_at_the_same_corners_say_nothing(tmp_path: Path) -> None:
+    corners = [(0, 0), (50, 0), (100, 0), (0, 50)]
+    known = patch_set("P", pale(200, 150, 3), *((x, y, 0) for x, y in corners))
+    other = slide(tmp_path, "second", "P", pale(200, 150, 4), *((x, y, 1) for x, y in corners))
+    found = corrected(known, cut_patches([other], known))
+    # Within 8 grey levels of one another, and still not the same.
+    assert (found.n_replaced, found.n_added) == (0, 4)
+
+
+def test_patches_with_texture_decide_among_pale_ones(tmp_path: Path) -> None:
+    corners = [(0, 0), (50, 0), (100, 0), (0, 50), (50, 50), (100, 50), (0, 100)]
+    mount = pale(200, 150, 3)
+    mount[50:150] = np.kron(noise(20, 30, 6), np.ones((5, 5, 1), np.uint8))
+    known = patch_set("P", mount, *((x, y, 0) for x, y in corners))
+    rng = np.random.default_rng(0)
+    scanned = {
+        "rendered": np.clip(mount * 0.95 + 6 + rng.normal(0, 6, mount.shape), 0, 255).astype(np.uint8),
+        "next": np.where(mount < 232, mount[::-1, ::-1], pale(200, 150, 5)),
+    }
+    replaced = {}
+    for name, pixels in scanned.items():
+        one = slide(tmp_path, name, "P", pixels, *((x, y, 1) for x, y in corners))
+        replaced[name] = corrected(known, cut_patches([one], known)).n_replaced
+    assert replaced == {"rendered": 7, "next": 0}
+
+
+@pytest.mark.parametrize(("n", "replaced"), [(2, 0), (3, 3)])
+def test_few_patches_that_look_alike_are_not_enough(tmp_path: Path, n: int, replaced: int) -> None:
+    labels = [(0, 0, 1), (50, 0, 1), (100, 0, 1)][:n]
+    known = patch_set("P", MOUNT, *((x, y, 0) for x, y, _ in labels))
+    brighter = np.clip(MOUNT * 0.9 + 20, 0, 255).astype(np.uint8)
+    found = corrected(known, cut_patches([slide(tmp_path, "P-rescan", "P", brighter, *labels)], known))
+    assert (found.n_replaced, found.n_added) == (replaced, n - replaced)
+
+
+@pytest.mark.parametrize(("name", "replaced"), [("P", 1), ("second", 0)])
+def test_the_very_same_pale_patch_is_the_same_where_the_name_says_so(tmp_path: Path, name: str, replaced: int) -> None:
+    mount = pale(200, 150, 3)
+    known = patch_set("P", mount, (0, 0, 0))
+    found = corrected(known, cut_patches([slide(tmp_path, name, "P", mount, (0, 0, 0))], known))
+    assert (found.n_replaced, found.n_added) == (replaced, 1 - replaced)
+
+
+def test_a_picture_of_two_patients_is_refused(tmp_path: Path) -> None:
+    known = patch_set("P", MOUNT, (0, 0, 0), (50, 0, 1))
+    copy = slide(tmp_path, "copy", "Q", MOUNT, (50, 0, 1), (100, 0, 1))
+    text = (
+        r"the same pixels are of two patients: P at \(50, 0\), class 1 \(--patches\) = "
+        r"Q at \(50, 0\), class 1 \(--corrections\) \(px .*give the slide one patient_id"
+    )
+    with pytest.raises(PatchSetError, match=text):
+        corrected(known, cut_patches([copy], known))
+    alone = [slide(tmp_path, "one", "Q", MOUNT, (0, 0, 1)), slide(tmp_path, "two", "R", MOUNT, (0, 0, 1))]
+    with pytest.raises(PatchSetError, match=r"two patients: Q at .* = R at "):
+        corrected(None, cut_patches(alone))
+
+
+def test_a_picture_of_both_classes_is_refused(tmp_path: Path) -> None:
+    # The slide shows at (50, 0) what the set has at (0, 0): shifted, so that it is no replacement.
+    known = patch_set("P", MOUNT, (0, 0, 0))
+    shifted = np.roll(MOUNT, 50, axis=1)
+    with pytest.raises(PatchSetError, match=r"class 0 and in class 1: P at \(0, 0\), class 0 .*correct the label"):
+        corrected(known, cut_patches([slide(tmp_path, "P", "P", shifted, (50, 0, 1))], known))
+    found = corrected(known, cut_patches([slide(tmp_path, "P", "P", shifted, (50, 0, 0))], known))
+    assert (found.n_replaced, found.n_added) == (0, 1)
+
+
+def test_a_replaced_label_contradicts_a_copy_that_keeps_its_own(tmp_path: Path) -> None:
+    double = np.concatenate([MOUNT[:, :50], MOUNT[:, :50]], axis=1)
+    known = patch_set("P", double, (0, 0, 0), (50, 0, 0))
+    with pytest.raises(PatchSetError, match=r"P at \(0, 0\), class 1 \(--patches\) = P at \(50, 0\), class 0"):
+        corrected(known, cut_patches([slide(tmp_path, "P", "P", double, (0, 0, 1))], known))
+    both = slide(tmp_path, "P", "P", double, (0, 0, 1), (50, 0, 1))
+    assert corrected(known, cut_patches([both], known)).n_changed == 2
+
+
+def test_bare_glass_is_nobodys(tmp_path: Path) -> None:
+    white = np.full((100, 100, 3), 255, dtype=np.uint8)
+    known = patch_set("P", white, (0, 0, 0))
+    found = corrected(known, cut_patches([slide(tmp_path, "Q", "Q", white, (0, 0, 1), (50, 0, 1))], known))
+    assert found.n_added == 2
+
+
 def test_without_a_patch_in_common_the_name_says_whether_it_is_the_mount(tmp_path: Path) -> None:
     known = patch_set("P", MOUNT, (0, 0, 0))
     for name, x in (("P", 100.0), ("Q", 50 + 800 + 100.0)):

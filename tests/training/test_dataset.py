@@ -101,6 +101,11 @@ def test_exponent_one_counts_patches_and_zero_counts_patients() -> None:
     assert by_patient[:16].sum() == pytest.approx(by_patient[16:20].sum())
 
 
+def test_without_balance_every_patch_counts_one() -> None:
+    patches = labelled(a=(16, 0), b=(4, 5))
+    assert balanced_weights(patches, 0.5, contrast=1.0, balance=False).tolist() == [1.0] * 25
+
+
 def test_contrast_draws_a_patients_two_shares_together() -> None:
     # With exponent 1: of class 0, b has 1/4; of class 1, b has 3/4. Both become 1/2.
     patches = labelled(a=(6, 0), b=(2, 6), c=(0, 2))

@@ -227,7 +227,7 @@ def test_a_patient_in_training_is_never_watched(role: Any) -> None:
 
 
 def test_a_training_that_diverges_is_named(monkeypatch: Any) -> None:
-    monkeypatch.setattr(fit_module, "balanced_weights", lambda some, *_: np.full(len(some), np.nan))
+    monkeypatch.setattr(fit_module, "balanced_weights", lambda some, **_: np.full(len(some), np.nan))
     with pytest.raises(JobError, match=r"training diverged.*lower learning_rate.*it is 0\.001"):
         fitted()
 

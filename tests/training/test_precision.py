@@ -10,7 +10,7 @@ import pytest
 
 from batchscan.stores.networks import import_keras
 from batchscan.training import precision
-from batchscan.training.precision import chosen_precision
+from batchscan.training.precision import chosen_precision, computed_with
 
 PLAIN = "processor\t: 0\nflags\t\t: fpu sse avx2 avx512f\nbugs\t\t: amx_bf16\n"
 WITH_AMX = "processor\t: 0\nflags\t\t: fpu avx512f amx_bf16 amx_tile\n"
@@ -57,4 +57,19 @@ def test_a_backend_that_cannot_name_its_devices_has_no_gpu(tmp_path: Path, monke
 
 def test_keras_can_be_asked(monkeypatch: Any, tmp_path: Path) -> None:
     monkeypatch.setattr(precision, "CPU_FLAGS", tmp_path / "none")
-    assert chosen_precision("auto", import_keras(2)) in {"float32", "mixed_bfloat16"}
+    keras = import_keras(2)
+    for gpus, expected in (([], "float32"), (["gpu:0"], "mixed_bfloat16")):
+        # Fails where Keras has no such function any more.
+        monkeypatch.setattr(keras.distribution, "list_devices", lambda kind, gpus=gpus: gpus if kind == "gpu" else [])
+        assert chosen_precision("auto", keras) == expected
+
+
+def test_what_decides_the_last_bits_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    keras = import_keras(1)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
+    # Keras is there already, with as many threads as it was imported with.
+    assert computed_with("mixed_bfloat16", 5) == {
+        "keras": f"{keras.__version__} with {keras.config.backend()}",
+        "precision": "mixed_bfloat16",
+        "threads": 3,
+    }

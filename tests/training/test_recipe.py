@@ -147,3 +147,15 @@ def test_wrong_recipes_are_refused(tmp_path: Path, text: str, told: str) -> None
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"none\.toml can't be read"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_the_published_recipe_weighs_no_patch_and_rounds_none() -> None:
+    found = read_recipe(JOBS / "published-recipe.toml")
+    assert (found.balance, found.precision, found.contrast) == (False, "float32", 0.0)
+
+
+def test_weights_that_weigh_nothing_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("balance = false\ncontrast = 1.0\n")
+    with pytest.raises(JobError, match="contrast weigh nothing with balance = false"):
+        read_recipe(path)

@@ -14,6 +14,7 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import JobError, ModelError, PatchSetError
 from batchscan.stores.networks import import_keras
 from batchscan.stores.packages import CARD_FILE, MODEL_FILE, Golden, open_package, write_package
+from batchscan.training import transfer
 from batchscan.training.recipe import Recipe
 from batchscan.training.transfer import ParentModel, adapted, check_recipe_alone, open_parent, typed_as
 
@@ -148,6 +149,34 @@ def test_any_network_of_such_patches_serves(tmp_path: Path, card: ModelCard) -> 
     assert [layer.compute_dtype for layer in coarse.layers] == ["float32", "bfloat16", "float32", "float32"]
     assert [variable.dtype for variable in coarse.variables] == ["float32"] * 4
     assert np.abs(np.asarray(coarse.predict_on_batch(patches)) - wanted).max() < 0.05
+
+
+def test_a_network_that_was_adapted_to_its_pixels_serves(tmp_path: Path, card: ModelCard) -> None:
+    keras = import_keras(1)
+    patches = np.random.default_rng(0).integers(0, 256, (16, 50, 50, 3), dtype=np.uint8)
+    normal = keras.layers.Normalization()
+    normal.adapt(patches.astype(np.float32))
+    network = stack(keras.layers.Rescaling(1.0), normal, *head(keras, keras.layers.Dense(2))[1:])
+    found = open_parent(packaged(tmp_path / "own", card, network, name="own"), 1)
+    wanted = np.asarray(network.predict_on_batch(patches))
+    again = typed_as(keras, found.network, "float32")
+    np.testing.assert_array_equal(np.asarray(again.predict_on_batch(patches)), wanted)
+    coarse = typed_as(keras, found.network, "mixed_bfloat16")
+    assert np.abs(np.asarray(coarse.predict_on_batch(patches)) - wanted).max() < 0.05
+
+
+def test_a_network_whose_copy_gives_other_scores_is_named(
+    tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras = import_keras(1)
+    out = packaged(tmp_path / "own", card, stack(*head(keras, keras.layers.Dense(2))), name="own")
+
+    def other(*_: Any) -> Any:
+        return stack(*head(keras, keras.layers.Dense(2, bias_initializer=keras.initializers.Constant([0.0, 1.0]))))
+
+    monkeypatch.setattr(transfer, "typed_as", other)
+    with pytest.raises(ModelError, match=r"own can't be trained on: its network gives other scores when it is copied"):
+        open_parent(out, 1)
 
 
 def _dense(units: int, activation: str | None = None) -> Callable[[Any], Any]:

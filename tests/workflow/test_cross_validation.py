@@ -138,7 +138,7 @@ def sure(training: Training, left_out: LabelledPatches) -> NDArray[np.float64]:
     return p_raw
 
 
-PLAIN = Recipe(cv_seeds=2, calibration="none", um_per_px=8.0)
+PLAIN = Recipe(cv_seeds=2, calibration="none", um_per_px=8.0, context=Context(sigmas=(0.0,)))
 
 
 def test_figures_by_hand() -> None:
@@ -156,7 +156,10 @@ def test_figures_by_hand() -> None:
     assert record.pooled.slide == "pooled"
     assert (record.pooled.n_patches, record.pooled.n_positive, record.pooled.thresholds) == (126, 63, ())
     assert [(c.tp, c.fp, c.fn, c.tn) for c in record.pooled.confusions] == [(63, 0, 0, 63), (60, 0, 3, 63)]
-    assert record.pooled.figures["idc_mm2_error"].low == pytest.approx(-0.48)
+    # In seed 1 each slide lacks a patch.
+    pooled = record.pooled.figures["idc_mm2_absolute_error"]
+    assert (pooled.low, pooled.high) == pytest.approx((0.0, 0.16))
+    assert "idc_mm2_error" not in record.pooled.figures
     # Brier: (21 x 0.04 + 21 x 0.01) / 42; in seed 1 one patch has 0.81 in place of 0.01.
     assert slide.figures["brier"].low == pytest.approx(0.025, abs=1e-5)
     assert slide.figures["brier"].high == pytest.approx(0.025 + 0.8 / 42, abs=1e-5)
@@ -215,10 +218,14 @@ def test_two_slides_are_said_to_be_little() -> None:
     assert "little" not in card_record(found(), 0.16, "x").note
 
 
+def test_the_note_says_that_no_tissue_mask_was_applied() -> None:
+    assert "tissue mask leaves some out" in card_record(found(), 0.16, "x").note
+
+
 def test_the_card_says_on_whom_it_was_chosen() -> None:
     package = found(holdout=("b",)).package.how
     assert package.threshold.how_chosen == (
-        "Greatest mean F1 over a, c and the seeds 0, 1, which count the same; each slide as networks scored it that "
-        "had seen neither it nor b."
+        "Greatest mean balanced accuracy over a, c and the seeds 0, 1, which count the same; each slide as networks "
+        "scored it that had seen neither it nor b."
     )
     assert package.context.how_chosen.startswith("Of sigma 0, 0.5, 1 the one with the least log loss")

@@ -137,5 +137,13 @@ def test_scores_of_someone_who_was_trained_on_are_refused() -> None:
 
 
 def test_labels_of_left_out_slides_change_no_plan() -> None:
-    other = relabelled(FIVE, "a", 1 - FIVE.label[FIVE.patient == "a"])
-    assert planned(other, Recipe(), (), 0) == planned(FIVE, Recipe(), (), 0)
+    # 21 and 40: turned around it has other counts, and what is drawn by counts would be drawn otherwise.
+    uneven = patches_of({"a": "0" * 21 + "1" * 40, "b": BOTH, "c": BOTH, "d": "01" * 15, "e": "01" * 12})
+    other = relabelled(uneven, "a", 1 - uneven.label[uneven.patient == "a"])
+    assert other.counts()["a"] == (40, 21)
+    for recipe in (Recipe(), Recipe(keep="best", folds=("a", "b", "c"))):
+        plan = planned(uneven, recipe, (), 0)
+        assert planned(other, recipe, (), 0) == plan
+        for training in plan.trainings():
+            if "a" in training.left_out:
+                assert split_for(other, recipe, training) == split_for(uneven, recipe, training)

@@ -33,8 +33,8 @@ def test_validation_patients_of_one_class_each_give_a_threshold() -> None:
 def test_the_raw_score_at_the_threshold(temperature: float, intercept: float, at: float) -> None:
     how = How(
         Context(orientations=1, sigma=0.5, how_chosen="for a test"),
-        Calibration(method="temperature", note="", temperature=temperature, intercept=intercept),
-        Threshold(value=at, how_chosen="for a test"),
+        Calibration(method="temperature", note="", temperature=temperature, intercept=intercept, before=(), after=()),
+        Threshold(value=at, how_chosen="for a test", curve=()),
     )
     assert how.aggregation.calibrated(np.array([how.alone]))[0] == pytest.approx(at)
 
@@ -42,5 +42,5 @@ def test_the_raw_score_at_the_threshold(temperature: float, intercept: float, at
 @pytest.mark.parametrize("at", [0.0, 1.0])
 def test_a_threshold_at_the_end_has_a_raw_score_too(at: float) -> None:
     how = unchosen(Recipe())
-    ends = How(how.context, how.calibration, Threshold(value=at, how_chosen="for a test"))
+    ends = How(how.context, how.calibration, Threshold(value=at, how_chosen="for a test", curve=()))
     assert ends.alone == pytest.approx(at, abs=1e-5)

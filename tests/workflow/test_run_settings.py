@@ -11,8 +11,12 @@ import pytest
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import Context
 from batchscan.domain.job import Job, validated_job
+from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package
+from batchscan.stores.results import RunFolder
 from batchscan.workflow.run import scan_settings
+from batchscan.workflow.run_record import RunRecord
+from batchscan.workflow.sources import AskedSlides
 
 
 def a_job(**model: Any) -> Job:
@@ -46,3 +50,21 @@ def test_what_the_job_says_goes_first_also_where_it_says_none(package: ModelPack
 def test_a_card_that_knows_no_neighbours_judges_each_patch_alone() -> None:
     settings = scan_settings(a_job(), open_package("published-cnn"))
     assert (settings.orientations, settings.aggregation) == (1, Aggregation())
+
+
+def test_another_calibration_or_tolerance_in_a_run_folder_is_told(package: ModelPackage, tmp_path: Path) -> None:
+    folder, job = RunFolder(tmp_path / "r"), a_job()
+    folder.create()
+    settings = scan_settings(job, package)
+    with Ledger.hold(folder.ledger) as ledger:
+        nothing = AskedSlides((), ())
+        assert RunRecord(folder, ledger, job, package, settings).begin(nothing) == ()
+        assert RunRecord(folder, ledger, job, package, settings).begin(nothing) == ()
+        other = replace(settings, tolerance=0.25, aggregation=replace(settings.aggregation, temperature=2.0))
+        assert RunRecord(folder, ledger, job, package, other).begin(nothing) == (
+            (
+                "calibration was temperature 1.5, intercept -0.25 in this run folder and is temperature 2, "
+                "intercept -0.25 now: its results are replaced"
+            ),
+            f"tolerance was {settings.tolerance} in this run folder and is 0.25 now: its results are replaced",
+        )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,22 @@ from numpy.typing import NDArray
 from patch_folders import write_patch_set
 from PIL import Image
 
+from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import JobError, OutputError, PatchSetError
 from batchscan.stores.networks import import_keras, load_network
-from batchscan.stores.packages import DEFAULT_MODEL, ModelPackage, open_package
+from batchscan.stores.packages import ModelPackage, open_package
+from batchscan.stores.patchsets import PatchSet, read_patch_set
+from batchscan.training.dataset import Split
 from batchscan.training.events import EpochDone, StepsDone
 from batchscan.training.recipe import Context, Recipe
 from batchscan.training.scores import predicted
+from batchscan.training.transfer import ParentModel, open_parent
+from batchscan.workflow import train_model as train_model_module
+from batchscan.workflow import training_labels
 from batchscan.workflow import trainings as trainings_module
 from batchscan.workflow.train_model import Order, train_model
-from batchscan.workflow.training_events import PartMeasured, Planned, TrainingBegun, TrainingEnded
+from batchscan.workflow.training_events import PartMeasured, Planned, TrainingBegun, TrainingEnded, WrittenBefore
+from batchscan.workflow.training_state import TrainingState
 
 RECIPE = Recipe(
     name="tiny",
@@ -281,3 +291,107 @@ def test_an_unreadable_png_is_named_before_training(tmp_path: Path) -> None:
     with pytest.raises(PatchSetError, match=r"b_idx5_x51_y1_class1\.png"):
         train_model(Order(tmp_path / "set", tmp_path / "out", RECIPE), lambda _: None)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.fixture
+def _nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def decoded(*_: Any) -> None:
+        pytest.fail("a pixel was decoded")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PatchSet, "load_pixels", decoded)
+        yield
+
+
+@pytest.mark.usefixtures("_nothing_is_decoded")
+@pytest.mark.parametrize(
+    ("changes", "holdout", "match"),
+    [
+        ({}, ("z",), "--holdout names z"),
+        ({"folds": ("a", "z")}, (), "folds of the recipe .* names z"),
+        ({"validation_patients": ("z",)}, (), "validation_patients of the recipe .* names z"),
+    ],
+)
+def test_a_wrong_name_is_refused_before_a_pixel_is_decoded(
+    changes: dict[str, Any], holdout: tuple[str, ...], match: str, patch_set: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update=changes)
+    with pytest.raises(PatchSetError, match=match):
+        train_model(Order(patch_set, tmp_path / "out", recipe, 0, holdout, cross_validate=True), lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_nothing_is_decoded")
+def test_nobody_whom_the_parent_knows_is_chosen_on_in_any_training(
+    patch_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = open_parent(DEFAULT_MODEL, 1)
+    card = parent.card.model_copy(update={"training_patients": ("d",), "validation_patients": ()})
+
+    def drawn(patches: Any, _: Any, training: Any) -> Split:
+        rest = tuple(name for name in patches.patients() if name not in training.left_out)
+        # d validates only where both folds are left out.
+        last = "d" if len(training.left_out) > 1 else "c"
+        return Split(tuple(name for name in rest if name != last), (last,), tuple(sorted(training.left_out)))
+
+    monkeypatch.setattr(train_model_module, "split_for", drawn)
+    recipe = Recipe(name="tiny", keep="best", folds=("a", "b"), cv_seeds=1, epochs=1)
+    order = Order(patch_set, tmp_path / "out", recipe, cross_validate=True, start=ParentModel(card, parent.network))
+    with pytest.raises(PatchSetError, match=r"d \(from validation_patients\) served to make published-cnn"):
+        train_model(order, lambda _: None)
+
+
+def test_the_patch_set_is_let_go_once_it_is_read(
+    patch_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[weakref.ref[PatchSet]] = []
+
+    def remembered(path: Path) -> PatchSet:
+        found = read_patch_set(path)
+        opened.append(weakref.ref(found))
+        return found
+
+    def look(event: object) -> None:
+        if isinstance(event, Planned):
+            gc.collect()
+            assert [one() for one in opened] == [None]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_labels, "read_patch_set", remembered)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(Order(patch_set, tmp_path / "out", PLAIN), look)
+
+
+def test_a_package_can_be_made_in_the_folder_one_stands_in(
+    patch_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    package = train_model(Order(patch_set.absolute(), Path(), PLAIN), lambda _: None)
+    assert package.path == here
+    assert open_package(here).card.name == "tiny"
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+def test_the_same_training_gives_the_same_file(patch_set: Path, tmp_path: Path) -> None:
+    one, two = (train_model(Order(patch_set, tmp_path / name, PLAIN), lambda _: None) for name in ("one", "two"))
+    assert one.network_path.read_bytes() == two.network_path.read_bytes()
+
+
+def test_killed_after_the_package_had_its_name_only_the_rest_is_removed(
+    patch_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = Order(patch_set, tmp_path / "out", PLAIN)
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingState, "remove", lambda _: None)
+        made = train_model(order, lambda _: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.training"]
+    # Another order is not taken for it, and loses nothing.
+    with pytest.raises(OutputError, match=r"seed: 0 there, 1 here"):
+        train_model(replace(order, seed=1), lambda _: None)
+    events: list[Any] = []
+    again = train_model(order, events.append)
+    assert events == [WrittenBefore(tmp_path / "out")]
+    assert again.info == made.info
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

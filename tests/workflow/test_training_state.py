@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +18,15 @@ from batchscan.training.recipe import Augmentation, Context, Recipe
 from batchscan.workflow.folds import Scores, Training
 from batchscan.workflow.training_state import inputs, open_state, state_folder
 
-SAID = inputs("sha256:abc", Recipe(), (), 0, None)
+WITH = {"keras": "3.15.1 with tensorflow", "precision": "float32", "threads": 2}
+
+
+def said(patches: str = "sha256:abc", recipe: Recipe | None = None, **other: Any) -> dict[str, Any]:
+    rest = {"holdout": (), "seed": 0, "start": None, "computed_with": WITH, **other}
+    return inputs(patches, recipe or Recipe(), **rest)
+
+
+SAID = said()
 ONE = Training(frozenset({"8863", "8865"}), 2)
 
 
@@ -58,13 +71,22 @@ def test_a_training_of_many_patients_has_a_short_name_of_its_own(tmp_path: Path)
 @pytest.mark.parametrize(
     ("other", "named"),
     [
-        (inputs("sha256:def", Recipe(), (), 0, None), "patches"),
-        (inputs("sha256:abc", Recipe(epochs=7), (), 0, None), "recipe: epochs"),
-        (inputs("sha256:abc", Recipe(augment=Augmentation(stain=0.1)), (), 0, None), "recipe: augment"),
-        (inputs("sha256:abc", Recipe(context=Context(orientations=4)), (), 0, None), "recipe: context.orientations"),
-        (inputs("sha256:abc", Recipe(), ("8863",), 0, None), "holdout"),
-        (inputs("sha256:abc", Recipe(), (), 1, None), "seed"),
-        (inputs("sha256:abc", Recipe(), (), 0, "f" * 64), "model to start from"),
+        (said("sha256:def"), "patches: sha256:abc there, sha256:def here"),
+        (said(recipe=Recipe(epochs=7)), "recipe: epochs: 15 there, 7 here"),
+        (said(recipe=Recipe(balance=False)), "recipe: balance: True there, False here"),
+        (said(recipe=Recipe(augment=Augmentation(stain=0.1))), "recipe: augment"),
+        (said(recipe=Recipe(context=Context(orientations=4))), "recipe: context.orientations: 1 there, 4 here"),
+        (said(holdout=("8863",)), "holdout"),
+        (said(seed=1), "seed: 0 there, 1 here"),
+        (said(start="f" * 64), "model to start from"),
+        (
+            said(computed_with={**WITH, "keras": "3.15.1 with jax"}),
+            "keras: 3.15.1 with tensorflow there, 3.15.1 with jax here",
+        ),
+        (
+            said(computed_with={**WITH, "threads": 4}),
+            "threads: 2 there, 4 here",
+        ),
     ],
 )
 def test_a_state_of_other_inputs_is_refused_by_name(other: dict[str, object], named: str, tmp_path: Path) -> None:
@@ -83,13 +105,13 @@ def test_what_is_chosen_afterwards_makes_no_other_training(tmp_path: Path) -> No
     recipe = Recipe(
         folds=("a", "b"), cv_seeds=5, context=Context(sigmas=(0.5,)), calibration="none", notes=("new",), name="other"
     )
-    with open_state(tmp_path / "model", inputs("sha256:abc", recipe, (), 0, None), fresh=False) as state:
+    with open_state(tmp_path / "model", said(recipe=recipe), fresh=False) as state:
         assert state.scores(ONE) is not None
 
 
 def test_fresh_begins_anew(tmp_path: Path) -> None:
     begun(tmp_path / "model")
-    other = inputs("sha256:abc", Recipe(epochs=7), (), 0, None)
+    other = said(recipe=Recipe(epochs=7))
     with open_state(tmp_path / "model", other, fresh=True) as state:
         assert state.scores(ONE) is None
         assert [path.name for path in state.folder.iterdir()] == ["inputs.json"]
@@ -170,3 +192,51 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OutputError, match="can't be written"), open_state(tmp_path / "file/model", SAID, fresh=False):
         pass
+
+
+def test_a_disk_that_cannot_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with (
+        pytest.raises(OutputError, match=r"can't be locked .*No locks available.*local disk"),
+        open_state(tmp_path / "model", SAID, fresh=False),
+    ):
+        pass
+
+
+def test_a_folder_that_was_removed_while_it_was_waited_for_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked: list[int] = []
+
+    def removed_before(_: int, how: int) -> None:
+        if not locked:
+            shutil.rmtree(state_folder(tmp_path / "model"))
+        locked.append(how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_before)
+    with open_state(tmp_path / "model", SAID, fresh=False) as state:
+        assert (state.folder / "inputs.json").exists()
+    assert len(locked) == 2
+
+
+def test_what_a_kill_left_of_a_half_written_package_is_removed(tmp_path: Path) -> None:
+    half, other, hidden = (tmp_path / name for name in (".m.half-written-x1", ".mm.half-written-x1", ".m.training"))
+    for folder in (half, other, hidden):
+        folder.mkdir()
+        (folder / "model.keras").write_bytes(b"half")
+    with open_state(tmp_path / "m", SAID, fresh=False):
+        assert (half.exists(), other.exists(), hidden.exists()) == (False, True, True)
+
+
+def test_the_package_that_was_written_is_told_from_others(tmp_path: Path) -> None:
+    for name in ("staged", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.json").write_text(name)
+    with open_state(tmp_path / "model", SAID, fresh=False) as state:
+        assert not state.has_written(tmp_path / "staged")
+        state.note_written(tmp_path / "staged")
+        told = [state.has_written(tmp_path / name) for name in ("staged", "other", "nowhere")]
+    assert told == [True, False, False]

@@ -47,6 +47,9 @@ def test_a_row_a_slide_seed_and_context(found: CrossValidated, tmp_path: Path) -
     for figures in (*record.slides, record.pooled):
         own = [row for row in rows if row["slide"] == figures.slide and row["context"] == "neighbours"]
         for name in MEASURES:
+            if name not in figures.figures:
+                assert (figures.slide, {row[name] for row in own}) == ("pooled", {""})
+                continue
             values = [float(row[name]) for row in own]
             spread = figures.figures[name]
             assert (min(values), max(values)) == (
@@ -61,6 +64,19 @@ def test_a_row_a_slide_seed_and_context(found: CrossValidated, tmp_path: Path) -
         }
     assert {row["sigma"] for row in rows if row["context"] == "alone" and row["slide"] != "pooled"} == {"0.0"}
     assert {row["threshold"] for row in rows if row["slide"] == "pooled"} == {""}
+
+
+def test_pooled_area_errors_are_the_mean_size_of_the_slides(found: CrossValidated, tmp_path: Path) -> None:
+    write_cross_validation(tmp_path / "cv.csv", found, CELL_MM2)
+    rows = rows_of(tmp_path / "cv.csv")
+    for pooled in (row for row in rows if row["slide"] == "pooled"):
+        slides = [
+            abs(float(row["idc_mm2_error"]))
+            for row in rows
+            if row["slide"] != "pooled" and (row["seed"], row["context"]) == (pooled["seed"], pooled["context"])
+        ]
+        assert float(pooled["idc_mm2_absolute_error"]) == pytest.approx(sum(slides) / 3, abs=1e-6)
+        assert (pooled["idc_mm2_error"], pooled["idc_mm2_relative_error"]) == ("", "")
 
 
 def test_the_figures_can_be_worked_out_from_the_left_out_patches(found: CrossValidated, tmp_path: Path) -> None:
@@ -124,7 +140,7 @@ def test_a_slides_threshold_can_be_worked_out_from_the_scores_it_was_chosen_on(
             p_idc = aggregated(p_raw, *(one.astype(np.int32) for one in places), everywhere, 1.0, Aggregation(*how[:3]))
             parts.append((np.array([row["label"] == "1" for row in own]), p_idc))
     assert [len(label) for label, _ in parts] == [42] * 4
-    assert best_mean_threshold(parts) == how[3]
+    assert best_mean_threshold(parts, "balanced_accuracy") == how[3]
 
 
 def test_places_and_scores_are_written_exactly(found: CrossValidated, tmp_path: Path) -> None:

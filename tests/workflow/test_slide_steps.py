@@ -1,0 +1,126 @@
+"""What becomes of a slide whose scan is used again with other settings; the stores and pictures are made here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batchscan.domain.aggregation import Aggregation
+from batchscan.domain.card import parse_card
+from batchscan.domain.errors import UnopenableSlide
+from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.records import (
+    EngineInfo,
+    ModelInfo,
+    PatchTable,
+    Pictures,
+    ScanSettings,
+    SlideInfo,
+    SlideRequest,
+    SlideResult,
+)
+from batchscan.evaluation.extent import count_patches, measure_extent
+from batchscan.report.gallery import choose_gallery
+from batchscan.stores.regions import write_regions
+from batchscan.stores.results import REGIONS, RunFolder, read_pictures, read_result, write_pictures, write_result
+from batchscan.workflow import slide_steps
+from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish
+
+SIDE = 50
+SPACING = Spacing(8.0, SpacingSource.VENDOR)
+CARD = parse_card((Path(slide_steps.__file__).parents[1] / "models/published-cnn/card.json").read_bytes())
+SETTINGS = ScanSettings(PatchSpec(SIDE, 8.0, 1.0), 0.1, 0.5, 0.5, 0.02)
+STORED = np.full((SIDE, SIDE, 3), 7, np.uint8)
+READ = np.full((SIDE, SIDE, 3), 9, np.uint8)
+
+
+class Store:
+    """Every patch of it looks the same."""
+
+    spacing = SPACING
+
+    def read_box(self, box: Box, um_per_px: float) -> Any:
+        assert um_per_px == SPACING.um_per_px
+        assert (box.width, box.height) == (SIDE, SIDE)
+        return READ
+
+
+def committed(run: RunFolder) -> SlideResult:
+    """A scan of 20 x 20 patches, judged alone, with the pictures that its own gallery shows."""
+    n = 20
+    grid = PatchGrid.over(n * SIDE, n * SIDE, 8.0, SETTINGS.patch)
+    row, col = (place.ravel().astype(np.int32) for place in np.mgrid[:n, :n])
+    p = np.random.default_rng(5).random(n * n).astype(np.float32)
+    table = PatchTable(grid, row, col, np.ones(n * n, np.float32), p, p, np.ones(n * n, np.bool_))
+    result = SlideResult(
+        slide=SlideInfo("S", "P", n * SIDE, n * SIDE, SPACING, "sha256:ab"),
+        model=ModelInfo(CARD.name, CARD.version, CARD.weights_sha256),
+        engine=EngineInfo("keras", "f32"),
+        settings=SETTINGS,
+        counts=count_patches(table, SETTINGS),
+        extent=measure_extent(table, SPACING, SETTINGS.threshold),
+        qc={},
+        seconds=dict.fromkeys(("read", "tissue", "infer", "write", "total"), 0.1),
+        scan_digest="sha256:1",
+        digest="sha256:2",
+        table=table,
+    )
+    shown = {(item.row, item.col): STORED for item in choose_gallery(table, SETTINGS.threshold)}
+    folder = run.slide("S")
+    write_pictures(folder, Pictures(np.zeros((50, 50, 3), np.uint8), 160.0, np.ones((50, 50), np.bool_), shown))
+    write_regions(folder / REGIONS, "S", result.extent.foci, result.model, SETTINGS, result.scan_digest)
+    write_result(folder, result)
+    run.keep_card(CARD)
+    return result
+
+
+def redone(tmp_path: Path) -> tuple[SlideResult, Pictures]:
+    """The same scan finished again with neighbours."""
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    old = committed(run)
+    work = SlideWork(
+        request=SlideRequest("S", "P", tmp_path / "S.ome.zarr"),
+        run=run,
+        staged=run.staging / "S",
+        package="published-cnn",
+        model=old.model,
+        engine=old.engine,
+        settings=replace(SETTINGS, aggregation=Aggregation(sigma=1.0)),
+        finest_um_per_px=2.0,
+        print_report=False,
+        fresh=False,
+        started=dt.datetime(2025, 11, 23, tzinfo=dt.UTC),
+    )
+    surveyed = SlideSurvey(old.slide, old.scan_digest, "sha256:3", survey=None, unchanged=False)
+    staged = finish(work, surveyed, []).staged
+    assert staged is not None
+    return read_result(staged), read_pictures(staged)
+
+
+def test_no_picture_is_missing_after_other_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
+    monkeypatch.setattr(slide_steps, "open_store", lambda *_: Store())
+    result, pictures = redone(tmp_path)
+    shown = {(item.row, item.col) for item in choose_gallery(result.table, SETTINGS.threshold)}
+    assert shown <= set(pictures.patches)
+    colours = {int(pictures.patches[place][0, 0, 0]) for place in pictures.patches}
+    # Stored ones are used again, and others were needed.
+    assert colours == {7, 9}
+
+
+def test_without_its_slide_a_result_keeps_the_pictures_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> Store:
+        raise UnopenableSlide("S: is not there")
+
+    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
+    monkeypatch.setattr(slide_steps, "open_store", gone)
+    result, pictures = redone(tmp_path)
+    assert result.settings.aggregation.sigma == 1.0
+    assert len(pictures.patches) == 12
+    assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
