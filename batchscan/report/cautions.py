@@ -15,12 +15,13 @@ from batchscan.report.performance import unseen
 from batchscan.report.scores import has_neighbours, other_scores
 from batchscan.report.words import who_says
 
-UNCERTAIN_BAND = 0.1
+UNCERTAIN_ODDS = 1.5
+"""A patch whose odds of IDC are within this factor of the threshold's counts as uncertain: 0.4 to 0.6 about 0.5."""
 _POOR = 0.7
 _N_PATIENTS_NAMED = 4
 # A borderline share of the positive area from which the answer itself is in doubt.
 _MATTERS = 0.05
-# p_idc is float32: half a step of it, so that 0.6 is within 0.1 of 0.5.
+# p_idc is float32: half a step of it, so that 0.6 is in the band about 0.5.
 _ROUNDING = 1e-6
 
 
@@ -53,10 +54,17 @@ def accuracy(card: ModelCard) -> str:
     )
 
 
+def uncertain_band(threshold: float) -> tuple[float, float]:
+    """The least and the greatest p_idc of an uncertain patch."""
+    other = UNCERTAIN_ODDS * (1.0 - threshold)
+    return threshold / (threshold + other), UNCERTAIN_ODDS * threshold / (UNCERTAIN_ODDS * threshold + 1.0 - threshold)
+
+
 def n_uncertain(result: SlideResult) -> int:
     """How many patches have p_idc within the uncertain band about the threshold."""
     p = result.table.p_idc[result.table.readable].astype(np.float64)
-    return int((np.abs(p - result.settings.threshold) <= UNCERTAIN_BAND + _ROUNDING).sum())
+    low, high = uncertain_band(result.settings.threshold)
+    return int(((p >= low - _ROUNDING) & (p <= high + _ROUNDING)).sum())
 
 
 def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:

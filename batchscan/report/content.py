@@ -12,7 +12,7 @@ from batchscan.domain.errors import ModelError
 from batchscan.domain.geometry import SpacingSource
 from batchscan.domain.records import Extent, SlideResult
 from batchscan.report import captions, numbers
-from batchscan.report.cautions import UNCERTAIN_BAND, accuracy, cautions, independence, n_uncertain
+from batchscan.report.cautions import accuracy, cautions, independence, n_uncertain, uncertain_band
 from batchscan.report.foci import FocusRow, cell_diagonal, cell_mm, foci_note, focus_rows, largest_focus
 from batchscan.report.gallery import choose_gallery
 from batchscan.report.layout import Arrangement, picture_layout
@@ -232,6 +232,7 @@ def _is_one_patch(extent: Extent) -> bool:
 def _figures(result: SlideResult) -> tuple[Fact, ...]:
     extent, counts = result.extent, result.counts
     read_mm2 = extent.tissue_mm2 - extent.unreadable_mm2
+    low, high = map(numbers.score, uncertain_band(result.settings.threshold))
     return (
         _extent_fact(extent, "idc_mm2", "IDC-positive area", numbers.area(extent.idc_mm2)),
         _extent_fact(
@@ -260,7 +261,7 @@ def _figures(result: SlideResult) -> tuple[Fact, ...]:
         Fact(
             "Uncertain patches",
             numbers.count(n_uncertain(result), "patch", "patches"),
-            f"with p within \u00b1{UNCERTAIN_BAND:g} of the threshold",
+            f"with p from {low} to {high}",
         ),
         Fact("Unreadable", numbers.count(counts.unreadable, "patch", "patches"), numbers.area(extent.unreadable_mm2)),
     )

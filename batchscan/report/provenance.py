@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from batchscan.domain.card import ModelCard
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
-from batchscan.report.cautions import UNCERTAIN_BAND
+from batchscan.report.cautions import UNCERTAIN_ODDS
 from batchscan.report.foci import cell_diagonal, cell_mm
 from batchscan.report.performance import PerformanceRow, performance_note, performance_rows
 from batchscan.report.scores import score_definitions, score_facts
@@ -183,7 +183,8 @@ def _definitions(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
         Fact("Field extent", "greatest dimension over all positive cells of the slide together."),
         Fact(
             "Uncertain patches",
-            f"those with p(IDC) within \u00b1{UNCERTAIN_BAND:g} of the threshold, on either side.",
+            f"those whose odds, p(IDC) \u00f7 (1 \u2212 p(IDC)), are within a factor of {UNCERTAIN_ODDS:g} of the "
+            "threshold\u2019s.",
         ),
         Fact("Unreadable", "patches whose pixels could not be read: in the tissue area, not in the share."),
         Fact("Resolution", f"outlines follow the cells, so a dimension is known to about {grain}."),

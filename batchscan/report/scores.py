@@ -20,6 +20,9 @@ def has_neighbours(settings: ScanSettings) -> bool:
     return reach(settings.aggregation.sigma, settings.patch.stride) > 0
 
 
+_FITTED = "fitted to scores of slides that their networks had not seen"
+
+
 def score_facts(settings: ScanSettings, card: ModelCard) -> tuple[Fact, ...]:
     """Orientations, neighbours and calibration as they were applied, and what of it isn't the model's own."""
     aggregation, context = settings.aggregation, card.context
@@ -36,7 +39,7 @@ def score_facts(settings: ScanSettings, card: ModelCard) -> tuple[Fact, ...]:
             _neighbours(aggregation.sigma, settings.patch),
             _unlike(aggregation.sigma, context.sigma, card),
         ),
-        Fact("Calibration", calibration, card.calibration.note),
+        Fact("Calibration", calibration, card.calibration.note if aggregation.is_uncalibrated else _FITTED),
     )
 
 

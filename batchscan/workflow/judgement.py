@@ -120,12 +120,10 @@ def _how_context(sigmas: Sequence[float], loss: float, on: str) -> str:
 
 def _on(parts: Sequence[Part], away: frozenset[str]) -> str:
     slides = ", ".join(dict.fromkeys(part.slide.name for part in parts))
-    seeds = sorted({part.training.seed for part in parts})
-    nor = f"neither it nor {', '.join(sorted(away))}" if away else "nothing of it"
-    return (
-        f"over {slides} and the seeds {', '.join(map(str, seeds))}, which count the same; each slide as networks "
-        f"scored it that had seen {nor}."
-    )
+    n_seeds = len({part.training.seed for part in parts})
+    seen = f"seen neither it nor {', '.join(sorted(away))}" if away else "not seen it"
+    many = f"{n_seeds} seeds" if n_seeds > 1 else "one seed"
+    return f"over {slides} and {many}, each as networks scored it that had {seen}."
 
 
 def unchosen(recipe: Recipe) -> How:

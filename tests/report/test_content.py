@@ -47,7 +47,7 @@ def test_a_block_of_four_by_six_cells_by_hand() -> None:
         "Foci": ("1", "connected positive areas"),
         "Field extent": ("2.9 mm", "across all foci together"),
         "Tissue area": ("32.0 mm²", "400 patches"),
-        "Uncertain patches": ("0 patches", "with p within \u00b10.1 of the threshold"),
+        "Uncertain patches": ("0 patches", "with p from 0.40 to 0.60"),
         "Unreadable": ("0 patches", "0 mm²"),
     }
     assert content.notices == (GIVEN_SPACING,)

@@ -225,7 +225,7 @@ def test_the_note_says_that_no_tissue_mask_was_applied() -> None:
 def test_the_card_says_on_whom_it_was_chosen() -> None:
     package = found(holdout=("b",)).package.how
     assert package.threshold.how_chosen == (
-        "Greatest mean balanced accuracy over a, c and the seeds 0, 1, which count the same; each slide as networks "
-        "scored it that had seen neither it nor b."
+        "Greatest mean balanced accuracy over a, c and 2 seeds, each as networks scored it that had seen neither it "
+        "nor b."
     )
     assert package.context.how_chosen.startswith("Of sigma 0, 0.5, 1 the one with the least log loss")
