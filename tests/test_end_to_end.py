@@ -26,6 +26,8 @@ from scipy import ndimage
 from scipy.special import expit, logit
 
 import batchscan as batchscan_package
+from batchscan.domain.defaults import DEFAULT_MODEL
+from batchscan.stores.packages import open_package
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,8 @@ def test_another_threshold_redoes_the_numbers_and_not_the_scan(demo: tuple[Path,
     slide = folder / "run/slides/8863"
     before, table = _result(folder), pq.read_table(slide / "patches.parquet")
     ran = batchscan("scan", folder / "archive", "--out", folder / "run", "--threshold", "0.9")
-    assert "threshold was 0.451 in this run folder and is 0.9 now" in ran.err
+    own = open_package(DEFAULT_MODEL).card.threshold.value
+    assert f"threshold was {own:g} in this run folder and is 0.9 now" in ran.err
     after = _result(folder)
     assert _scanned_patches(folder) == 0
     assert pq.read_table(slide / "patches.parquet").equals(table)
@@ -127,16 +130,17 @@ def test_another_threshold_redoes_the_numbers_and_not_the_scan(demo: tuple[Path,
 def test_other_neighbours_redo_the_numbers_and_not_the_scan(demo: tuple[Path, Ran]) -> None:
     folder, _ = demo
     slide = folder / "run/slides/8863"
-    before, alone = _result(folder), pq.read_table(slide / "patches.parquet")
-    assert alone["p_idc"].equals(alone["p_raw"])
+    before, own = _result(folder), pq.read_table(slide / "patches.parquet")
+    by = before["aggregation"]
+    np.testing.assert_allclose(own["p_idc"].to_numpy(), _judged(own, **by), rtol=0, atol=1e-6)
     ran = batchscan("scan", folder / "archive", "--out", folder / "run", "--neighbours", "0.8")
-    assert "neighbours was 0.0 in this run folder and is 0.8 now" in ran.err
+    assert f"neighbours was {by['sigma']} in this run folder and is 0.8 now" in ran.err
     assert "Set for this run: neighbours with sigma 0.8 patch sides" in ran.err
     assert _scanned_patches(folder) == 0
     table, after = pq.read_table(slide / "patches.parquet"), _result(folder)
-    assert table["p_raw"].equals(alone["p_raw"])
-    np.testing.assert_allclose(table["p_idc"].to_numpy(), _smoothed(alone, 0.8), rtol=0, atol=1e-6)
-    assert np.abs(table["p_idc"].to_numpy() - table["p_raw"].to_numpy()).max() > 0.1
+    assert table["p_raw"].equals(own["p_raw"])
+    np.testing.assert_allclose(table["p_idc"].to_numpy(), _judged(own, **by | {"sigma": 0.8}), rtol=0, atol=1e-6)
+    assert np.abs(table["p_idc"].to_numpy() - own["p_idc"].to_numpy()).max() > 0.1
     assert after["aggregation"]["sigma"] == json.loads((folder / "run/run.json").read_text())["aggregation"]["sigma"]
     assert after["aggregation"]["sigma"] == 0.8
     assert after["scan_digest"] == before["scan_digest"]
@@ -146,7 +150,7 @@ def test_other_neighbours_redo_the_numbers_and_not_the_scan(demo: tuple[Path, Ra
     assert "picture not stored" not in text
     batchscan("scan", folder / "archive", "--out", folder / "run")
     assert _result(folder)["digest"] == before["digest"]
-    assert pq.read_table(slide / "patches.parquet").equals(alone)
+    assert pq.read_table(slide / "patches.parquet").equals(own)
 
 
 def test_another_calibration_of_the_same_weights_redoes_the_numbers_and_not_the_scan(
@@ -154,7 +158,7 @@ def test_another_calibration_of_the_same_weights_redoes_the_numbers_and_not_the_
 ) -> None:
     folder, _ = demo
     slide = folder / "run/slides/8863"
-    before, alone = _result(folder), pq.read_table(slide / "patches.parquet")
+    before, own = _result(folder), pq.read_table(slide / "patches.parquet")
     package = tmp_path / "published-cnn"
     shutil.copytree(Path(batchscan_package.__file__).parent / "models/published-cnn", package)
     card = json.loads((package / "card.json").read_text())
@@ -162,7 +166,7 @@ def test_another_calibration_of_the_same_weights_redoes_the_numbers_and_not_the_
     (package / "card.json").write_text(json.dumps(card))
     batchscan("scan", folder / "archive", "--out", folder / "run", "--model", package)
     assert _scanned_patches(folder) == 0
-    expected = expit(_logits(alone) / 2 - 0.5)
+    expected = _judged(own, before["aggregation"]["sigma"], 2.0, -0.5)
     np.testing.assert_allclose(
         pq.read_table(slide / "patches.parquet")["p_idc"].to_numpy(), expected, rtol=0, atol=1e-6
     )
@@ -171,12 +175,14 @@ def test_another_calibration_of_the_same_weights_redoes_the_numbers_and_not_the_
     assert _result(folder)["digest"] == before["digest"]
 
 
-def _smoothed(table: pa.Table, sigma: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """By a second route: all pairs at once, over the distances between patches."""
+def _judged(
+    table: pa.Table, sigma: float, temperature: float, intercept: float
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """p_idc of p_raw by a second route: all pairs at once, over the distances between patches."""
     row, col = (table[name].to_numpy().astype(np.float64) for name in ("row", "col"))
     dy, dx = (np.abs(np.subtract.outer(place, place)) for place in (row, col))
     weights = np.where(np.maximum(dy, dx) <= 3 * sigma, np.exp(-(dx**2 + dy**2) / (2 * sigma**2)), 0.0)
-    return np.asarray(expit(weights @ _logits(table) / weights.sum(axis=1)))
+    return np.asarray(expit(weights @ _logits(table) / weights.sum(axis=1) / temperature + intercept))
 
 
 def _logits(table: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:

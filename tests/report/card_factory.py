@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,12 @@ from batchscan.domain.card import (
     Spread,
     Threshold,
     ThresholdPoint,
+    parse_card,
 )
 from batchscan.domain.records import Uint8Array
+
+VERSION_1 = Path(__file__).parent / "card_version_1.json"
+"""The card of the package that shipped first: schema version 1, with a history in its recipe."""
 
 PARENT_SHA = "a1" * 32
 COMMAND = (
@@ -221,3 +226,8 @@ def example_pixels(card: ModelCard) -> Uint8Array:
     colours = np.random.default_rng(7).integers(120, 230, (n, 1, 1, 3))
     texture = np.random.default_rng(8).integers(-25, 25, (n, side, side, 1))
     return np.clip(colours + texture, 0, 255).astype(np.uint8)
+
+
+def version_1_card() -> ModelCard:
+    """An old card as it is read today."""
+    return parse_card(VERSION_1.read_bytes())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from card_factory import COMMAND, PARENT_SHA, cross_validation, example_pixels, full_card, history
+from card_factory import COMMAND, PARENT_SHA, cross_validation, example_pixels, full_card, history, version_1_card
 from html_page import Page
 from PIL import Image
 from pypdf import PdfReader
@@ -22,7 +22,6 @@ from batchscan.report.blocks import Bullets, Charts, Facts, Gallery, Matrices, T
 from batchscan.report.model_card import render_model_card
 from batchscan.report.model_card_content import ModelCardContent, model_card_content
 from batchscan.report.words import Fact
-from batchscan.stores.packages import open_package
 
 FULL = full_card()
 EMPTY = np.empty((0, 50, 50, 3), np.uint8)
@@ -208,7 +207,7 @@ def test_curves_say_that_they_are_drawn_from_what_was_chosen_on() -> None:
 
 
 def test_the_history_of_a_version_1_card_is_shown_as_far_as_it_goes() -> None:
-    card = open_package("published-cnn").card
+    card = version_1_card()
     charts = charts_of(card)
     assert "loss" in charts
     assert "accuracy" not in charts
@@ -292,11 +291,11 @@ def test_a_measure_that_no_seed_defines_is_not_defined() -> None:
     assert [row[5] for row in rows(decisions)][1] == "not defined"
 
 
-def test_the_shipped_card_of_version_1_prints(tmp_path: Path) -> None:
-    package = open_package("published-cnn")
-    render_model_card(package.card, package.examples(), html=tmp_path / "card.html", pdf=tmp_path / "card.pdf")
+def test_a_card_of_version_1_prints(tmp_path: Path) -> None:
+    card = version_1_card()
+    render_model_card(card, EMPTY, html=tmp_path / "card.html", pdf=tmp_path / "card.pdf")
     words = Page((tmp_path / "card.html").read_text("utf-8")).words
-    assert package.card.weights_sha256 in words
+    assert card.weights_sha256 in words
     for text in ("training_loss", "validation_auroc", "{", "None "):
         assert text not in words
     assert len(PdfReader(tmp_path / "card.pdf").pages) == 3

@@ -8,12 +8,11 @@ import xml.etree.ElementTree as ET
 
 import matplotlib as mpl
 import pytest
-from card_factory import bins, cross_validation, fold, full_card, history
+from card_factory import bins, cross_validation, fold, full_card, history, version_1_card
 from report_factory import make_card
 
 from batchscan.domain.card import Calibration, CrossValidation, Epoch
 from batchscan.report import model_card_figures as figures
-from batchscan.stores.packages import open_package
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -124,7 +123,7 @@ def test_a_bin_without_patches_leaves_a_gap() -> None:
 
 
 def test_a_version_1_history_is_drawn_without_accuracy() -> None:
-    assert list(figures.charts(open_package("published-cnn").card)) == ["loss"]
+    assert list(figures.charts(version_1_card())) == ["loss"]
 
 
 def test_an_epoch_without_watched_patients_is_drawn() -> None:

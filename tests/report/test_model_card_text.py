@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from card_factory import COMMAND, full_card
+from card_factory import COMMAND, full_card, version_1_card
 
 from batchscan.report.model_card_content import model_card_content
 from batchscan.report.model_card_text import model_card_text
-from batchscan.stores.packages import open_package
 
 
 def text(width: int, **changes: object) -> str:
@@ -65,7 +64,7 @@ def test_counts_of_the_confusion_matrices_are_a_table() -> None:
 
 
 def test_what_is_absent_is_said() -> None:
-    said = model_card_text(model_card_content(open_package("published-cnn").card), 80)
+    said = model_card_text(model_card_content(version_1_card()), 80)
     for sentence in (
         "Not measured: no networks of this recipe",
         "ROC of left-out slides: not measured.",

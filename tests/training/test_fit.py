@@ -58,7 +58,7 @@ def ignore(_: object) -> None:
 def fitted(recipe: Recipe = RECIPE, watched: Watched | None = None, seed: int = 3, **more: Any) -> Fitted:
     listens: Callable[[Any], None] = more.pop("report", ignore)
     training = more.pop("training", TRAINING)
-    return fit(training, watched, recipe, seed=seed, report=listens, threads=THREADS, **more)
+    return fit(training, watched, recipe, seed=seed, report=listens, **{"threads": THREADS, **more})
 
 
 def same_weights(one: Any, other: Any) -> bool:
@@ -106,13 +106,14 @@ def kill(event):
     if type(event).__name__ == "StepsDone" and (event.epoch, event.done) == (3, 2):
         os.kill(os.getpid(), signal.SIGKILL)
 
-fitted(watched=VALIDATION, state=Path(sys.argv[1]), report=kill)
+fitted(watched=VALIDATION, state=Path(sys.argv[1]), report=kill, threads=int(sys.argv[2]))
 """
 
 
 def test_so_does_one_whose_process_was_killed(undisturbed: Fitted, tmp_path: Path) -> None:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    child = subprocess.run([sys.executable, "-c", CHILD, tmp_path], check=False, env=environment)
+    threads = os.environ["TF_NUM_INTRAOP_THREADS"]  # as this process has, whichever test imported Keras first
+    child = subprocess.run([sys.executable, "-c", CHILD, tmp_path, threads], check=False, env=environment)
     assert child.returncode == -signal.SIGKILL
     events: list[Any] = []
     found = fitted(watched=VALIDATION, state=tmp_path, report=events.append)

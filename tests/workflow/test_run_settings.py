@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchscan.domain.aggregation import Aggregation
-from batchscan.domain.card import Context
+from batchscan.domain.card import Context, parse_card
 from batchscan.domain.job import Job, validated_job
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package
@@ -48,8 +49,13 @@ def test_what_the_job_says_goes_first_also_where_it_says_none(package: ModelPack
 
 
 def test_a_card_that_knows_no_neighbours_judges_each_patch_alone() -> None:
-    settings = scan_settings(a_job(), open_package("published-cnn"))
-    assert (settings.orientations, settings.aggregation) == (1, Aggregation())
+    shipped = open_package("published-cnn")
+    old = {"schema_version": 1, "calibration": {"method": "none", "note": ""}}
+    new = ("cross_validation", "history", "context", "parent", "examples", "examples_sha256")
+    fields = {key: value for key, value in shipped.card.model_dump(mode="json").items() if key not in new} | old
+    fields["threshold"] = {"value": 0.451, "how_chosen": "as version 1 says it"}
+    settings = scan_settings(a_job(), replace(shipped, card=parse_card(json.dumps(fields))))
+    assert (settings.orientations, settings.aggregation, settings.threshold) == (1, Aggregation(), 0.451)
 
 
 def test_another_calibration_or_tolerance_in_a_run_folder_is_told(package: ModelPackage, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -158,14 +159,16 @@ def follow(event):
         os.kill(os.getpid(), signal.SIGKILL)
 
 recipe = Recipe.model_validate_json(sys.argv[3])
-train_model(Order(Path(sys.argv[1]), Path(sys.argv[2]), recipe, 3, ("b",), cross_validate=True), follow)
+order = Order(Path(sys.argv[1]), Path(sys.argv[2]), recipe, 3, ("b",), cross_validate=True)
+train_model(order, follow, threads=int(sys.argv[4]))
 """
 
 
 def test_a_killed_cross_validation_goes_on_and_ends_the_same(
     made: tuple[ModelPackage, list[Any]], patch_set: Path, tmp_path: Path
 ) -> None:
-    words = [sys.executable, "-c", KILLED, str(patch_set), str(tmp_path / "model"), RECIPE.model_dump_json()]
+    threads = os.environ["TF_NUM_INTRAOP_THREADS"]  # as this process has, whichever test imported Keras first
+    words = [sys.executable, "-c", KILLED, patch_set, tmp_path / "model", RECIPE.model_dump_json(), threads]
     assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGKILL
     assert [path.name for path in tmp_path.iterdir()] == ["model.training"]
     events: list[Any] = []
