@@ -102,7 +102,7 @@ def test_the_card_says_who_served_for_what(made: tuple[ModelPackage, list[Any]])
     assert [fold.slide for fold in found.slides] == ["a", "b"]
     assert found.pooled.n_patches == 48
     # What the package is judged by was chosen on a alone, by a network that saw neither a nor b.
-    assert "over a and the seeds 3" in card.threshold.how_chosen
+    assert "over a and one seed, each as networks scored it that had seen neither it nor b" in card.threshold.how_chosen
     assert card.calibration.method == "temperature"
     assert card.context.orientations == 2
 
