@@ -13,7 +13,7 @@ MAX_MB = 20
 
 # Written so that none of these lines is found by itself.
 OF_ONE_MACHINE = re.compile(
-    r"(?<![\w.])/(work|root|farm)/|file:[/]{3}(opt|home|mnt)|index[-]url|find[-]links|pypi\.org/simple|python[h]osted|deb\.debian"
+    r"(?<![\w.])/(work|root|farm)/|file:[/]{3}\w|index[-]url|find[-]links|pypi\.org/simple|python[h]osted|deb\.debian"
 )
 
 

@@ -301,8 +301,8 @@ def test_a_card_of_version_1_prints(tmp_path: Path) -> None:
     assert len(PdfReader(tmp_path / "card.pdf").pages) == 3
 
 
-def test_hostile_words_come_out_as_words(tmp_path: Path) -> None:
-    attack = "<img src=file:///etc/passwd><script>alert(1)</script>{{ 7*7 }}\"'></style>"
+def test_hostile_words_come_out_as_words(tmp_path: Path, bait: Path) -> None:
+    attack = f"<img src={bait.as_uri()}><script>alert(1)</script>{{{{ 7*7 }}}}\"'></style>"
     example = FULL.examples[0].model_copy(update={"patient_id": attack})
     history_ = history(how_kept=attack, watched_patients=(attack,))
     found = page(
@@ -344,12 +344,12 @@ def test_pictures_and_examples_must_match(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_old_page_is_replaced_and_a_failed_one_leaves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_page_is_replaced_and_a_failed_one_leaves_it(
+    tmp_path: Path, bait: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "card.pdf"
     out.write_bytes(b"old")
-    monkeypatch.setattr(
-        "batchscan.report.model_card.model_card_html", lambda *_, **__: "<img src='file:///etc/hostname'>"
-    )
+    monkeypatch.setattr("batchscan.report.model_card.model_card_html", lambda *_, **__: f"<img src='{bait.as_uri()}'>")
     with pytest.raises(OutputError, match="outside the report"):
         render_model_card(make_card(), EMPTY, pdf=out)
     assert out.read_bytes() == b"old"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bait_file import SECRET
 from jinja2 import UndefinedError
 from PIL import Image
 from pypdf import PdfReader
@@ -228,8 +229,8 @@ def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
 
 
-def test_hostile_words_come_out_as_words(tmp_path: Path) -> None:
-    attack = "<img src=file:///etc/passwd><script>alert(1)</script>{{ 7*7 }}"
+def test_hostile_words_come_out_as_words(tmp_path: Path, bait: Path) -> None:
+    attack = f"<img src={bait.as_uri()}><script>alert(1)</script>{{{{ 7*7 }}}}"
     result = replace(renamed(make_result(block()), attack), qc={attack: attack})
     reader = printed(result, tmp_path / "report.pdf", limits=(attack,), architecture=attack)
     pages = [words(page) for page in reader.pages]
@@ -237,24 +238,25 @@ def test_hostile_words_come_out_as_words(tmp_path: Path) -> None:
         assert re.sub(r"\s", "", attack) in re.sub(r"\s", "", page)
     assert reader.metadata is not None
     assert attack in str(reader.metadata.title)
-    assert "root:" not in " ".join(pages)
+    assert SECRET not in " ".join(pages)
 
 
 @pytest.mark.parametrize(
     "html",
     [
-        "<img src='file:///etc/hostname'>",
+        "<img src='FILE'>",
         "<img src='http://127.0.0.1:9/x.png'>",
-        "<link rel=stylesheet href='file:///etc/hostname'>",
-        "<style>@import url(file:///etc/hostname);</style>",
-        "<style>body { background: url(file:///etc/hostname) }</style>",
-        "<style>@font-face { font-family: x; src: url(file:///etc/hostname) } body { font-family: x }</style><p>x",
-        "<base href='file:///etc/'><img src='hostname'>",
-        "<object data='file:///etc/hostname'></object>",
-        "<link rel=attachment href='file:///etc/hostname'>",
+        "<link rel=stylesheet href='FILE'>",
+        "<style>@import url(FILE);</style>",
+        "<style>body { background: url(FILE) }</style>",
+        "<style>@font-face { font-family: x; src: url(FILE) } body { font-family: x }</style><p>x",
+        "<base href='FOLDER/'><img src='bait'>",
+        "<object data='FILE'></object>",
+        "<link rel=attachment href='FILE'>",
     ],
 )
-def test_a_template_that_reaches_outside_is_refused(html: str, tmp_path: Path) -> None:
+def test_a_template_that_reaches_outside_is_refused(html: str, tmp_path: Path, bait: Path) -> None:
+    html = html.replace("FILE", bait.as_uri()).replace("FOLDER", bait.parent.as_uri())
     with pytest.raises(OutputError, match=r"outside the report.*only data: URIs are allowed"):
         print_pdf(html, tmp_path / "report.pdf")
     assert list(tmp_path.iterdir()) == []
@@ -276,11 +278,13 @@ def test_the_pictures_of_patches_judged_with_neighbours_show_their_own_score(tmp
     assert "p_raw 0." not in words(printed(make_result(block()), tmp_path / "b.pdf").pages[1])
 
 
-def test_a_failed_print_leaves_the_old_report_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_print_leaves_the_old_report_and_nothing_else(
+    tmp_path: Path, bait: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = make_result(block())
     out = tmp_path / "report.pdf"
     out.write_bytes(b"old")
-    monkeypatch.setattr("batchscan.report.render.slide_html", lambda *_: "<img src='file:///etc/hostname'>")
+    monkeypatch.setattr("batchscan.report.render.slide_html", lambda *_: f"<img src='{bait.as_uri()}'>")
     with pytest.raises(OutputError):
         render_slide_report(result, make_card(), make_pictures(result), out, WHEN)
     assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]
