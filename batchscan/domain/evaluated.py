@@ -267,7 +267,7 @@ class Readers(_Record):
 
 
 class Subgroup(_Record):
-    """The slides with `value` in the manifest's `column`; `figures` is empty where there are too few, as `note` says."""
+    """The slides with `value` in the manifest's `column`; `figures` is empty where there are too few: see `note`."""
 
     column: str
     value: str
