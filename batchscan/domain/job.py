@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import JobError
@@ -72,6 +72,63 @@ class ReportSection(_Section):
     per_slide: bool = True
 
 
+SlideScore = Literal["idc_mm2", "largest_focus_mm", "max_p"]
+
+
+class EvaluationSection(_Section):
+    """Against which labels slides are evaluated, and how; without a manifest they aren't.
+
+    Parameters
+    ----------
+    manifest
+        CSV that names the slides with their references.
+    out
+        Folder of the evaluation; None for `evaluation` in the run folder.
+    prevalence
+        Shares of IDC to re-weight predictive values to.
+    slide_score
+        What slides are ranked by; a slide is called positive when it has a focus, or from `slide_threshold` on.
+    readers
+        How several readers become one reference: `majority`, `any`, `all`, or a reader's name.
+    outlines
+        Whether what no outline covers is not IDC (`complete`) or not labelled (`partial`).
+    by
+        Columns of the manifest to report apart; without them, each that has 2 to 12 values.
+    min_patients
+        A subgroup with fewer has no figures.
+    tune_on
+        Value of the manifest's column `split`: the threshold is chosen on these slides and judged on all others.
+    allow_seen
+        Whether slides that a model was made with may be evaluated; every page then says so.
+    robustness
+        Whether the slides' pixels are read again, changed, and scored.
+    pictures
+        Patches of each kind in the galleries of wrong calls.
+    """
+
+    manifest: Path | None = None
+    out: Path | None = None
+    prevalence: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = ()
+    slide_score: SlideScore = "idc_mm2"
+    slide_threshold: Annotated[float, Field(gt=0.0)] | None = None
+    readers: Annotated[str, Field(min_length=1)] = "majority"
+    outlines: Literal["complete", "partial"] = "complete"
+    by: tuple[str, ...] = ()
+    min_patients: Annotated[int, Field(ge=2)] = 5
+    tune_on: str | None = None
+    allow_seen: bool = False
+    replicates: Annotated[int, Field(ge=200, le=100_000)] = 2000
+    seed: Annotated[int, Field(ge=0)] = 0
+    robustness: bool = False
+    pictures: Annotated[int, Field(ge=0, le=60)] = 12
+
+
+class GatesSection(_Section):
+    """What the figures of the evaluation must reach, such as `sensitivity.low >= 0.85`; a missed one exits with 3."""
+
+    require: tuple[str, ...] = ()
+
+
 class Job(_Section):
     """Everything that a run is asked to do; paths are absolute."""
 
@@ -81,6 +138,14 @@ class Job(_Section):
     model: ModelSection = ModelSection()
     patches: PatchesSection = PatchesSection()
     report: ReportSection = ReportSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    gates: GatesSection = GatesSection()
+
+    @model_validator(mode="after")
+    def _gates_need_figures(self) -> Job:
+        if self.gates.require and self.evaluation.manifest is None:
+            raise ValueError("[gates] needs [evaluation] with a manifest: without labels there is nothing to reach")
+        return self
 
 
 def read_job(path: Path) -> Job:
@@ -125,8 +190,15 @@ def absolute(job: Job, folder: Path) -> Job:
             "model": model,
             "slides": job.slides.model_copy(update={"sources": sources}),
             "run": job.run.model_copy(update={"out": (folder / job.run.out).resolve()}),
+            "evaluation": job.evaluation.model_copy(
+                update={name: path and (folder / path).resolve() for name, path in _evaluation_paths(job)}
+            ),
         }
     )
+
+
+def _evaluation_paths(job: Job) -> tuple[tuple[str, Path | None], ...]:
+    return ("manifest", job.evaluation.manifest), ("out", job.evaluation.out)
 
 
 def overridden(job: Job, run: Mapping[str, Any]) -> Job:
@@ -138,7 +210,9 @@ def overridden(job: Job, run: Mapping[str, Any]) -> Job:
 def _complaints(error: ValidationError) -> Iterator[str]:
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
+        if not key:
+            yield item["msg"].removeprefix("Value error, ")
+        elif item["type"] == "extra_forbidden":
             yield f"unknown key {key!r}{_nearest(key)}"
         elif item["type"] == "missing":
             yield f"key {key!r} is missing"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def test_paths_are_taken_from_the_jobs_own_folder(tmp_path: Path) -> None:
     assert job.model.package == str((tmp_path / "models/mine").resolve())
 
 
+def test_what_an_evaluation_reads_and_writes_is_taken_from_there_too(tmp_path: Path) -> None:
+    said = _job(tmp_path, LEAST + '[evaluation]\nmanifest = "m.csv"\n[gates]\nrequire = ["f1.low >= 0.5"]\n')
+    assert (said.evaluation.manifest, said.evaluation.out) == ((tmp_path / "m.csv").resolve(), None)
+    assert said.gates.require == ("f1.low >= 0.5",)
+    assert _job(tmp_path, LEAST + '[evaluation]\nout = "e"\n').evaluation.out == (tmp_path / "e").resolve()
+
+
 def test_a_shipped_models_name_is_no_path(tmp_path: Path) -> None:
     assert _job(tmp_path, LEAST).model.package == "published-cnn"
 
@@ -40,6 +48,12 @@ def test_a_shipped_models_name_is_no_path(tmp_path: Path) -> None:
         ("[model]\nneighbours = -0.5\n", "key 'model.neighbours' is -0.5"),
         ("[model]\nneighbour = 1\n", "unknown key 'model.neighbour'; did you mean 'model.neighbours'?"),
         ("[report]\nper_slide = 'perhaps'\n", "key 'report.per_slide'"),
+        (
+            "[evaluation]\nmanifesto = 'm.csv'\n",
+            "unknown key 'evaluation.manifesto'; did you mean 'evaluation.manifest'?",
+        ),
+        ("[evaluation]\nprevalence = [0.0]\n", "key 'evaluation.prevalence.0' is 0.0"),
+        ("[gates]\nrequire = ['f1.low >= .5']\n", "[gates] needs [evaluation] with a manifest"),
     ],
 )
 def test_a_wrong_key_is_named(tmp_path: Path, wrong: str, said: str) -> None:
@@ -73,19 +87,33 @@ def test_options_override_the_run_section(tmp_path: Path) -> None:
         overridden(job, {"scheduler": "nonsense"})
 
 
-def test_the_overnight_job_is_valid_and_says_every_key_with_its_default(tmp_path: Path) -> None:
-    text = (JOBS / "overnight.toml").read_text()
+def _shown(text: str, *sections: str) -> str:
+    """The job file with every commented key of these sections in force."""
+    keys = {key.rsplit(".", maxsplit=1)[-1] for key in known_keys() if key.split(".")[0] in sections}
+    lines = text.splitlines()
+    return "\n".join(line[2:] if line.startswith("# ") and line[2:].split(" =")[0] in keys else line for line in lines)
+
+
+_OF_A_SCAN = ("schema_version", "slides", "model", "patches", "run", "report")
+_OF_AN_EVALUATION = ("evaluation", "gates")
+
+
+@pytest.mark.parametrize(("file", "sections"), [("overnight", _OF_A_SCAN), ("validation", _OF_AN_EVALUATION)])
+def test_a_job_file_says_every_key_of_its_sections_with_its_default(
+    tmp_path: Path, file: str, sections: tuple[str, ...]
+) -> None:
+    text = (JOBS / f"{file}.toml").read_text()
     job = _job(tmp_path, text)
-    defaults = _job(tmp_path, '[slides]\nsources = ["archive"]\n[run]\nout = "run"\n')
-    assert job == defaults
+    manifest = '[evaluation]\nmanifest = "archive/manifest.csv"\n' if file == "validation" else ""
+    assert job == _job(tmp_path, '[slides]\nsources = ["archive"]\n[run]\nout = "run"\n' + manifest)
+    said = _shown(text, *sections)
     for key in known_keys():
-        assert f"{key.rsplit('.', maxsplit=1)[-1]}" in text, key
+        if key.split(".")[0] in sections:
+            assert re.search(rf"^\[?{key.rsplit('.', maxsplit=1)[-1]}\b", said, re.MULTILINE), key
 
 
-def test_uncommenting_every_key_of_the_overnight_job_is_valid(tmp_path: Path) -> None:
-    lines = (JOBS / "overnight.toml").read_text().splitlines()
-    keys = {key.rsplit(".", maxsplit=1)[-1] for key in known_keys()}
-    bare = [line[2:] if line.startswith("# ") and line[2:].split(" =")[0] in keys else line for line in lines]
-    job = _job(tmp_path, "\n".join(bare))
+def test_uncommenting_every_key_of_a_job_file_is_valid(tmp_path: Path) -> None:
+    job = _job(tmp_path, _shown((JOBS / "overnight.toml").read_text(), *_OF_A_SCAN))
     assert (job.model.threshold, job.run.workers, job.slides.um_per_px) == (0.5, 2, 0.5)
-    assert (job.model.orientations, job.model.neighbours) == (4, 0.8)
+    evaluation = _job(tmp_path, _shown((JOBS / "validation.toml").read_text(), *_OF_AN_EVALUATION)).evaluation
+    assert (evaluation.tune_on, evaluation.slide_threshold) == ("tune", 1.0)
