@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from batchscan.domain.aggregation import Aggregation, aggregated
+from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.scan.engines import open_engine
 from batchscan.scan.pipeline import raw_scores
 from batchscan.stores.packages import open_package
@@ -53,11 +53,11 @@ def main(model: str) -> None:
         print(f"orientations {orientations}: {len(patches) / seconds:8.0f} patches/s, x {seconds / alone:.2f}")
     row, col = (place.ravel().astype(np.int32) for place in np.indices((ROWS, COLS)))
     p_raw = np.random.default_rng(0).random(ROWS * COLS).astype(np.float32)
-    readable = np.ones(len(p_raw), np.bool_)
+    scored = ScoredGrid(p_raw, row, col, np.ones(len(p_raw), np.bool_), stride=1.0)
     for sigma in (0.0, 0.7, 1.0, 1.4):
 
         def average(way: Aggregation = Aggregation(sigma, 0.5, -1.0)) -> object:  # noqa: B008 - a frozen value
-            return aggregated(p_raw, row, col, readable, 1.0, way)
+            return scored.p_idc(way)
 
         seconds = least_seconds(average)
         share = seconds / (len(p_raw) * alone / len(patches))

@@ -27,7 +27,10 @@ from scipy.special import expit, logit
 
 import batchscan as batchscan_package
 from batchscan.domain.defaults import DEFAULT_MODEL
+from batchscan.evaluation.leakage import SlideFacts, seen_by
 from batchscan.stores.packages import open_package
+from batchscan.stores.results import RunFolder, read_result
+from batchscan.stores.seen import SeenSet
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,21 @@ def test_the_numbers_follow_from_the_patch_table(demo: tuple[Path, Ran]) -> None
     assert extent["n_foci"] == ndimage.label(cells, np.ones((3, 3)))[1] == len(extent["foci"])
     regions = json.loads((folder / "run/slides/8863/regions.geojson").read_text())
     assert len(regions["features"]) == extent["n_foci"]
+
+
+def test_the_demos_slide_is_new_to_its_model(demo: tuple[Path, Ran]) -> None:
+    folder = RunFolder(demo[0] / "run")
+    result = read_result(folder.slide("8863"))
+    sha256, hashes = result.model.sha256, result.table.pixel_hash
+    assert hashes is not None
+    assert len(np.unique(hashes)) == len(result.table) > 900
+    facts = SlideFacts("8863", "8863", result.slide.fingerprint, hashes)
+    card, seen = folder.read_card(sha256), folder.read_seen(sha256)
+    assert seen is not None
+    assert seen_by(card, seen, facts) == ()
+    # A single patch more in the model's list would be found.
+    (found,) = seen_by(card, seen.joined(SeenSet.of(hashes[:1], [])), facts)
+    assert (found.kind, found.n) == ("patches", 1)
 
 
 def test_page_one_says_the_results_numbers(demo: tuple[Path, Ran]) -> None:
@@ -213,12 +231,12 @@ def test_a_run_of_an_older_version_is_named_and_scanned_again(demo: tuple[Path, 
         data = {key: value for key, value in json.loads(file.read_text()).items() if key != "aggregation"}
         file.write_text(json.dumps({**data, "schema_version": 1}))
     said = batchscan("report", run, code=3).err
-    assert "has schema version 1, this batchscan reads 2" in said
+    assert "has schema version 1, this batchscan reads 3" in said
     assert "scan the slide again" in said
     ran = batchscan("scan", folder / "archive", "--out", run, "--no-report")
     assert "another version of batchscan made this run folder: its results are replaced" in ran.err
     again = json.loads((run / "slides/8863/result.json").read_text())
-    assert (again["schema_version"], again["digest"]) == (2, _result(folder)["digest"])
+    assert (again["schema_version"], again["digest"]) == (3, _result(folder)["digest"])
 
 
 def test_an_unreadable_result_keeps_no_other_from_being_printed(demo: tuple[Path, Ran], tmp_path: Path) -> None:

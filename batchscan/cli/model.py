@@ -103,6 +103,9 @@ def verify(package: str) -> None:
     n_examples = len(opened.examples())
     pictures = f"{count(n_examples, 'picture')}, with its sha256" if n_examples else "none on the card"
     click.echo(f"examples: {pictures}")
+    seen = opened.seen()
+    known = f"{count(len(seen.patches), 'patch', 'patches')}, {count(len(seen.slides), 'slide')}" if seen else ""
+    click.echo(f"made with: {known}, with its sha256" if known else "made with: the package has no list of patches")
     golden, tolerance = len(opened.golden().p_idc), card.engine_tolerance
     problems, proven = [], 0
     for proof in proofs(opened):

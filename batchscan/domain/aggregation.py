@@ -17,7 +17,7 @@ Temperature and intercept: Platt 1999; Guo 2017, https://arxiv.org/abs/1706.0459
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,16 +73,9 @@ def reach(sigma: float, stride: float) -> int:
     return math.floor(REACH_SIGMAS * sigma / stride + 1e-9)
 
 
-def averaged(
-    p_raw: NDArray[np.floating],
-    row: NDArray[np.int32],
-    col: NDArray[np.int32],
-    readable: NDArray[np.bool_],
-    *,
-    stride: float,
-    sigma: float,
-) -> NDArray[np.float64]:
-    """Each patch's score averaged with its neighbours'.
+@dataclass(frozen=True)
+class ScoredGrid:
+    """The raw scores of a slide's patches and where in its grid they lie.
 
     Parameters
     ----------
@@ -94,25 +87,50 @@ def averaged(
         (n,) bool; the others count nowhere.
     stride
         Step of the grid, in patch sides.
-    sigma
-        In patch sides; 0 for none.
-
-    Returns
-    -------
-    (n,) float64 in 0-1; NaN where not readable.
     """
-    alone = np.where(readable, p_raw.astype(np.float64), np.nan)
-    if sigma == 0.0 or not len(alone):
-        return alone
-    steps = reach(sigma, stride)
-    weights = np.exp(-((np.arange(-steps, steps + 1) * stride) ** 2) / (2.0 * sigma**2))
-    top, left = int(row.min()), int(col.min())
-    shape = (int(row.max()) - top + 1, int(col.max()) - left + 1)
-    place = (row - top, col - left)
-    scores, there = np.zeros(shape), np.zeros(shape)
-    scores[place], there[place] = np.where(readable, _logit(p_raw), 0.0), readable
-    numerator, denominator = (_blurred(values, weights)[place] for values in (scores, there))
-    return _probability(np.divide(numerator, denominator, out=alone, where=readable))
+
+    p_raw: NDArray[np.floating]
+    row: NDArray[np.int32]
+    col: NDArray[np.int32]
+    readable: NDArray[np.bool_]
+    stride: float
+
+    def p_mean(self, sigma: float) -> NDArray[np.float64]:
+        """Each patch's score averaged with its neighbours', (n,) float64 in 0-1; NaN where not readable.
+
+        Sigma is in patch sides; 0 for none.
+        """
+        alone = np.where(self.readable, self.p_raw.astype(np.float64), np.nan)
+        if sigma == 0.0 or not len(alone):
+            return alone
+        steps = reach(sigma, self.stride)
+        weights = np.exp(-((np.arange(-steps, steps + 1) * self.stride) ** 2) / (2.0 * sigma**2))
+        top, left = int(self.row.min()), int(self.col.min())
+        shape = (int(self.row.max()) - top + 1, int(self.col.max()) - left + 1)
+        place = (self.row - top, self.col - left)
+        scores, there = np.zeros(shape), np.zeros(shape)
+        scores[place], there[place] = np.where(self.readable, _logit(self.p_raw), 0.0), self.readable
+        numerator, denominator = (_blurred(values, weights)[place] for values in (scores, there))
+        return _probability(np.divide(numerator, denominator, out=alone, where=self.readable))
+
+    def p_idc(self, aggregation: Aggregation) -> NDArray[np.float32]:
+        """What each patch comes to, (n,) float32 in 0-1; NaN where not readable."""
+        return aggregation.calibrated(self.p_mean(aggregation.sigma)).astype(np.float32)
+
+    def could_flip(self, aggregation: Aggregation, *, threshold: float, tolerance: float) -> NDArray[np.bool_]:
+        """(n,) bool: whether an engine within the tolerance in every p_raw could decide the patch otherwise.
+
+        p_idc rises with every p_raw, so the least and the most it could be come of all p_raw less and plus the
+        tolerance; the threshold lies between them, or on one. Not where unreadable.
+        """
+        p_raw = self.p_raw.astype(np.float64)
+        if aggregation.sigma == 0.0 and aggregation.is_uncalibrated:
+            return np.asarray((np.abs(p_raw - threshold) <= tolerance) & self.readable, dtype=np.bool_)
+        least, most = (
+            aggregation.calibrated(replace(self, p_raw=np.clip(p_raw + step, 0.0, 1.0)).p_mean(aggregation.sigma))
+            for step in (-tolerance, tolerance)
+        )
+        return np.asarray(self.readable & (least <= threshold) & (threshold <= most), dtype=np.bool_)
 
 
 def _blurred(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -125,45 +143,3 @@ def _blurred(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArr
             values += weight * padded[offset : offset + len(values)]
         values = values.T
     return values
-
-
-def aggregated(
-    p_raw: NDArray[np.float32],
-    row: NDArray[np.int32],
-    col: NDArray[np.int32],
-    readable: NDArray[np.bool_],
-    stride: float,
-    aggregation: Aggregation,
-) -> NDArray[np.float32]:
-    """p_idc of each patch, (n,) float32 in 0-1; NaN where not readable. Parameters as `averaged`."""
-    p_mean = averaged(p_raw, row, col, readable, stride=stride, sigma=aggregation.sigma)
-    return aggregation.calibrated(p_mean).astype(np.float32)
-
-
-def could_flip(
-    p_raw: NDArray[np.float32],
-    row: NDArray[np.int32],
-    col: NDArray[np.int32],
-    readable: NDArray[np.bool_],
-    stride: float,
-    aggregation: Aggregation,
-    *,
-    threshold: float,
-    tolerance: float,
-) -> NDArray[np.bool_]:
-    """(n,) bool: whether an engine within the tolerance in every p_raw could decide the patch otherwise.
-
-    p_idc rises with every p_raw, so the least and the most it could be come of all p_raw less and plus the tolerance;
-    the threshold lies between them, or on one. Not where unreadable. Other parameters as `averaged`.
-    """
-    if aggregation.sigma == 0.0 and aggregation.is_uncalibrated:
-        near = np.abs(p_raw.astype(np.float64) - threshold) <= tolerance
-        return np.asarray(near & readable, dtype=np.bool_)
-
-    def extreme(step: float) -> NDArray[np.float64]:
-        p = np.clip(p_raw.astype(np.float64) + step, 0.0, 1.0)
-        p_mean = averaged(p, row, col, readable, stride=stride, sigma=aggregation.sigma)
-        return aggregation.calibrated(p_mean)
-
-    least, most = extreme(-tolerance), extreme(tolerance)
-    return np.asarray(readable & (least <= threshold) & (threshold <= most), dtype=np.bool_)

@@ -223,7 +223,11 @@ class Example(_Record):
 
 
 class ModelCard(_Record):
-    """card.json. `classes[1]` is the positive class."""
+    """card.json. `classes[1]` is the positive class.
+
+    `seen_sha256` is of the package's list of what the network was made with (`stores/seen.py`); packages of before that
+    list was kept have none, and neither do those of their cards that lack the field.
+    """
 
     schema_version: Literal[2]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
@@ -249,6 +253,7 @@ class ModelCard(_Record):
     parent: Parent | None
     examples: tuple[Example, ...]
     examples_sha256: Sha256 | None
+    seen_sha256: Sha256 | None = None
     weights_sha256: Sha256
     engine_tolerance: Annotated[float, Field(gt=0.0, lt=0.5)]
 

@@ -45,6 +45,12 @@ class DamagedResult(BatchscanError):
     code = "damaged_result"
 
 
+class GateError(BatchscanError):
+    """An acceptance gate asks for a figure that doesn't exist, or can't be read."""
+
+    code = "gate"
+
+
 class ModelError(BatchscanError):
     """A model package is damaged, incomplete or not what its card says."""
 
@@ -77,6 +83,18 @@ class ReferenceFileError(BatchscanError):
 
 class ReferenceMismatch(ReferenceFileError):
     """Reference labels don't lie on the grid that was scanned: they belong to another slide, spacing or origin."""
+
+
+class NotComparable(BatchscanError):
+    """Two evaluations aren't of the same patches, labels or patients: evaluate both on the same."""
+
+    code = "not_comparable"
+
+
+class SeenInTraining(BatchscanError):
+    """What is to be measured on served to make the model: leave it out, or say that it may be seen."""
+
+    code = "seen"
 
 
 class SlideError(BatchscanError):

@@ -198,13 +198,19 @@ class Agreement(_Record):
 
 
 class SlideRow(_Record):
-    """One analysed slide: counts, its own measures, and both extents; what isn't defined is None."""
+    """One analysed slide: counts, its own measures, and both extents; what isn't defined is None.
+
+    `score` is what the slide is ranked by and `called` whether it counts as called positive, as the levels of slides and
+    patients have them; None where the slide isn't in those.
+    """
 
     slide_id: str
     patient_id: str
     model: str
     threshold: Fraction
     slide_label: bool | None
+    score: Finite | None = None
+    called: bool | None = None
     n_labelled: Count
     n_positive: Count
     n_ambiguous: Count
@@ -377,11 +383,15 @@ class Failures(_Record):
 
 
 class Gate(_Record):
-    """A condition that the figures must meet; `value` None fails it."""
+    """A condition that the figures must meet.
+
+    `value` None misses it, and so does the end of an interval that can't be trusted; `why` says so.
+    """
 
     text: str
     value: Finite | None
     passed: bool
+    why: str = ""
 
 
 class Settings(_Record):

@@ -5,7 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from batchscan.domain.records import BoolArray, Extent, Float32Array, Float64Array, Int32Array, ModelInfo
+
+Int8Array = NDArray[np.int8]
+
+IDC, NOT_IDC = 1, 0
+AMBIGUOUS = -1
+"""Outlines of IDC cover a share that is neither little nor most; an extent takes it as not IDC."""
+UNDECIDED = -2
+"""Somebody looked, but doesn't say: to be ignored, readers at a tie, or partly covered by outlines that aren't all."""
+UNLABELLED = -3
+"""Nobody says anything."""
+
+
+@dataclass(frozen=True)
+class CellLabels:
+    """What a reader says, or several as one, of every cell of a slide's grid.
+
+    Parameters
+    ----------
+    of
+        (n_rows, n_cols) int8: `IDC`, `NOT_IDC`, `AMBIGUOUS`, `UNDECIDED` or `UNLABELLED`.
+    """
+
+    of: Int8Array
+
+    @property
+    def idc(self) -> BoolArray:
+        """(n_rows, n_cols) bool: labelled IDC."""
+        return np.asarray(self.of == IDC, dtype=np.bool_)
+
+    @property
+    def decided(self) -> BoolArray:
+        """(n_rows, n_cols) bool: labelled IDC or not IDC."""
+        return np.asarray(self.of >= NOT_IDC, dtype=np.bool_)
 
 
 @dataclass(frozen=True)

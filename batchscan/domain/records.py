@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batchscan.domain.aggregation import Aggregation, aggregated, could_flip
+from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
+from batchscan.domain.pixel_hash import Uint64Array
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 BoolArray = NDArray[np.bool_]
 Float32Array = NDArray[np.float32]
@@ -52,6 +53,10 @@ class SlideRequest:
         Patch labels (.csv) or polygons (.geojson); absolute, or None.
     attributes
         The manifest's other columns, as text.
+    named_references
+        The same from readers that have a name, by it.
+    slide_label
+        Whether the slide has IDC; None when nobody says.
     """
 
     slide_id: str
@@ -60,6 +65,13 @@ class SlideRequest:
     spacing: Spacing | None = None
     reference: Path | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    named_references: Mapping[str, Path] = field(default_factory=dict)
+    slide_label: bool | None = None
+
+    @property
+    def references(self) -> Mapping[str, Path]:
+        """Every reader's labels by the reader's name; `reference` is that of reader ""."""
+        return {**({"": self.reference} if self.reference else {}), **self.named_references}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +180,9 @@ class PatchTable:
         (n,) float32 in 0-1, what p_raw comes to with its neighbours'; NaN where unreadable.
     readable
         (n,) bool.
+    pixel_hash
+        (n,) uint64 of what the network saw (`domain/pixel_hash.py`), 0 where unreadable; None where the table was made
+        without pixels.
     """
 
     grid: PatchGrid
@@ -177,6 +192,7 @@ class PatchTable:
     p_raw: Float32Array
     p_idc: Float32Array
     readable: BoolArray
+    pixel_hash: Uint64Array | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -197,21 +213,16 @@ class PatchTable:
 
     def borderline(self, settings: ScanSettings) -> BoolArray:
         """(n,) bool: readable, and an engine within the tolerance could decide otherwise."""
-        return could_flip(
-            self.p_raw,
-            self.row,
-            self.col,
-            self.readable,
-            settings.patch.stride,
-            settings.aggregation,
-            threshold=settings.threshold,
-            tolerance=settings.tolerance,
+        return self._scored(settings).could_flip(
+            settings.aggregation, threshold=settings.threshold, tolerance=settings.tolerance
         )
 
     def judged(self, settings: ScanSettings) -> PatchTable:
         """The same patches, p_idc made from p_raw as the settings say."""
-        where = (self.row, self.col, self.readable)
-        return replace(self, p_idc=aggregated(self.p_raw, *where, settings.patch.stride, settings.aggregation))
+        return replace(self, p_idc=self._scored(settings).p_idc(settings.aggregation))
+
+    def _scored(self, settings: ScanSettings) -> ScoredGrid:
+        return ScoredGrid(self.p_raw, self.row, self.col, self.readable, settings.patch.stride)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import numpy as np
 from batchscan.domain.errors import ModelError, UnreadableSlide, UnsuitableColour
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
 from batchscan.domain.orientations import mean_over_orientations
+from batchscan.domain.pixel_hash import NO_HASH, Uint64Array, pixel_hashes
 from batchscan.domain.records import (
     BoolArray,
     Float32Array,
@@ -70,12 +71,16 @@ class Overview:
 
 @dataclass(frozen=True)
 class BlockScores:
-    """What a block's patches came to: p_raw (n,) float32, NaN where not readable (n,) bool; seconds read, infer."""
+    """What a block's patches came to: p_raw (n,) float32, NaN where not readable (n,) bool; seconds read, infer.
+
+    `pixel_hash` is (n,) uint64 of the patches as the network saw them (`domain/pixel_hash.py`), 0 where not readable.
+    """
 
     row: Int32Array
     col: Int32Array
     p_raw: Float32Array
     readable: BoolArray
+    pixel_hash: Uint64Array
     seconds: Mapping[str, float]
 
 
@@ -129,15 +134,17 @@ def scan_block(store: SlideStore, grid: PatchGrid, block: Block, settings: ScanS
         If the network has no finite score for a patch that was read: NaN would pass for negative.
     """
     clock = time.perf_counter()
-    patches, readable = _read_patches(store, grid, block, settings.patch)
-    read = time.perf_counter() - clock
-    p_raw = np.full(len(block.rows), np.nan, np.float32)
+    patches, readable = read_patches(store, grid, block, settings.patch)
     # Indexing copies, and a block may be large.
     read_ones = patches if readable.all() else patches[readable]
+    pixel_hash = np.full(len(block.rows), NO_HASH, np.uint64)
+    pixel_hash[readable] = pixel_hashes(read_ones)
+    read = time.perf_counter() - clock
+    p_raw = np.full(len(block.rows), np.nan, np.float32)
     p_raw[readable] = raw_scores(read_ones, settings.orientations, engine)
     _check_finite(p_raw[readable], engine)
     seconds = {"read": read, "infer": time.perf_counter() - clock - read}
-    return BlockScores(block.rows, block.cols, p_raw, readable, seconds)
+    return BlockScores(block.rows, block.cols, p_raw, readable, pixel_hash, seconds)
 
 
 def _check_finite(p_raw: Float32Array, engine: Engine) -> None:
@@ -156,7 +163,8 @@ def raw_scores(patches: Uint8Array, orientations: int, engine: Engine) -> Float3
     return mean_over_orientations(patches, orientations, engine.predict).astype(np.float32)
 
 
-def _read_patches(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec) -> tuple[Uint8Array, BoolArray]:
+def read_patches(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec) -> tuple[Uint8Array, BoolArray]:
+    """The patches of a block, (n, p, p, 3) as the network sees them, and (n,) which could be read; black if not."""
     try:
         pixels = store.read_box(block.read_box(grid), patch.um_per_px)
         return cut_patches(pixels, block, patch), np.ones(len(block.rows), np.bool_)
@@ -180,9 +188,11 @@ def patch_table(survey: Survey, scores: Iterable[BlockScores], settings: ScanSet
     """The blocks' scores in row-major grid order, whatever the order they came in, and what they come to as p_idc."""
     p_by_cell = np.full((survey.grid.n_rows, survey.grid.n_cols), np.nan, np.float32)
     readable_by_cell = np.zeros(p_by_cell.shape, np.bool_)
+    hash_by_cell = np.full(p_by_cell.shape, NO_HASH, np.uint64)
     for block in scores:
         p_by_cell[block.row, block.col] = block.p_raw
         readable_by_cell[block.row, block.col] = block.readable
+        hash_by_cell[block.row, block.col] = block.pixel_hash
     p_raw = p_by_cell[survey.row, survey.col]
     table = PatchTable(
         grid=survey.grid,
@@ -192,6 +202,7 @@ def patch_table(survey: Survey, scores: Iterable[BlockScores], settings: ScanSet
         p_raw=p_raw,
         p_idc=p_raw,
         readable=readable_by_cell[survey.row, survey.col],
+        pixel_hash=hash_by_cell[survey.row, survey.col],
     )
     return table.judged(settings)
 

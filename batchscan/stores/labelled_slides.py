@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +20,12 @@ from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
 from batchscan.domain.records import SlideRequest, Uint8Array
 from batchscan.stores.annotations import annotated_cells
 from batchscan.stores.manifest import read_manifest_lines, refuse_rows
-from batchscan.stores.pyramids import SlideStore, is_store, open_store
+from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
 from batchscan.stores.references import Reference, read_references
 
 OUTLINES = (".geojson", ".json")
 # Labels may be written in whole pixels where a patch's side isn't whole.
 _ROUNDING_PX = 0.5 + 1e-6
-# A spacing that is given for a store may differ from its own by rounding.
-_SAME_SPACING = 1e-3
 _NAMED = 5
 
 
@@ -169,8 +166,8 @@ def _store(request: SlideRequest, patch: PatchSpec) -> SlideStore:
             f"{request.path} is no slide store: make one first, batchscan ingest {request.path.name} --archive DIR"
         )
     store = open_store(request.path, request.spacing)
-    own = open_store(request.path).spacing if request.spacing and store.record else store.spacing
-    if not math.isclose(own.um_per_px, store.spacing.um_per_px, rel_tol=_SAME_SPACING):
+    own = contradicted_spacing(store, request.spacing)
+    if own:
         raise SpacingConflict(
             f"{request.slide_id}: its store was made at {own.um_per_px:g} um/px, but the manifest says "
             f"{store.spacing.um_per_px:g}: leave um_per_px out, or ingest the slide again"

@@ -25,6 +25,7 @@ from batchscan.domain.errors import ModelError, OutputError
 from batchscan.domain.records import Float32Array, ModelInfo, Uint8Array
 from batchscan.stores.array_files import read_arrays
 from batchscan.stores.network_files import check_network_file
+from batchscan.stores.seen import SEEN_FILE, SeenSet, read_seen, write_seen
 from batchscan.stores.staging import give_name
 
 MODEL_FILE, CARD_FILE, GOLDEN_FILE = "model.keras", "card.json", "golden.npz"
@@ -94,6 +95,26 @@ class ModelPackage:
         """
         return _read_examples(self.path / EXAMPLES_FILE, self.card)
 
+    @property
+    def seen_path(self) -> Path | None:
+        """The seen.npz file; None where the card knows of none."""
+        return self.path / SEEN_FILE if self.card.seen_sha256 else None
+
+    def seen(self) -> SeenSet | None:
+        """What the network was made with; None where the package has no list of that.
+
+        Raises
+        ------
+        ModelError
+            If seen.npz is missing, changed or damaged.
+        """
+        if self.card.seen_sha256 is None:
+            return None
+        try:
+            return read_seen(self.path / SEEN_FILE, self.card.seen_sha256)
+        except ValueError as error:
+            raise ModelError(f"{self.path / SEEN_FILE} can't be read: {error}; fetch the package again") from error
+
 
 def shipped_models() -> tuple[str, ...]:
     """Names of the packages that ship with the product, sorted."""
@@ -151,6 +172,7 @@ def write_package(
     golden: Golden,
     *,
     examples: Uint8Array | None = None,
+    seen: SeenSet | None = None,
     accompany: Callable[[ModelPackage], None] | None = None,
 ) -> ModelPackage:
     """Write a package, check it as any reader would, and only then give it its name; it is on the disk (fsync) before.
@@ -162,11 +184,11 @@ def write_package(
     save
         Writes the network to the model.keras path that it is given; what it raises leaves nothing.
     card
-        Fields of the card; `weights_sha256` and `examples_sha256` are added here.
+        Fields of the card; `weights_sha256`, `examples_sha256` and `seen_sha256` are added here.
     golden
         At least 16 patches.
-    examples
-        (n, p, p, 3) uint8, pixels of the card's examples.
+    examples, seen
+        Pixels of the card's examples, (n, p, p, 3) uint8; what the network was made with.
     accompany
         Writes what people read (history, card as a page) into the folder of the checked, still unnamed package.
 
@@ -181,7 +203,7 @@ def write_package(
     staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=_staged_prefix(out)))
     try:
         save(staged / MODEL_FILE)
-        _write_beside_network(staged, card, golden, examples)
+        _write_beside_network(staged, card, golden, examples, seen)
         package = _opened(staged)
         if accompany is not None:
             accompany(package)
@@ -205,14 +227,22 @@ def _staged_prefix(out: Path) -> str:
     return f".{out.name}.half-written-"
 
 
-def _write_beside_network(folder: Path, card: Mapping[str, Any], golden: Golden, examples: Uint8Array | None) -> None:
+def _write_beside_network(
+    folder: Path, card: Mapping[str, Any], golden: Golden, examples: Uint8Array | None, seen: SeenSet | None
+) -> None:
     fields = {**card, "weights_sha256": _sha256(folder / MODEL_FILE)}
+    # A card made from another package's must not name that one's list.
+    fields.pop("seen_sha256", None)
     with (folder / GOLDEN_FILE).open("wb") as stream:
         np.savez_compressed(stream, patches=golden.patches, p_idc=golden.p_idc)
     if examples is not None:
         with (folder / EXAMPLES_FILE).open("wb") as stream:
             np.savez_compressed(stream, patches=examples)
         fields["examples_sha256"] = _sha256(folder / EXAMPLES_FILE)
+    if seen is not None:
+        with (folder / SEEN_FILE).open("wb") as stream:
+            write_seen(stream, seen)
+        fields["seen_sha256"] = _sha256(folder / SEEN_FILE)
     (folder / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -241,12 +271,13 @@ def _opened(folder: Path) -> ModelPackage:
         )
     package = ModelPackage(folder, card, ModelInfo(card.name, card.version, card.weights_sha256))
     package.golden()
+    package.seen()
     return package
 
 
 def _check_inside(folder: Path) -> None:
     """A package is its folder: a link out of it would have another file read, or another one tomorrow."""
-    for name in (*FILES, EXAMPLES_FILE):
+    for name in (*FILES, EXAMPLES_FILE, SEEN_FILE):
         try:
             target = (folder / name).resolve()
         except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself

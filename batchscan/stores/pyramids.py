@@ -35,7 +35,8 @@ from batchscan.stores.zarr_documents import Json, read_array_document, read_grou
 log = logging.getLogger(__name__)
 
 OWN_ATTRIBUTES = "batchscan"
-# A level counts as fine enough when it is at most this much coarser than asked for.
+# A level counts as fine enough when it is at most this much coarser than asked for, and a given spacing as a store's
+# own when it is at most this much off: rounding.
 SAME_SPACING = 1e-3
 LARGEST_UPSCALING = 0.01
 # Pixels that are decoded at once, unless one chunk has more.
@@ -284,6 +285,14 @@ def open_store(path: Path, override: Spacing | None = None) -> SlideStore:
         for level, array in zip(levels, arrays, strict=True):
             _check_shards(path, level, array)
     return SlideStore(path, spacing, levels, arrays, image.axes, record)
+
+
+def contradicted_spacing(store: SlideStore, given: Spacing | None) -> Spacing | None:
+    """The spacing that a store knows from its ingest, where the given one, which it is open with, isn't that."""
+    if given is None or not store.record:
+        return None
+    own = open_store(store.path).spacing
+    return None if math.isclose(own.um_per_px, given.um_per_px, rel_tol=SAME_SPACING) else own
 
 
 def _is_own(record: Json) -> bool:

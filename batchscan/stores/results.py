@@ -23,9 +23,7 @@ from batchscan.domain.records import (
     BoolArray,
     Counts,
     EngineInfo,
-    Extent,
     Float32Array,
-    Focus,
     ModelInfo,
     PatchTable,
     Pictures,
@@ -36,6 +34,8 @@ from batchscan.domain.records import (
     Uint8Array,
 )
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.extents import extent_json, read_extent
+from batchscan.stores.seen import SeenSet, read_seen
 from batchscan.stores.staging import check_writable, take_name
 
 RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
@@ -66,6 +66,10 @@ class RunFolder:
         """The card of a model that results come from, kept so that reports can be printed without the model."""
         return self.path / "cards" / f"{model_sha256}.json"
 
+    def seen(self, model_sha256: str) -> Path:
+        """The seen.npz of such a model."""
+        return self.path / "cards" / f"{model_sha256}.seen.npz"
+
     @property
     def stores(self) -> Path:
         """Slide stores made from vendor files that were scanned without an ingest."""
@@ -80,10 +84,13 @@ class RunFolder:
         """The folder of a slide's committed result."""
         return self.path / "slides" / slide_id
 
-    def keep_card(self, card: ModelCard) -> None:
-        """Store the card of the model that the next results come from."""
+    def keep_card(self, card: ModelCard, seen: Path | None = None) -> None:
+        """Store the card of the model that the next results come from, and its seen.npz if its package has one."""
         path = self.card(card.weights_sha256)
         check_writable(path.parent)
+        if seen:
+            with write_atomically(self.seen(card.weights_sha256), binary=True) as stream:
+                stream.write(seen.read_bytes())
         write_json(path, card.model_dump(mode="json"))
 
     def read_facts(self) -> dict[str, Any]:
@@ -119,6 +126,20 @@ class RunFolder:
         except (OSError, ValueError) as error:
             text = f"{self.path}: has no readable card of model {model_sha256}; run the job again"
             raise DamagedResult(text) from error
+
+    def read_seen(self, model_sha256: str) -> SeenSet | None:
+        """What a model was made with; None where its package has no list of that.
+
+        Raises
+        ------
+        DamagedResult
+            If its card or the list is missing or damaged.
+        """
+        sha256, path = self.read_card(model_sha256).seen_sha256, self.seen(model_sha256)
+        try:
+            return read_seen(path, sha256) if sha256 else None
+        except ValueError as error:
+            raise DamagedResult(f"{path} can't be read ({error}); run the job again") from error
 
     def create(self) -> None:
         """Make the folder and see that it can be written to.
@@ -196,7 +217,7 @@ def result_json(result: SlideResult) -> dict[str, Any]:
         "aggregation": asdict(settings.aggregation),
         "patch": {**asdict(settings.patch), "side_px": result.table.grid.side_px},
         "counts": asdict(result.counts),
-        "extent": _extent_json(result.extent),
+        "extent": extent_json(result.extent),
         "qc": dict(result.qc),
         "seconds": {name: round(value, 4) for name, value in result.seconds.items()},
         "scan_digest": result.scan_digest,
@@ -215,7 +236,7 @@ def read_result(folder: Path) -> SlideResult:
     try:
         data = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         _check_schema(folder, data)
-        rings = _rings(json.loads((folder / REGIONS).read_text(encoding="utf-8")))
+        regions = json.loads((folder / REGIONS).read_text(encoding="utf-8"))
         settings = ScanSettings(
             patch=PatchSpec(**{name: data["patch"][name] for name in ("patch_px", "um_per_px", "stride")}),
             aggregation=Aggregation(**data["aggregation"]),
@@ -230,7 +251,7 @@ def read_result(folder: Path) -> SlideResult:
             engine=EngineInfo(**data["engine"]),
             settings=settings,
             counts=Counts(**data["counts"]),
-            extent=_extent(data["extent"], rings),
+            extent=read_extent(data["extent"], regions),
             qc=data["qc"],
             seconds=data["seconds"],
             scan_digest=data["scan_digest"],
@@ -263,6 +284,7 @@ def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
         p_raw=_scores(table, "p_raw"),
         p_idc=_scores(table, "p_idc"),
         readable=table["readable"].to_numpy(zero_copy_only=False).astype(np.bool_),
+        pixel_hash=table["pixels"].to_numpy(),
     )
 
 
@@ -335,6 +357,7 @@ def _write_table(path: Path, result: SlideResult) -> None:
         "p_raw": pa.array(table.p_raw, mask=~table.readable),
         "p_idc": pa.array(table.p_idc, mask=~table.readable),
         "readable": table.readable,
+        "pixels": np.zeros(len(table), np.uint64) if table.pixel_hash is None else table.pixel_hash,
     }
     facts = {
         "side_px": table.grid.side_px,
@@ -346,38 +369,3 @@ def _write_table(path: Path, result: SlideResult) -> None:
     metadata |= {"side_px": repr(table.grid.side_px), "um_per_px": repr(spacing.um_per_px)}
     with write_atomically(path, binary=True) as stream:
         pq.write_table(pa.table(columns).replace_schema_metadata(metadata), stream, compression="zstd")
-
-
-def _extent_json(extent: Extent) -> dict[str, Any]:
-    """Outlines are in regions.geojson."""
-    data = asdict(extent)
-    for focus in data["foci"]:
-        del focus["rings_px"]
-    return data
-
-
-def _extent(data: dict[str, Any], rings: list[Any]) -> Extent:
-    foci = tuple(
-        Focus(
-            **{
-                **focus,
-                "bbox_px": tuple(focus["bbox_px"]),
-                "centroid_px": tuple(focus["centroid_px"]),
-                "rings_px": outline,
-            }
-        )
-        for focus, outline in zip(data.pop("foci"), rings, strict=True)
-    )
-    return Extent(foci=foci, **data)
-
-
-def _rings(regions: dict[str, Any]) -> list[Any]:
-    """GeoJSON geometry of each feature -> polygons of rings of points."""
-    outlines = []
-    for feature in regions["features"]:
-        geometry = feature["geometry"]
-        polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
-        outlines.append(
-            tuple(tuple(tuple((float(x), float(y)) for x, y in ring) for ring in polygon) for polygon in polygons)
-        )
-    return outlines

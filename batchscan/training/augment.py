@@ -77,6 +77,25 @@ def stain_jittered(
     amounts = rng.uniform(1.0 - stain, 1.0 + stain, (len(patches), 1, 3))
     light = rng.uniform(1.0 - brightness, 1.0 + brightness, len(patches))
     colours = rng.uniform(1.0 - hue, 1.0 + hue, (len(patches), 1, 3))
+    return restained(patches, amounts, light, colours)
+
+
+def restained(
+    patches: Uint8Array, amounts: NDArray[np.float64], light: NDArray[np.float64], colours: NDArray[np.float64]
+) -> Uint8Array:
+    """Stains' amounts, colours' densities and light multiplied, as `stain_jittered` says.
+
+    Parameters
+    ----------
+    patches
+        (n, p, p, 3) uint8.
+    amounts
+        (n or 1, 1, 3) float64: of haematoxylin, eosin and DAB.
+    light
+        (n or 1,) float64.
+    colours
+        (n or 1, 1, 3) float64: of red, green and blue.
+    """
     mixing = np.asarray((np.linalg.inv(STAINS) * amounts) @ STAINS * colours, dtype=np.float32)
     density = _DENSITY_OF.take(patches).reshape(len(patches), -1, 3) @ mixing
     return _as_uint8(np.exp(-density) * np.asarray(256.0 * light, dtype=np.float32)[:, None, None] - 1.0, patches)
@@ -91,10 +110,14 @@ def blurred_at_random(patches: Uint8Array, share: float, rng: np.random.Generato
     sigmas = rng.uniform(*BLUR_SIGMA_PX, size=len(patches))
     out = patches.copy()
     for index in np.flatnonzero(rng.random(len(patches)) < share):
-        sigma = sigmas[index]
-        soft = gaussian_filter(patches[index].astype(np.float32), (sigma, sigma, 0.0), mode="nearest")
-        out[index] = _as_uint8(soft, patches[index])
+        out[index] = blurred(patches[index], sigmas[index])
     return out
+
+
+def blurred(patch: Uint8Array, sigma_px: float) -> Uint8Array:
+    """A (p, p, 3) uint8 patch out of focus: Gaussian, its edge pixels continued."""
+    soft = gaussian_filter(patch.astype(np.float32), (sigma_px, sigma_px, 0.0), mode="nearest")
+    return _as_uint8(soft, patch)
 
 
 def recompressed_at_random(patches: Uint8Array, share: float, rng: np.random.Generator) -> Uint8Array:
@@ -102,10 +125,22 @@ def recompressed_at_random(patches: Uint8Array, share: float, rng: np.random.Gen
     qualities = rng.integers(*JPEG_QUALITY, size=len(patches), endpoint=True)
     out = patches.copy()
     for index in np.flatnonzero(rng.random(len(patches)) < share):
-        file = io.BytesIO()
-        Image.fromarray(patches[index]).save(file, "JPEG", quality=int(qualities[index]))
-        out[index] = np.asarray(Image.open(file))
+        out[index] = recompressed(patches[index], int(qualities[index]))
     return out
+
+
+def recompressed(patch: Uint8Array, quality: int) -> Uint8Array:
+    """A (p, p, 3) uint8 patch as it comes out of a JPEG of that quality."""
+    file = io.BytesIO()
+    Image.fromarray(patch).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def rescaled(patch: Uint8Array, side_px: int) -> Uint8Array:
+    """A (p, p, 3) uint8 patch as (side_px, side_px, 3), bilinear; as it is where it has that size."""
+    if len(patch) == side_px:
+        return patch
+    return np.asarray(Image.fromarray(patch).resize((side_px, side_px), Image.Resampling.BILINEAR))
 
 
 def with_gaps(patches: Uint8Array, probability: float, rng: np.random.Generator) -> Uint8Array:

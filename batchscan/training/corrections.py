@@ -98,10 +98,8 @@ def cut_patches(
         At least one with labels; their patches have `PATCH_PX` pixels, all at one spacing.
     patches
         The patch set that they will be joined to, or None.
-    state
-        Folder that keeps the decoded pixels for the next time; None keeps them for this process only.
-    report
-        Hears how far it is.
+    state, report
+        As `load_patches` has them.
 
     Raises
     ------

@@ -15,6 +15,7 @@ from batchscan.domain.errors import JobError, ModelError, PatchSetError
 from batchscan.domain.records import Uint8Array
 from batchscan.stores.networks import import_keras, load_network
 from batchscan.stores.packages import open_package
+from batchscan.stores.seen import SeenSet
 from batchscan.training.architecture import PATCH_PX, build_network
 from batchscan.training.recipe import Context as Looking
 from batchscan.training.recipe import Recipe
@@ -42,10 +43,13 @@ class ParentModel:
         Its card.
     network
         Its Keras network: uint8 patches in, two logits of a dense layer out.
+    made_with
+        The package's list of patches and slides; None where it has none.
     """
 
     card: ModelCard
     network: Any
+    made_with: SeenSet | None = None
 
     @property
     def record(self) -> Parent:
@@ -121,7 +125,7 @@ def open_parent(name_or_dir: str | Path, threads: int) -> ParentModel:
             f"{package.card.name} can't be trained on: its network {fault}; expected uint8 patches of {PATCH_PX} px in "
             "and, out of a dense layer at its end, two logits"
         )
-    return ParentModel(package.card, network)
+    return ParentModel(package.card, network, package.seen())
 
 
 def _fault(keras: Any, network: Any) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batchscan.domain.aggregation import Aggregation, averaged
+from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.errors import PatchSetError
 from batchscan.domain.records import BoolArray, Float32Array, Float64Array, Int32Array
 from batchscan.training.dataset import LabelledPatches, Split, split_patients
@@ -112,12 +112,15 @@ class Slide:
 
     def p_mean(self, scores: Scores, sigma: float) -> Float64Array:
         """(n,) scores averaged with those of the neighbours."""
-        readable = np.ones(len(self.rows), dtype=np.bool_)
-        return averaged(scores.of(self.rows), self.row, self.col, readable, stride=1.0, sigma=sigma)
+        return self._scored(scores).p_mean(sigma)
 
     def p_idc(self, scores: Scores, aggregation: Aggregation) -> Float32Array:
         """(n,) as a scan of the slide would give it."""
-        return aggregation.calibrated(self.p_mean(scores, aggregation.sigma)).astype(np.float32)
+        return self._scored(scores).p_idc(aggregation)
+
+    def _scored(self, scores: Scores) -> ScoredGrid:
+        readable = np.ones(len(self.rows), dtype=np.bool_)
+        return ScoredGrid(scores.of(self.rows), self.row, self.col, readable, stride=1.0)
 
 
 def _steps(corners_px: NDArray[np.float64], side_px: float) -> Int32Array:

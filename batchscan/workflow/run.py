@@ -81,7 +81,7 @@ def run_job(job: Job, *, fresh: bool = False) -> Iterator[RunEvent]:
     folder.create()
     with Ledger.hold(folder.ledger) as ledger:
         folder.clear_staging()
-        folder.keep_card(package.card)
+        folder.keep_card(package.card, package.seen_path)
         record = RunRecord(folder, ledger, job, package, settings)
         notes = record.begin(asked)
         yield RunPlanned(folder.path, len(asked), notes)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 import shutil
 import threading
 import time
@@ -40,7 +39,7 @@ from batchscan.scan.engines import Engine, open_engine
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
 from batchscan.stores.packages import open_package
-from batchscan.stores.pyramids import SlideStore, is_store, open_store
+from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import (
     HEATMAP,
@@ -209,13 +208,11 @@ def _made(work: SlideWork) -> SlideStore:
         work.run.stores.mkdir(exist_ok=True)
         return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px))
     store = open_store(request.path, request.spacing)
-    if request.spacing is None or not store.record:
-        return store
-    own = open_store(request.path).spacing
-    if not math.isclose(own.um_per_px, request.spacing.um_per_px, rel_tol=1e-3):
+    own, given = contradicted_spacing(store, request.spacing), store.spacing
+    if own:
         raise SpacingConflict(
             f"{work.slide_id}: its store was made at {own.um_per_px:g} um/px (from {own.source}), but "
-            f"{request.spacing.um_per_px:g} is given (from {request.spacing.source}): leave that out, or ingest the "
+            f"{given.um_per_px:g} is given (from {given.source}): leave that out, or ingest the "
             "slide again with the spacing of its file"
         )
     return store

@@ -15,6 +15,7 @@ from batchscan.domain.geometry import UM_PER_MM, PatchSpec
 from batchscan.evaluation.held_out import Judged, performance
 from batchscan.evaluation.metrics import auroc
 from batchscan.stores.packages import ModelPackage, check_free, open_package, shipped_models, write_package
+from batchscan.stores.seen import SeenSet
 from batchscan.training.architecture import PATCH_PX
 from batchscan.training.corrections import Corrected
 from batchscan.training.dataset import LabelledPatches, Split, check_named
@@ -119,7 +120,7 @@ def train_model(order: Order, report: Report, *, threads: int = 2) -> ModelPacka
                 check_free(order.out)
                 patches, joined = labels.load(state.folder, report)
                 parts = parts or _Parts.of(order, recipe, patches)
-                package = _Making(order, recipe, patches, joined, parts, state, report, threads).package()
+                package = _Making(order, recipe, labels, patches, joined, parts, state, report, threads).package()
             state.remove()
     return package
 
@@ -190,6 +191,7 @@ class _Making:
         self,
         order: Order,
         recipe: Recipe,
+        labels: TrainingLabels,
         patches: LabelledPatches,
         joined: Corrected | None,
         parts: _Parts,
@@ -198,7 +200,7 @@ class _Making:
         threads: int,
     ) -> None:
         self._order, self._recipe, self._patches, self._state, self._report = order, recipe, patches, state, report
-        self._joined, self._threads = joined, threads
+        self._labels, self._joined, self._threads = labels, joined, threads
         self._split, self._plan, self._slides = parts.split, parts.plan, parts.slides
         self._training = Training(frozenset(order.holdout), order.seed)
         self._trainings = Trainings(patches, recipe, self._training, state, order.start, report, threads)
@@ -234,7 +236,17 @@ class _Making:
             files.write_beside(package)
             self._state.note_written(package.path)
 
-        return write_package(self._order.out, save, card, golden, examples=pixels, accompany=accompany)
+        return write_package(
+            self._order.out, save, card, golden, examples=pixels, seen=self._seen(), accompany=accompany
+        )
+
+    def _seen(self) -> SeenSet:
+        """What the package rests on, its parent's included."""
+        own = self._labels.seen(self._patches, (*self._split.training, *self._split.validation))
+        start = self._order.start
+        if start is None:
+            return own
+        return own.joined(start.made_with) if start.made_with else replace(own, complete=False)
 
     @property
     def _cell_mm2(self) -> float:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from batchscan.domain.errors import UsageError
 from batchscan.domain.geometry import PatchSpec
+from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.stores.annotations import RULE
 from batchscan.stores.labelled_slides import LabelledSlide, read_labelled_slides
 from batchscan.stores.patchsets import PatchSet, read_patch_set
+from batchscan.stores.seen import SeenSet
 from batchscan.training.architecture import PATCH_PX
 from batchscan.training.corrections import Corrected, corrected, cut_patches, uncut_patches
-from batchscan.training.dataset import LabelledPatches, PatchesRead, load_patches, undecoded_patches
+from batchscan.training.dataset import PATCHES_AT_ONCE, LabelledPatches, PatchesRead, load_patches, undecoded_patches
 from batchscan.workflow.archive_tables import MANIFEST
 
 READ_AT = "slides were read at this spacing; what each slide's own is, its store says"
@@ -91,6 +95,22 @@ class TrainingLabels:
         if self.patch_set is None:
             return uncut_patches(self.slides)
         return None if self.slides else undecoded_patches(self.patch_set)
+
+    def seen(self, patches: LabelledPatches, patients: Iterable[str]) -> SeenSet:
+        """What a network knows that some patients' labels served to make; reads their pixels.
+
+        Parameters
+        ----------
+        patches
+            From `load`.
+        """
+        who = set(patients)
+        pixels = patches.of(who).pixels
+        hashes = [
+            pixel_hashes(pixels[start : start + PATCHES_AT_ONCE]) for start in range(0, len(pixels), PATCHES_AT_ONCE)
+        ]
+        slides = [slide.store.fingerprint for slide in self.slides if len(slide) and slide.patient_id in who]
+        return SeenSet.of(np.concatenate([*hashes, np.empty(0, np.uint64)]), slides)
 
     def close(self) -> None:
         """Let go of the patch set."""

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from tiny_cards import TODAYS
 
 from batchscan.cli.model import model
 from batchscan.domain.defaults import DEFAULT_MODEL
@@ -24,33 +25,9 @@ from batchscan.domain.errors import ModelError
 from batchscan.scan import engines
 from batchscan.stores.networks import import_keras, positive_probability
 from batchscan.stores.packages import Golden, open_package, write_package
+from batchscan.stores.seen import SeenSet
 
-CARD: dict[str, Any] = {
-    "schema_version": 2,
-    "name": "tiny",
-    "version": "7",
-    "licence": "CC0-1.0",
-    "intended_use": "For the tests of this project.",
-    "limits": [],
-    "classes": ["not IDC", "IDC"],
-    "patch_px": 10,
-    "scale": {"um_per_px": 4.0, "how_known": "made up for a test"},
-    "input_px": 10,
-    "architecture": "one layer",
-    "recipe": {},
-    "training_data": "none",
-    "training_patients": ["a"],
-    "validation_patients": [],
-    "performance": [],
-    "cross_validation": None,
-    "history": None,
-    "context": {"orientations": 1, "sigma": 0.0, "how_chosen": "made up for a test"},
-    "threshold": {"value": 0.5, "how_chosen": "made up for a test", "curve": []},
-    "calibration": {"method": "none", "note": "", "temperature": 1.0, "intercept": 0.0, "before": [], "after": []},
-    "parent": None,
-    "examples": [{"patient_id": "a", "x_px": 1.0, "y_px": 2.0, "label": 0, "p_idc": 0.75}],
-    "engine_tolerance": 0.001,
-}
+CARD = {**TODAYS, "architecture": "one layer", "examples": TODAYS["examples"][:1]}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +45,8 @@ def whole(tmp_path_factory: Any) -> Path:
     patches = np.random.default_rng(5).integers(0, 256, (16, 1, 1, 3)).astype(np.uint8).repeat(10, 1).repeat(10, 2)
     golden = Golden(patches, positive_probability(np.asarray(network.predict_on_batch(patches))))
     folder: Path = tmp_path_factory.mktemp("packages") / "tiny"
-    return write_package(folder, network.save, CARD, golden, examples=patches[:1]).path
+    seen = SeenSet.of(np.uint64([3]), [f"sha256:{digit * 64}" for digit in "12"])
+    return write_package(folder, network.save, CARD, golden, examples=patches[:1], seen=seen).path
 
 
 @pytest.fixture
@@ -143,13 +121,19 @@ def test_another_suffix_is_a_wrong_word(whole: Path, tmp_path: Path, name: str) 
 def test_verify_names_each_engine_with_what_was_measured(whole: Path) -> None:
     result = ran("verify", whole)
     assert result.exit_code == 0, result.output
-    first, examples, keras, openvino = result.stdout.splitlines()
+    first, examples, made_with, keras, openvino = result.stdout.splitlines()
     assert first == "tiny 7: card complete, weights have its sha256"
     assert examples == "examples: 1 picture, with its sha256"
+    assert made_with == "made with: 1 patch, 2 slides, with its sha256"
     for line, name in ((keras, "engine keras f32"), (openvino, "engine openvino f32")):
         assert line.startswith(f"{name}: 16 golden patches, greatest difference ")
         assert float(line.split("difference ")[1].split(",")[0]) <= 0.001
         assert "0.001 allowed" in line
+
+
+def test_verify_says_when_nobody_kept_what_a_model_was_made_with(copied: Path) -> None:
+    change_card(copied, seen_sha256=None)
+    assert "made with: the package has no list of patches" in ran("verify", copied).stdout.splitlines()
 
 
 def test_changed_weights_with_a_new_hash_are_caught_by_the_golden_patches(copied: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from batchscan.domain.errors import JobError, ManifestError, ModelError, PatchSe
 from batchscan.stores.networks import load_network
 from batchscan.stores.packages import ModelPackage, open_package
 from batchscan.stores.patchsets import read_patch_set
+from batchscan.stores.pyramids import open_store
+from batchscan.workflow.training_labels import open_labels
 
 SHIPPED = "published-cnn"
 
@@ -101,6 +104,44 @@ def test_how_scores_are_read_is_the_parents_and_said_to_be(corrected: tuple[Resu
     assert card.aggregation == parent.aggregation
     assert (card.architecture, card.input_px) == (parent.architecture, parent.input_px)
     assert (card.recipe["learning_rate"], card.recipe["final_learning_rate"]) == (0.01, 1e-6)
+
+
+def hashes(lab: Path, *patients: str) -> set[int]:
+    """Of patients of the set."""
+    with open_labels(lab / "set", (), 8.0) as labels:
+        patches, _ = labels.load(lab / "state", lambda _: None)
+        return set(labels.seen(patches, patients).patches.tolist())
+
+
+def test_what_it_was_made_with_are_its_parents_patches_and_its_own(lab: Path, corrected: tuple[Result, Path]) -> None:
+    seen, parents = open_package(corrected[1]).seen(), open_package(SHIPPED).seen()
+    assert seen is not None
+    assert parents is not None
+    assert seen.complete
+    assert len(seen.patches) == len(parents.patches) + 24 + 24 + 4
+    assert {*parents.patches.tolist(), *hashes(lab, "a", "b")} < set(seen.patches.tolist())
+    assert not hashes(lab, "c") & set(seen.patches.tolist())
+    assert set(seen.slides) == {open_store(lab / f"archive/{name}.ome.zarr").fingerprint for name in "ad"}
+
+
+def test_what_an_older_parent_was_made_with_is_said_to_be_missing(lab: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(open_package(SHIPPED).path, older)
+    card = json.loads((older / "card.json").read_text())
+    del card["seen_sha256"]
+    (older / "card.json").write_text(json.dumps(card))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('frozen_epochs = 1\nkeep = "best"\nprecision = "float32"\nvalidation_patients = ["b"]\n')
+    words = ("--from", older, "--patches", lab / "set", "--holdout", "c", "--recipe", recipe, "--epochs", 1)
+    result = ran(*words, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    made = open_package(tmp_path / "out")
+    seen = made.seen()
+    assert seen is not None
+    assert not seen.complete
+    # b chose the epoch: it was seen too.
+    assert (made.card.validation_patients, seen.slides) == (("b",), ())
+    assert set(seen.patches.tolist()) == hashes(lab, "a", "b")
 
 
 def weights(package: ModelPackage) -> list[NDArray[np.float32]]:

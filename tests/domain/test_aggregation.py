@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from batchscan.domain.aggregation import NEAREST_TO_CERTAIN, Aggregation, aggregated, averaged, could_flip
+from batchscan.domain.aggregation import NEAREST_TO_CERTAIN, Aggregation, ScoredGrid
 
 STRIDES = st.sampled_from([1.0, 0.5, 0.25])
 SIGMAS = st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0, 1.7])
@@ -69,19 +69,19 @@ def test_three_in_a_row_by_hand() -> None:
         odds_mean((0.9, far), (0.5, near), (0.2, 1)),
     ]
     assert expected[1] == pytest.approx(1 / (1 + (9 / 4) ** (-near / (1 + 2 * near))))
-    assert averaged(*row_of(0.9, 0.5, 0.2), stride=1.0, sigma=1.0) == pytest.approx(expected, abs=1e-7)
+    assert ScoredGrid(*row_of(0.9, 0.5, 0.2), stride=1.0).p_mean(1.0) == pytest.approx(expected, abs=1e-7)
 
 
 def test_certainty_has_a_limit() -> None:
     """A 1 counts as .9999, so that one patch can't outvote all others."""
     expected = odds_mean((0.9999, 1), (0.3, math.exp(-0.5)))
-    assert averaged(*row_of(1.0, 0.3), stride=1.0, sigma=1.0)[0] == pytest.approx(expected, abs=1e-7)
+    assert ScoredGrid(*row_of(1.0, 0.3), stride=1.0).p_mean(1.0)[0] == pytest.approx(expected, abs=1e-7)
 
 
 def test_neighbours_on_the_diagonal_weigh_by_their_own_distance() -> None:
     row, col = np.array([3, 4], np.int32), np.array([8, 9], np.int32)
     near = math.exp(-(2.0 / (2 * 0.64)))
-    p = averaged(np.array([0.75, 0.25]), row, col, np.ones(2, np.bool_), stride=1.0, sigma=0.8)
+    p = ScoredGrid(np.array([0.75, 0.25]), row, col, np.ones(2, np.bool_), stride=1.0).p_mean(0.8)
     assert p == pytest.approx([odds_mean((0.75, 1), (0.25, near)), odds_mean((0.75, near), (0.25, 1))], abs=1e-12)
 
 
@@ -89,20 +89,20 @@ def test_neighbours_on_the_diagonal_weigh_by_their_own_distance() -> None:
 def test_beyond_three_sigma_nothing_counts(sigma: float, reached: list[int]) -> None:
     for distance in range(1, 5):
         found = row_of(0.0, *[math.nan] * (distance - 1), 1.0)
-        p_mean = averaged(*found, stride=1.0, sigma=sigma)
+        p_mean = ScoredGrid(*found, stride=1.0).p_mean(sigma)
         assert (p_mean[0] > NEAREST_TO_CERTAIN * 1.01) == (distance <= max(reached, default=0)), distance
 
 
 def test_the_unreadable_count_nowhere() -> None:
     """Neither as a 0 in the sum nor in the weights, and they get no score of their own."""
-    p_mean = averaged(*row_of(0.25, math.nan, 0.25), stride=1.0, sigma=1.0)
+    p_mean = ScoredGrid(*row_of(0.25, math.nan, 0.25), stride=1.0).p_mean(1.0)
     assert p_mean == pytest.approx([0.25, math.nan, 0.25], nan_ok=True)
 
 
 @settings(deadline=None)
 @given(cells(), STRIDES, SIGMAS)
 def test_the_average_is_the_definitions(found: Cells, stride: float, sigma: float) -> None:
-    p_mean = averaged(*found, stride=stride, sigma=sigma)
+    p_mean = ScoredGrid(*found, stride=stride).p_mean(sigma)
     np.testing.assert_allclose(p_mean, one_by_one(found, stride, sigma), rtol=0, atol=1e-12)
     assert (np.isnan(p_mean) == ~found[3]).all()
 
@@ -112,14 +112,14 @@ def test_a_constant_field_stays(found: Cells, stride: float, sigma: float, p: fl
     _, row, col, readable = found
     same = np.where(readable, np.float32(p), np.float32(np.nan))
     kept = np.clip(same, NEAREST_TO_CERTAIN, 1 - NEAREST_TO_CERTAIN) if sigma else same
-    assert aggregated(same, row, col, readable, stride, Aggregation(sigma)) == pytest.approx(
+    assert ScoredGrid(same, row, col, readable, stride).p_idc(Aggregation(sigma)) == pytest.approx(
         kept, abs=1e-6, nan_ok=True
     )
 
 
 @given(cells(), STRIDES)
 def test_without_sigma_and_calibration_p_idc_is_p_raw_to_the_bit(found: Cells, stride: float) -> None:
-    p_idc = aggregated(*found, stride, Aggregation())
+    p_idc = ScoredGrid(*found, stride).p_idc(Aggregation())
     assert p_idc.dtype == np.float32
     assert p_idc.tobytes() == found[0].tobytes()
 
@@ -127,17 +127,18 @@ def test_without_sigma_and_calibration_p_idc_is_p_raw_to_the_bit(found: Cells, s
 @given(cells(), SIGMAS)
 def test_the_same_patches_in_a_grid_half_as_wide_come_to_the_same(found: Cells, sigma: float) -> None:
     p_raw, row, col, readable = found
-    wide = averaged(p_raw, row, col, readable, stride=1.0, sigma=sigma)
-    narrow = averaged(p_raw, 2 * row, 2 * col, readable, stride=0.5, sigma=sigma)
+    wide = ScoredGrid(p_raw, row, col, readable, stride=1.0).p_mean(sigma)
+    narrow = ScoredGrid(p_raw, 2 * row, 2 * col, readable, stride=0.5).p_mean(sigma)
     np.testing.assert_allclose(narrow, wide, rtol=0, atol=1e-12)
 
 
 @settings(deadline=None)
 @given(cells(readable_only=True), STRIDES, SIGMAS, st.data())
 def test_it_rises_with_every_p_raw(found: Cells, stride: float, sigma: float, data: st.DataObject) -> None:
-    p_raw, *where = found
+    p_raw, row, col, readable = found
     more = data.draw(arrays(np.float64, len(p_raw), elements=st.floats(0, 0.5)))
-    one, two = (averaged(p, *where, stride=stride, sigma=sigma) for p in (p_raw, np.clip(p_raw + more, 0, 1)))
+    both = (p_raw, np.clip(p_raw + more, 0, 1))
+    one, two = (ScoredGrid(p, row, col, readable, stride).p_mean(sigma) for p in both)
     assert (two - one >= -1e-12).all()
 
 
@@ -146,7 +147,7 @@ def test_the_calibration_by_hand() -> None:
     expected = math.sqrt(3) / (math.sqrt(3) + math.e)
     calibrated = Aggregation(temperature=2.0, intercept=-1.0).calibrated(np.array([0.75, math.nan]))
     assert calibrated == pytest.approx([expected, math.nan], abs=1e-12, nan_ok=True)
-    p_idc = aggregated(*row_of(0.75), 1.0, Aggregation(temperature=2.0, intercept=-1.0))
+    p_idc = ScoredGrid(*row_of(0.75), 1.0).p_idc(Aggregation(temperature=2.0, intercept=-1.0))
     assert p_idc[0] == np.float32(expected)
 
 
@@ -166,11 +167,11 @@ def test_the_average_comes_before_the_calibration() -> None:
     found = row_of(0.9, 0.2, 0.1)
     p_mean = one_by_one(found, 1.0, 1.0)
     expected = [1 / (1 + math.exp(-(math.log(p / (1 - p)) / 0.5 + 0.25))) for p in p_mean]
-    assert aggregated(*found, 1.0, aggregation) == pytest.approx(expected, abs=1e-6)
+    assert ScoredGrid(*found, 1.0).p_idc(aggregation) == pytest.approx(expected, abs=1e-6)
 
 
 def flips(found: Cells, aggregation: Aggregation, threshold: float, tolerance: float) -> np.ndarray:
-    return could_flip(*found, 1.0, aggregation, threshold=threshold, tolerance=tolerance)
+    return ScoredGrid(*found, 1.0).could_flip(aggregation, threshold=threshold, tolerance=tolerance)
 
 
 def test_what_a_tolerance_could_flip_by_hand() -> None:
@@ -206,16 +207,17 @@ def test_who_could_not_flip_does_not(
     """Another engine within the tolerance decides every patch alike that isn't said to be in doubt."""
     tolerance = 0.02
     aggregation = Aggregation(0.8, temperature, intercept)
-    p_raw, *where = found
+    p_raw, row, col, readable = found
     apart = data.draw(arrays(np.float64, len(p_raw), elements=st.floats(-tolerance, tolerance)))
-    means = [averaged(p, *where, stride=1.0, sigma=0.8) for p in (p_raw, np.clip(p_raw + apart, 0, 1))]
+    both = (p_raw, np.clip(p_raw + apart, 0, 1))
+    means = [ScoredGrid(p, row, col, readable, stride=1.0).p_mean(0.8) for p in both]
     one, two = (aggregation.calibrated(p_mean) >= threshold for p_mean in means)
     could = flips(found, aggregation, threshold, tolerance + 1e-7)
     assert (one == two)[~could].all()
 
 
 def test_a_slide_without_patches_has_no_scores() -> None:
-    assert len(aggregated(*row_of(), 1.0, Aggregation(sigma=1.0))) == 0
+    assert len(ScoredGrid(*row_of(), 1.0).p_idc(Aggregation(sigma=1.0))) == 0
 
 
 @pytest.mark.parametrize("wrong", [{"sigma": -0.1}, {"sigma": math.inf}, {"temperature": 0.0}, {"intercept": math.nan}])

@@ -66,6 +66,7 @@ FULL: dict[str, Any] = {
     "parent": {"name": "grown", "version": "1", "sha256": "ab" * 32},
     "examples": [{"patient_id": "a", "x_px": 1.0, "y_px": 2.0, "label": 0, "p_idc": 0.75}],
     "examples_sha256": "cd" * 32,
+    "seen_sha256": "12" * 32,
     "weights_sha256": "ef" * 32,
     "engine_tolerance": 0.001,
 }  # fmt: skip
@@ -99,7 +100,9 @@ def at(card: Any, path: Path_) -> Any:
     return card
 
 
-ALL = tuple(fields(FULL))
+# What packages of before it was kept lack.
+OPTIONAL = ("seen_sha256",)
+ALL = tuple(path for path in fields(FULL) if path[-1] not in OPTIONAL)
 
 
 def test_a_full_card_is_one() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from batchscan.domain.aggregation import Aggregation, aggregated
+from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.geometry import PatchGrid, PatchSpec
 from batchscan.domain.records import PatchTable, ScanSettings
 
@@ -24,9 +24,10 @@ def a_table(seed: int = 2) -> PatchTable:
 def test_p_idc_is_what_the_aggregation_gives_on_p_raw_at_the_settings_stride() -> None:
     table = a_table()
     judged = table.judged(HALF)
-    expected = aggregated(table.p_raw, table.row, table.col, table.readable, 0.5, HALF.aggregation)
+    parts = (table.p_raw, table.row, table.col, table.readable)
+    expected = ScoredGrid(*parts, stride=0.5).p_idc(HALF.aggregation)
     assert judged.p_idc.tobytes() == expected.tobytes()
-    other = aggregated(table.p_raw, table.row, table.col, table.readable, 1.0, HALF.aggregation)
+    other = ScoredGrid(*parts, stride=1.0).p_idc(HALF.aggregation)
     assert judged.p_idc.tobytes() != other.tobytes()
     assert judged.p_raw is table.p_raw
 

@@ -69,7 +69,9 @@ def survey(script: Script) -> Found:
 def scan(script: Script, block: Block) -> BlockScores:
     _act(script, "scan")
     p = block.rows.astype(np.float32)
-    return BlockScores(block.rows, block.cols, p, np.ones(len(p), np.bool_), {"read": 0.0, "infer": 0.0})
+    return BlockScores(
+        block.rows, block.cols, p, np.ones(len(p), np.bool_), np.zeros(len(p), np.uint64), {"read": 0.0, "infer": 0.0}
+    )
 
 
 def finish(script: Script, found: Found, scores: list[BlockScores]) -> tuple[int, list[int], int]:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batchscan.domain.aggregation import Aggregation, aggregated
+from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.errors import ModelError, UnreadableSlide
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
 from batchscan.scan.grid import blocks, cut_patches
 from batchscan.scan.pipeline import Survey, patch_table, raw_scores, scan_block
@@ -86,10 +87,22 @@ def test_every_patch_gets_its_own_pixels_score_whatever_the_order_of_blocks() ->
     assert table.p_idc.tobytes() == table.p_raw.tobytes()
 
 
+def test_every_patch_is_known_by_the_pixels_that_the_network_saw() -> None:
+    table, again = scanned(SETTINGS), scanned(replace(SETTINGS, orientations=4), backwards=True)
+    white = np.pad(GLASS, ((0, SIDE), (0, SIDE), (0, 0)), constant_values=255)
+    corners = zip((table.row * 5).tolist(), (table.col * 5).tolist(), strict=True)
+    expected = pixel_hashes(np.stack([white[y : y + SIDE, x : x + SIDE] for y, x in corners]))
+    assert table.pixel_hash is not None
+    assert again.pixel_hash is not None
+    assert (table.pixel_hash == expected).all()
+    assert (again.pixel_hash == expected).all()
+    assert len(np.unique(expected)) == len(table)
+
+
 def test_p_idc_is_the_aggregation_over_all_blocks_of_the_slide() -> None:
     aggregation = Aggregation(sigma=0.8, temperature=1.5, intercept=-0.25)
     table = scanned(replace(SETTINGS, orientations=4, aggregation=aggregation))
-    expected = aggregated(table.p_raw, table.row, table.col, table.readable, 0.5, aggregation)
+    expected = ScoredGrid(table.p_raw, table.row, table.col, table.readable, 0.5).p_idc(aggregation)
     assert table.p_idc.tobytes() == expected.tobytes()
     assert (np.abs(table.p_idc - table.p_raw) > 0.05).any()
     again = scanned(replace(SETTINGS, orientations=4, aggregation=aggregation), backwards=True)
@@ -105,6 +118,8 @@ def test_unreadable_patches_have_neither_score_and_lend_none() -> None:
     assert np.isnan(table.p_raw[covers]).all()
     assert np.isnan(table.p_idc[covers]).all()
     assert np.isfinite(table.p_idc[~covers]).all()
+    assert table.pixel_hash is not None
+    assert ((table.pixel_hash == 0) == covers).all()
 
 
 class LostEngine(CornerEngine):

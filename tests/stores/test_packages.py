@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_cards import TODAYS, VERSION_1
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.defaults import DEFAULT_MODEL
@@ -27,28 +28,7 @@ from batchscan.stores.packages import (
     shipped_models,
     write_package,
 )
-
-CARD: dict[str, Any] = {
-    "schema_version": 1,
-    "name": "tiny",
-    "version": "7",
-    "licence": "CC0-1.0",
-    "intended_use": "For the tests of this project.",
-    "limits": [],
-    "classes": ["not IDC", "IDC"],
-    "patch_px": 10,
-    "scale": {"um_per_px": 4.0, "how_known": "made up for a test"},
-    "input_px": 10,
-    "architecture": "none",
-    "recipe": {},
-    "training_data": "none",
-    "training_patients": ["a"],
-    "validation_patients": ["b"],
-    "performance": [],
-    "threshold": {"value": 0.5, "how_chosen": "made up for a test"},
-    "calibration": {"method": "none", "note": ""},
-    "engine_tolerance": 0.001,
-}
+from batchscan.stores.seen import SeenSet
 
 
 def golden(count: int = 16) -> Golden:
@@ -68,29 +48,18 @@ def save_network(path: Path, layer: str = "Dense", weights: bytes = b"weights") 
 
 @pytest.fixture
 def package(tmp_path: Path) -> ModelPackage:
-    return write_package(tmp_path / "tiny", save_network, CARD, golden())
+    return write_package(tmp_path / "tiny", save_network, VERSION_1, golden())
 
 
 EXAMPLES = golden(2).patches[::-1].copy()
-TODAYS: dict[str, Any] = {
-    **CARD,
-    "schema_version": 2,
-    "threshold": {**CARD["threshold"], "curve": []},
-    "calibration": {**CARD["calibration"], "temperature": 1.0, "intercept": 0.0, "before": [], "after": []},
-    "cross_validation": None,
-    "history": None,
-    "context": {"orientations": 1, "sigma": 0.0, "how_chosen": "made up for a test"},
-    "parent": None,
-    "examples": [
-        {"patient_id": "a", "x_px": 1.0, "y_px": 2.0, "label": label, "p_idc": 0.5 + label / 4} for label in (0, 1)
-    ],
-}
+SEEN = SeenSet.of(np.array([5, 9], np.uint64), ["sha256:" + "0f" * 32])
+LINKED = ["model.keras", "card.json", "golden.npz", "examples.npz", "seen.npz"]
 
 
 @pytest.fixture
 def whole(tmp_path: Path) -> ModelPackage:
-    """A package of today's card, with examples."""
-    return write_package(tmp_path / "whole", save_network, TODAYS, golden(), examples=EXAMPLES)
+    """A package of today's card, with examples and what it was made with."""
+    return write_package(tmp_path / "whole", save_network, TODAYS, golden(), examples=EXAMPLES, seen=SEEN)
 
 
 def change_card(package: ModelPackage, change: Callable[[dict[str, Any]], object]) -> None:
@@ -126,7 +95,7 @@ def test_tampered_weights_are_refused(package: ModelPackage) -> None:
         open_package(package.path)
 
 
-@pytest.mark.parametrize("field", sorted(CARD))
+@pytest.mark.parametrize("field", sorted(VERSION_1))
 def test_every_missing_field_of_the_card_is_named(package: ModelPackage, field: str) -> None:
     change_card(package, lambda card: card.pop(field))
     with pytest.raises(ModelError, match=f"field {field} is missing"):
@@ -139,7 +108,7 @@ def test_a_field_missing_further_in_is_named(package: ModelPackage) -> None:
         open_package(package.path)
 
 
-@pytest.mark.parametrize("field", sorted(ModelCard.model_fields))
+@pytest.mark.parametrize("field", sorted({*ModelCard.model_fields} - {"seen_sha256"}))
 def test_every_missing_field_of_todays_card_is_named(whole: ModelPackage, field: str) -> None:
     change_card(whole, lambda card: card.pop(field))
     with pytest.raises(ModelError, match=f"field {field} is missing"):
@@ -165,7 +134,7 @@ def test_a_card_nested_without_end_is_refused(package: ModelPackage) -> None:
         open_package(package.path)
 
 
-@pytest.mark.parametrize("name", ["model.keras", "card.json", "golden.npz", "examples.npz"])
+@pytest.mark.parametrize("name", LINKED)
 def test_a_link_out_of_the_package_is_refused(whole: ModelPackage, name: str, tmp_path: Path) -> None:
     (whole.path / name).rename(tmp_path / name)
     (whole.path / name).symlink_to(tmp_path / name)
@@ -173,7 +142,7 @@ def test_a_link_out_of_the_package_is_refused(whole: ModelPackage, name: str, tm
         open_package(whole.path)
 
 
-@pytest.mark.parametrize("name", ["model.keras", "card.json", "golden.npz", "examples.npz"])
+@pytest.mark.parametrize("name", LINKED)
 def test_a_link_to_itself_is_refused(whole: ModelPackage, name: str) -> None:
     (whole.path / name).unlink()
     (whole.path / name).symlink_to(name)
@@ -224,6 +193,29 @@ def test_examples_that_are_not_the_cards_are_refused(whole: ModelPackage, patche
         open_package(whole.path).examples()
 
 
+def test_what_a_package_was_made_with_is_read_back(whole: ModelPackage) -> None:
+    seen = open_package(whole.path).seen()
+    assert seen is not None
+    assert (seen.patches.tolist(), seen.slides, seen.complete) == ([5, 9], SEEN.slides, True)
+    assert whole.seen_path == whole.path / "seen.npz"
+    assert whole.card.seen_sha256 == hashlib.sha256((whole.path / "seen.npz").read_bytes()).hexdigest()
+
+
+def test_packages_of_before_that_was_kept_still_open(package: ModelPackage, whole: ModelPackage) -> None:
+    assert (package.seen(), package.seen_path, package.card.seen_sha256) == (None, None, None)
+    change_card(whole, lambda card: card.pop("seen_sha256"))
+    assert open_package(whole.path).seen() is None
+
+
+def test_a_changed_or_missing_list_of_what_it_was_made_with_is_refused(whole: ModelPackage) -> None:
+    np.savez(whole.path / "seen.npz", patches=np.array([5], np.uint64))
+    with pytest.raises(ModelError, match=r"seen\.npz can't be read: it isn't what its card says"):
+        open_package(whole.path)
+    (whole.path / "seen.npz").unlink()
+    with pytest.raises(ModelError, match=r"seen\.npz can't be read: it isn't there"):
+        open_package(whole.path)
+
+
 def test_a_card_that_is_no_json_is_refused(package: ModelPackage) -> None:
     (package.path / "card.json").write_bytes(b"\xff{")
     with pytest.raises(ModelError, match="model card"):
@@ -248,7 +240,7 @@ def test_a_truncated_archive_is_refused(package: ModelPackage) -> None:
 
 def test_a_network_that_carries_code_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds a Lambda layer"):
-        write_package(tmp_path / "bad", lambda path: save_network(path, "Lambda"), CARD, golden())
+        write_package(tmp_path / "bad", lambda path: save_network(path, "Lambda"), VERSION_1, golden())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -298,7 +290,7 @@ def test_a_file_is_no_package(package: ModelPackage) -> None:
 def test_a_package_is_never_overwritten(package: ModelPackage) -> None:
     before = {path.name: path.read_bytes() for path in package.path.iterdir()}
     with pytest.raises(OutputError, match="never overwritten"):
-        write_package(package.path, save_network, {**CARD, "version": "8"}, golden())
+        write_package(package.path, save_network, {**VERSION_1, "version": "8"}, golden())
     assert {path.name: path.read_bytes() for path in package.path.iterdir()} == before
 
 
@@ -313,7 +305,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OutputError, match="No space left"):
-        write_package(tmp_path / "tiny", full_disk, CARD, golden())
+        write_package(tmp_path / "tiny", full_disk, VERSION_1, golden())
     assert list(tmp_path.iterdir()) == []
 
 

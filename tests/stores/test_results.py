@@ -36,7 +36,7 @@ from batchscan.stores.results import (
 PATCH = PatchSpec(50, 8.0, 1.0)
 CONTRACT = set("schema_version status slide model engine threshold patch counts extent qc seconds digest".split())
 SLIDE = set("slide_id patient_id width_px height_px um_per_px um_per_px_source fingerprint source_downsample".split())
-TABLE = ("row", "col", "tissue_fraction", "p_raw", "p_idc", "readable")
+TABLE = ("row", "col", "tissue_fraction", "p_raw", "p_idc", "readable", "pixel_hash")
 RING = ((0.0, 0.0), (50.0, 0.0), (50.0, 50.0), (0.0, 50.0), (0.0, 0.0))
 
 
@@ -50,6 +50,7 @@ def _result() -> SlideResult:
         p_raw=np.array([0.8, np.nan, 0.2], np.float32),
         p_idc=np.array([0.9, np.nan, 0.1], np.float32),
         readable=np.array([True, False, True]),
+        pixel_hash=np.array([2**64 - 1, 0, 7], np.uint64),
     )
     focus = Focus(0.16, 0.57, 0.56, (0, 0, 50, 50), (25.0, 25.0), 0.9, 1, touches_edge=True, rings_px=((RING,),))
     extent = Extent(
@@ -118,7 +119,9 @@ def test_result_json_has_what_the_contract_promises(tmp_path: Path) -> None:
 def test_the_patch_table_is_a_row_a_patch_with_null_where_unreadable(tmp_path: Path) -> None:
     _written(tmp_path)
     table = pq.read_table(tmp_path / "patches.parquet")
-    assert table.column_names == ["x_px", "y_px", "row", "col", "tissue_fraction", "p_raw", "p_idc", "readable"]
+    columns = "x_px y_px row col tissue_fraction p_raw p_idc readable pixels"
+    assert table.column_names == columns.split()
+    assert table["pixels"].to_pylist() == [2**64 - 1, 0, 7]
     assert table["x_px"].to_pylist() == [0.0, 100.0, 50.0]
     assert table["p_raw"].to_pylist() == [pytest.approx(0.8), None, pytest.approx(0.2)]
     assert table["p_idc"].to_pylist() == [pytest.approx(0.9), None, pytest.approx(0.1)]
@@ -161,16 +164,23 @@ def test_a_result_of_an_older_version_is_named_as_such(tmp_path: Path) -> None:
     del data["orientations"], data["aggregation"]
     (tmp_path / "result.json").write_text(json.dumps({**data, "schema_version": 1}))
     with pytest.raises(
-        DamagedResult, match=r"schema version 1, this batchscan reads 2: an older .* scan the slide again"
+        DamagedResult, match=r"schema version 1, this batchscan reads 3: an older .* scan the slide again"
     ):
         read_result(tmp_path)
 
 
-def test_a_patch_table_without_p_raw_is_damaged(tmp_path: Path) -> None:
+def test_patches_that_nobody_hashed_have_none(tmp_path: Path) -> None:
+    result = _result()
+    write_result(tmp_path, replace(result, table=replace(result.table, pixel_hash=None)))
+    assert pq.read_table(tmp_path / "patches.parquet")["pixels"].to_pylist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("column", ["p_raw", "pixels"])
+def test_a_patch_table_without_a_column_is_damaged(column: str, tmp_path: Path) -> None:
     _written(tmp_path)
     table = pq.read_table(tmp_path / "patches.parquet")
-    pq.write_table(table.drop_columns(["p_raw"]), tmp_path / "patches.parquet")
-    with pytest.raises(DamagedResult, match=r"p_raw.*scan the slide again"):
+    pq.write_table(table.drop_columns([column]), tmp_path / "patches.parquet")
+    with pytest.raises(DamagedResult, match=rf"{column}.*scan the slide again"):
         read_result(tmp_path)
 
 
@@ -197,6 +207,22 @@ def test_each_models_card_is_kept(tmp_path: Path) -> None:
     assert run.read_card("ab" * 32) == other
     with pytest.raises(DamagedResult, match="no readable card"):
         run.read_card("cd" * 32)
+
+
+def test_what_a_model_was_made_with_is_kept_beside_its_card(tmp_path: Path) -> None:
+    run, package = RunFolder(tmp_path), open_package("published-cnn")
+    sha256 = package.info.sha256
+    run.keep_card(package.card, package.seen_path)
+    kept, own = run.read_seen(sha256), package.seen()
+    assert kept is not None
+    assert own is not None
+    assert np.array_equal(kept.patches, own.patches)
+    run.seen(sha256).write_bytes(b"")
+    with pytest.raises(DamagedResult, match=r"seen\.npz can't be read .*changed.*run the job again"):
+        run.read_seen(sha256)
+    # A package without a list takes the place of one that had it.
+    run.keep_card(package.card.model_copy(update={"seen_sha256": None}))
+    assert run.read_seen(sha256) is None
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:

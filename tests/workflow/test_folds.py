@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scripted_trainings import SIDE, patches_of, relabelled
 
-from batchscan.domain.aggregation import Aggregation, aggregated
+from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.errors import PatchSetError
 from batchscan.training.dataset import LabelledPatches
 from batchscan.training.recipe import Recipe
@@ -121,7 +121,7 @@ def test_a_slides_scores_become_what_a_scan_would_say() -> None:
     assert slide.col.tolist() == [0, 1, 2] * 3
     p_raw = np.linspace(0.05, 0.95, 9, dtype=np.float32)
     how = Aggregation(0.5, 1.5, -0.2)
-    expected = aggregated(p_raw, slide.row, slide.col, np.ones(9, np.bool_), 1.0, how)
+    expected = ScoredGrid(p_raw, slide.row, slide.col, np.ones(9, np.bool_), 1.0).p_idc(how)
     found = slide.p_idc(Scores(np.arange(11), np.concatenate([np.float32([0.5, 0.5]), p_raw]), 0.0), how)
     np.testing.assert_array_equal(found, expected)
     # The middle one by hand: four sides at distance 1 and four corners at the root of 2, the same on opposite sides.

@@ -56,7 +56,8 @@ def committed(run: RunFolder) -> SlideResult:
     grid = PatchGrid.over(n * SIDE, n * SIDE, 8.0, SETTINGS.patch)
     row, col = (place.ravel().astype(np.int32) for place in np.mgrid[:n, :n])
     p = np.random.default_rng(5).random(n * n).astype(np.float32)
-    table = PatchTable(grid, row, col, np.ones(n * n, np.float32), p, p, np.ones(n * n, np.bool_))
+    ones, hashes = np.ones(n * n), np.arange(n * n, dtype=np.uint64)
+    table = PatchTable(grid, row, col, ones.astype(np.float32), p, p, ones.astype(np.bool_), hashes)
     result = SlideResult(
         slide=SlideInfo("S", "P", n * SIDE, n * SIDE, SPACING, "sha256:ab"),
         model=ModelInfo(CARD.name, CARD.version, CARD.weights_sha256),
@@ -112,6 +113,8 @@ def test_no_picture_is_missing_after_other_neighbours(tmp_path: Path, monkeypatc
     colours = {int(pictures.patches[place][0, 0, 0]) for place in pictures.patches}
     # Stored ones are used again, and others were needed.
     assert colours == {7, 9}
+    assert result.table.pixel_hash is not None
+    assert result.table.pixel_hash.tolist() == list(range(400))
 
 
 def test_without_its_slide_a_result_keeps_the_pictures_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

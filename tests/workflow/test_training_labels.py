@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 from command import batchscan
 from patch_folders import write_patch_set
+from PIL import Image
 from store_files import Pixels, noise, write_own
 
 from batchscan.domain.errors import ManifestError, UsageError
 from batchscan.stores.annotations import RULE
+from batchscan.stores.pyramids import open_store
 from batchscan.workflow.training_labels import LabelsJoined, open_labels
 
 DEMO = Path(__file__).parents[2] / "batchscan" / "demo" / "8863.zip"
@@ -86,6 +89,34 @@ def test_an_archive_gives_back_the_patches_and_labels_that_it_was_made_of(tmp_pa
     ours, theirs = (np.lexsort((one.x_px, one.y_px)) for one in (alone, patches))
     np.testing.assert_array_equal(alone.pixels[ours], patches.pixels[theirs])
     np.testing.assert_array_equal(alone.label[ours], patches.label[theirs])
+
+
+def test_what_was_seen_is_the_named_patients_patches_and_the_slides_that_gave_them(
+    archive: Path, tmp_path: Path
+) -> None:
+    known = write_patch_set(tmp_path / "set", "ab")
+    write_own(archive / "t.ome.zarr", Pixels(noise(100, 150, seed=9)), 8.0)
+    (archive / "t.csv").write_text(f"{HEAD}\n0,0,50,1\n")
+    (archive / "u.csv").write_text(f"slide_id,p_idc,{HEAD}\nu,.5,0,0,50,\n")
+    write_own(archive / "u.ome.zarr", Pixels(noise(100, 150, seed=10)), 8.0)
+    rows = "s,P,s.ome.zarr,s.csv\nt,Q,t.ome.zarr,t.csv\nu,P,u.ome.zarr,u.csv\n"
+    (archive / "manifest.csv").write_text(f"slide_id,patient_id,path,reference\n{rows}")
+    with open_labels(known, (archive,), 8.0) as labels:
+        patches, _ = labels.load(tmp_path / "state", lambda _: None)
+        seen = labels.seen(patches, iter(["a", "P"]))
+        assert labels.seen(patches, []).patches.tolist() == []
+    # Of P's slides, u has no label that says anything.
+    assert seen.slides == (open_store(archive / "s.ome.zarr").fingerprint,)
+    assert seen.complete
+    pictures = [noise(100, 150)[:50, :50], noise(100, 150)[50:100, 50:100]]
+    for file in (known / "a").rglob("*.png"):
+        picture = np.full((50, 50, 3), 255, np.uint8)
+        with Image.open(file) as image:
+            picture[: image.height] = np.asarray(image)
+        pictures.append(picture)
+    expected = {int.from_bytes(hashlib.blake2b(one.tobytes(), digest_size=8).digest(), "little") for one in pictures}
+    assert len(expected) == 26
+    assert set(seen.patches.tolist()) == expected
 
 
 def test_everything_is_checked_before_anything_is_decoded(archive: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from scripted_trainings import Scripted, noisy, patches_of
 from sklearn.metrics import f1_score, roc_auc_score
 
-from batchscan.domain.aggregation import Aggregation, aggregated
+from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.card import MEASURES, Epoch, History
 from batchscan.evaluation.held_out import Judged
 from batchscan.evaluation.thresholds import best_mean_threshold
@@ -135,9 +135,10 @@ def test_a_slides_threshold_can_be_worked_out_from_the_scores_it_was_chosen_on(
                 for row in choosing
                 if (row["slide"], row["seed"], set(row["left_out"].split())) == (other, seed, {slide, other})
             ]
-            places = [np.array([float(row[name]) for row in own]) / 50 for name in ("y_px", "x_px")]
+            corners = (np.array([float(row[name]) for row in own]) for name in ("y_px", "x_px"))
+            down, right = ((corner / 50).astype(np.int32) for corner in corners)
             p_raw, everywhere = np.float32([row["p_raw"] for row in own]), np.ones(len(own), np.bool_)
-            p_idc = aggregated(p_raw, *(one.astype(np.int32) for one in places), everywhere, 1.0, Aggregation(*how[:3]))
+            p_idc = ScoredGrid(p_raw, down, right, everywhere, stride=1.0).p_idc(Aggregation(*how[:3]))
             parts.append((np.array([row["label"] == "1" for row in own]), p_idc))
     assert [len(label) for label, _ in parts] == [42] * 4
     assert best_mean_threshold(parts, "balanced_accuracy") == how[3]
