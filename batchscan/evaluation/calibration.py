@@ -19,6 +19,9 @@ _NEAREST_TO_CERTAIN_LOSS = 1e-7
 _UNCHANGED = np.array([1.0, 0.0])
 _RIDGE = 1e-5
 _DIGITS = 4
+_NEWTON_STEPS = 50
+_NEWTON_DONE = 1e-9
+_HALVINGS = 20
 
 
 def log_loss(labels: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -113,6 +116,76 @@ def fitted_calibration(
     )
     slope, intercept = (float(value) for value in found.x)
     return round(1.0 / slope, _DIGITS), round(intercept, _DIGITS)
+
+
+def recalibration(
+    logits: Float64Array, negatives: Float64Array, positives: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Calibration slope and intercept: b and a of logit P(IDC) = a + b logit p, fitted together by maximum likelihood.
+
+    1 and 0 are right; a slope below 1 says that p are too extreme (Cox 1958, doi:10.1093/biomet/45.3-4.562). This
+    intercept is not calibration-in-the-large, which holds the slope at 1. Fitted by Newton's method.
+
+    Parameters
+    ----------
+    logits
+        (K,) logit p, rising.
+    negatives, positives
+        (b, K) how many not IDC, and IDC, each stands for; a row a fit.
+
+    Returns
+    -------
+    (b,) slopes and (b,) intercepts; NaN where the scores part the classes wholly, so that there is no answer
+    (Albert 1984, doi:10.1093/biomet/71.1.1).
+    """
+    known = _overlap(negatives, positives)
+    fitted = np.full((len(known), 2), np.nan)
+    if known.any():
+        fitted[known] = _logistic_fits(logits, (negatives + positives)[known], positives[known])
+    return fitted[:, 1], fitted[:, 0]
+
+
+def _overlap(negatives: Float64Array, positives: Float64Array) -> BoolArray:
+    """(b,) whether some negative scores above some positive, and some positive above some negative."""
+    n_bins = negatives.shape[1]
+    lowest = [np.argmax(counts > 0, axis=1) for counts in (negatives, positives)]
+    highest = [n_bins - 1 - np.argmax(counts[:, ::-1] > 0, axis=1) for counts in (negatives, positives)]
+    both = (negatives.sum(axis=1) > 0) & (positives.sum(axis=1) > 0)
+    return np.asarray(both & (lowest[0] < highest[1]) & (lowest[1] < highest[0]), dtype=np.bool_)
+
+
+def _logistic_fits(logits: Float64Array, total: Float64Array, positives: Float64Array) -> Float64Array:
+    """(b, 2) intercepts and slopes; NaN where Newton's method doesn't settle."""
+    powers = np.stack([np.ones_like(logits), logits, logits**2], axis=1)
+    share = positives.sum(axis=1) / total.sum(axis=1)
+    fitted = np.stack([np.log(share / (1 - share)), np.zeros(len(share))], axis=1)
+    loss = _losses(fitted, logits, total, positives)
+    for _ in range(_NEWTON_STEPS):
+        p = 1 / (1 + np.exp(-_lines(fitted, logits)))
+        slope = (positives - total * p) @ powers[:, :2]
+        h0, h1, h2 = ((total * p * (1 - p)) @ powers).T
+        step = np.stack([h2 * slope[:, 0] - h1 * slope[:, 1], h0 * slope[:, 1] - h1 * slope[:, 0]], axis=1)
+        step /= (h0 * h2 - h1**2)[:, None]
+        for _ in range(_HALVINGS):
+            ahead = _losses(fitted + step, logits, total, positives)
+            worse = ahead > loss * (1 + _NEWTON_DONE)
+            if not worse.any():
+                break
+            step[worse] /= 2
+        fitted, loss = fitted + step, ahead
+        left = np.abs(step).max(axis=1)
+        if left.max() < _NEWTON_DONE:
+            break
+    return np.where(left[:, None] < _NEWTON_DONE, fitted, np.nan)
+
+
+def _lines(fitted: Float64Array, logits: Float64Array) -> Float64Array:
+    return fitted[:, :1] + fitted[:, 1:] * logits
+
+
+def _losses(fitted: Float64Array, logits: Float64Array, total: Float64Array, positives: Float64Array) -> Float64Array:
+    lines = _lines(fitted, logits)
+    return np.sum(total * np.logaddexp(0.0, lines) - positives * lines, axis=1)
 
 
 def _kept(p: ArrayLike) -> Float64Array:

@@ -85,6 +85,16 @@ class Confusion:
         margins = (self.tp + self.fp) * (self.tp + self.fn) * (self.tn + self.fp) * (self.tn + self.fn)
         return (self.tp * self.tn - self.fp * self.fn) / math.sqrt(margins) if margins else None
 
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's kappa (doi:10.1177/001316446002000104): agreement beyond chance, by the most there could be.
+
+        None when chance alone agrees always: with nothing, or all of one class and all called so.
+        """
+        called, true = self.tp + self.fp, self.tp + self.fn
+        chance = called * true + (self.n - called) * (self.n - true)
+        return _ratio(self.n * (self.tp + self.tn) - chance, self.n**2 - chance)
+
 
 @dataclass(frozen=True)
 class MatchedLabels:

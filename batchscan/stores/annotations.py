@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +25,8 @@ RULE = (
 )
 """How outlines become labels, for people."""
 
-_KINDS = {"IDC": IDC, "other tissue": OTHER, "left out": LEFT_OUT}
-_KIND_OF = {name.lower(): kind for kind, names in _KINDS.items() for name in names}
+KINDS: Mapping[str, tuple[str, ...]] = {"IDC": IDC, "other tissue": OTHER, "left out": LEFT_OUT}
+_KIND_OF = {name.lower(): kind for kind, names in KINDS.items() for name in names}
 # Drawn along one another, two outlines overlap by a hair; more is a contradiction.
 _OVERLAP_SHARE = 0.02
 # An outline may stick out over the slide's edge by so many sides of a patch.
@@ -70,17 +70,51 @@ def annotated_cells(path: Path, grid: PatchGrid) -> AnnotatedCells:
         If the file can't be read, an outline has no class that is known or lies off the slide, or outlines of IDC and
         of other tissue overlap; the first few are named.
     """
-    regions = read_regions(path)
-    _check_classes(path, regions)
-    _check_on_slide(path, regions, grid)
-    idc, other, ignored = (_covered(regions, kind, grid) for kind in _KINDS)
+    outlines = read_outlines(path, grid)
+    x_px = np.minimum(grid.col_edges_px, grid.width_px)
+    y_px = np.minimum(grid.row_edges_px, grid.height_px)
+    whole = np.outer(np.diff(y_px), np.diff(x_px))
+    idc, other, ignored = (shares(covered_areas(outlines.get(kind), x_px, y_px), whole) for kind in KINDS)
     least = LEAST_SHARE * (1.0 - 1e-9)
     both = (idc >= least) & (other >= least)
     kept = (ignored < least) & ~both
-    _check_agreement(path, both & (idc + other > 1.0 + _OVERLAP_SHARE) & (ignored < least), grid)
+    check_agreement(path, idc, other, ignored, grid)
     decided = kept & ((idc >= least) | (other >= least))
     touched = (idc > 0) | (other > 0) | (ignored > 0)
     return AnnotatedCells(_reference(decided, idc >= least, grid), int((touched & ~decided).sum()))
+
+
+def read_outlines(path: Path, grid: PatchGrid, downsample: float = 1.0) -> Mapping[str, Geometry]:
+    """What the outlines of each of `KINDS` cover together, level-0 pixels; a kind without any is left out.
+
+    Parameters
+    ----------
+    path
+        QuPath's export or a run's regions.geojson.
+    grid
+        Over the same slide.
+    downsample
+        Pixels of the file's frame along a side of one of the grid's.
+
+    Raises
+    ------
+    ReferenceFileError
+        If the file can't be read, or an outline has no class that is known or lies off the slide.
+    """
+    regions = [_shrunk(region, downsample) for region in read_regions(path)]
+    _check_classes(path, regions)
+    _check_on_slide(path, regions, grid)
+    of_kind: dict[str, list[Geometry]] = {}
+    for region in regions:
+        of_kind.setdefault(_KIND_OF[_class_name(region).lower()], []).append(region.polygon)
+    # As one, so that what two outlines cover counts once.
+    return {kind: polygons_of(shapely.union_all(polygons)) for kind, polygons in of_kind.items()}
+
+
+def _shrunk(region: Region, downsample: float) -> Region:
+    if downsample == 1.0:
+        return region
+    return replace(region, polygon=shapely.transform(region.polygon, lambda corners: corners / downsample))
 
 
 def _class_name(region: Region) -> str:
@@ -96,7 +130,7 @@ def _check_classes(path: Path, regions: Sequence[Region]) -> None:
             unknown.setdefault(name, []).append(number)
     if unknown:
         named = (f"{name[:60]!r} (feature {_listed(numbers)})" for name, numbers in unknown.items())
-        known = (f"{kind}: {', '.join(names)}" for kind, names in _KINDS.items())
+        known = (f"{kind}: {', '.join(names)}" for kind, names in KINDS.items())
         raise ReferenceFileError(
             f"{path}: has outlines of classes that are not known: {', '.join(named)}; expected one of those for "
             f"{'; '.join(known)}; set the class in QuPath"
@@ -120,8 +154,24 @@ def _check_on_slide(path: Path, regions: Sequence[Region], grid: PatchGrid) -> N
         )
 
 
-def _check_agreement(path: Path, contradicted: BoolArray, grid: PatchGrid) -> None:
-    places = [f"({col * grid.step_px:.0f}, {row * grid.step_px:.0f})" for row, col in np.argwhere(contradicted)]
+def check_agreement(path: Path, idc: Float64Array, other: Float64Array, ignored: Float64Array, grid: PatchGrid) -> None:
+    """Refuse outlines that say two things of a cell.
+
+    Parameters
+    ----------
+    idc, other, ignored
+        (n_rows, n_cols) float64 in 0-1: the share of each cell that outlines of a kind cover.
+
+    Raises
+    ------
+    ReferenceFileError
+        If outlines of IDC and of other tissue each cover at least half of a cell that isn't to be ignored, and overlap
+        there by more than a hair; the first few are named.
+    """
+    least = LEAST_SHARE * (1.0 - 1e-9)
+    both = (idc >= least) & (other >= least) & (ignored < least)
+    contradicted = np.argwhere(both & (idc + other > 1.0 + _OVERLAP_SHARE))
+    places = [f"({col * grid.step_px:.0f}, {row * grid.step_px:.0f})" for row, col in contradicted]
     if places:
         more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
         raise ReferenceFileError(
@@ -130,17 +180,25 @@ def _check_agreement(path: Path, contradicted: BoolArray, grid: PatchGrid) -> No
         )
 
 
-def _covered(regions: Sequence[Region], kind: str, grid: PatchGrid) -> Float64Array:
-    """(n_rows, n_cols) float64 in 0-1: the share of each cell's part on the slide that outlines of a kind cover."""
-    x_px = np.minimum(grid.col_edges_px, grid.width_px)
-    y_px = np.minimum(grid.row_edges_px, grid.height_px)
-    whole = np.outer(np.diff(y_px), np.diff(x_px))
-    covered = np.zeros(whole.shape)
-    outlines = [region.polygon for region in regions if _KIND_OF[_class_name(region).lower()] == kind]
-    if outlines:
-        # As one, so that what two outlines cover counts once.
-        _add(covered, polygons_of(shapely.union_all(outlines)), x_px, y_px)
-    return np.asarray(np.divide(covered, whole, out=np.zeros(whole.shape), where=whole > 0), dtype=np.float64)
+def shares(part: Float64Array, whole: Float64Array) -> Float64Array:
+    """Part over whole, 0 where there is nothing."""
+    return np.asarray(np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0), dtype=np.float64)
+
+
+def covered_areas(outline: Geometry | None, x_px: Float64Array, y_px: Float64Array) -> Float64Array:
+    """(rows, cols) float64, square pixels: the area that an outline covers of each rectangle between the lines.
+
+    Parameters
+    ----------
+    outline
+        In the lines' frame; None covers nothing.
+    x_px, y_px
+        (cols + 1,) and (rows + 1,) float64, rising.
+    """
+    covered = np.zeros((len(y_px) - 1, len(x_px) - 1))
+    if outline is not None:
+        _add(covered, outline, x_px, y_px)
+    return covered
 
 
 def _add(covered: Float64Array, outline: Geometry, x_px: Float64Array, y_px: Float64Array) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,12 @@ SLIDE_ID = re.compile(r"[A-Za-z0-9._-]+")
 LONGEST_ID = 100
 REQUIRED = ("slide_id", "path")
 KNOWN = ("slide_id", "path", "patient_id", "um_per_px", "reference")
+SLIDE_LABEL = "slide_label"
+NAMED_REFERENCE = "reference_"
+"""Begins the columns of readers who have a name."""
+READER = re.compile(r"(?!(?:reference|majority|any|all)$)[A-Za-z0-9_-]+")
+"""Not the words for the reader of the column `reference`, and for all of them."""
+_SLIDE_LABELS = {"": None, "0": False, "1": True}
 _NAMED_ERRORS = 20
 
 _Cells = Mapping[str, str]
@@ -32,7 +39,8 @@ def read_manifest(path: Path) -> tuple[SlideRequest, ...]:
     ----------
     path
         CSV with at least `slide_id` and `path` (relative to the manifest, inside its folder); `patient_id`,
-        `um_per_px` and `reference` are understood, other columns are kept as attributes.
+        `um_per_px`, `reference`, `reference_<reader>` and `slide_label` (0, 1 or empty) are understood, other columns
+        are kept as attributes.
 
     Raises
     ------
@@ -42,9 +50,12 @@ def read_manifest(path: Path) -> tuple[SlideRequest, ...]:
     return tuple(request for _, request in read_manifest_lines(path))
 
 
-def read_manifest_lines(path: Path) -> tuple[tuple[int, SlideRequest], ...]:
-    """The same with the line that each row starts on, for who finds more wrong with it; raises the same."""
-    rows = tuple(_read(path, lambda cells: cells))
+def read_manifest_lines(path: Path, *, without_slides: bool = False) -> tuple[tuple[int, SlideRequest], ...]:
+    """The same with the line that each row starts on, for who finds more wrong with it; raises the same.
+
+    `without_slides` is for who needs none: a slide's own file may be gone.
+    """
+    rows = tuple(_read(path, lambda cells: cells, without_slides=without_slides))
     if not rows:
         raise ManifestError(f"{path}: has a header but no slides; add a row a slide")
     return rows
@@ -77,7 +88,9 @@ def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
     extra = sorted({name for row in rows for name in row.attributes})
     with write_atomically(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*KNOWN, *extra])
+        readers = sorted({name for row in rows for name in row.named_references})
+        labelled = [SLIDE_LABEL] if any(row.slide_label is not None for row in rows) else []
+        writer.writerow([*KNOWN, *(NAMED_REFERENCE + name for name in readers), *labelled, *extra])
         for row in rows:
             known = (
                 row.slide_id,
@@ -85,11 +98,13 @@ def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
                 row.patient_id,
                 _override(row),
                 _relative(row.reference, path),
+                *(_relative(row.named_references.get(name), path) for name in readers),
+                *(("" if row.slide_label is None else int(row.slide_label)) for _ in labelled),
             )
             writer.writerow([*known, *(row.attributes.get(name, "") for name in extra)])
 
 
-def _read(path: Path, kept: _Filter) -> list[tuple[int, SlideRequest]]:
+def _read(path: Path, kept: _Filter, *, without_slides: bool = False) -> list[tuple[int, SlideRequest]]:
     """The rows of which `kept` leaves something, with their lines, once all of them are known to be right."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -102,7 +117,9 @@ def _read(path: Path, kept: _Filter) -> list[tuple[int, SlideRequest]]:
     for line, row in lines:
         try:
             cells = kept(_cells(row, names))
-            rows += [] if cells is None else [(line, _request(cells, path.parent, line, lines_by_id))]
+            if cells is not None:
+                request = _request(cells, path.parent, line, lines_by_id, without_slides=without_slides)
+                rows.append((line, request))
         except BatchscanError as error:
             wrong.append(f"line {line}: {error}")
     refuse_rows(path, wrong)
@@ -151,7 +168,21 @@ def _header(path: Path, first: tuple[int, list[str] | csv.Error]) -> list[str]:
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise ManifestError(f"{path}: line {line}: column {', '.join(twice)} is there twice; rename or remove one")
+    nameless = [name for name in names if _is_reader(name) and not READER.fullmatch(_reader(name))]
+    if nameless:
+        raise ManifestError(
+            f"{path}: line {line}: column {', '.join(map(repr, nameless))} names no reader: after {NAMED_REFERENCE} "
+            "come letters, digits, '-' or '_', but neither reference, majority, any nor all"
+        )
     return names
+
+
+def _is_reader(column: str) -> bool:
+    return column.startswith(NAMED_REFERENCE)
+
+
+def _reader(column: str) -> str:
+    return column.removeprefix(NAMED_REFERENCE)
 
 
 def _cells(row: list[str] | csv.Error, names: Sequence[str]) -> _Cells:
@@ -170,17 +201,19 @@ def _cells(row: list[str] | csv.Error, names: Sequence[str]) -> _Cells:
 def _present(cells: _Cells, folder: Path) -> _Cells | None:
     if cells["path"] and not _exists(folder / cells["path"]):
         return None
-    reference = cells.get("reference", "")
-    return {**cells, "reference": reference if _exists(folder / reference) else ""}
+    references = {name: cell for name, cell in cells.items() if name == "reference" or _is_reader(name)}
+    return {**cells, **{name: cell if _exists(folder / cell) else "" for name, cell in references.items()}}
 
 
-def _request(cells: _Cells, folder: Path, line: int, lines_by_id: dict[str, int]) -> SlideRequest:
+def _request(
+    cells: _Cells, folder: Path, line: int, lines_by_id: dict[str, int], *, without_slides: bool
+) -> SlideRequest:
     slide_id = _valid_id(cells["slide_id"], "slide_id")
     # A case-insensitive disk would put both into one folder.
     first = lines_by_id.setdefault(slide_id.lower(), line)
     repeated = "" if first == line else f"slide_id {slide_id!r} is also on line {first}; give each slide its own"
     try:
-        request = _valid_request(slide_id, cells, folder)
+        request = _valid_request(slide_id, cells, folder, without_slides=without_slides)
     except ManifestError as error:
         raise ManifestError("; ".join(filter(None, (repeated, str(error))))) from error
     if repeated:
@@ -188,16 +221,29 @@ def _request(cells: _Cells, folder: Path, line: int, lines_by_id: dict[str, int]
     return request
 
 
-def _valid_request(slide_id: str, cells: _Cells, folder: Path) -> SlideRequest:
-    reference = cells.get("reference", "")
+def _valid_request(slide_id: str, cells: _Cells, folder: Path, *, without_slides: bool) -> SlideRequest:
+    columns = [name for name, cell in cells.items() if cell and (name == "reference" or _is_reader(name))]
+    references = {column: _inside(folder, cells[column], column) for column in columns}
+    for first, second in itertools.combinations(references, 2):
+        if references[first] == references[second]:
+            raise ManifestError(f"{first} and {second} name the same file: each reader has labels of their own")
+    known = {*KNOWN, SLIDE_LABEL}
     return SlideRequest(
         slide_id=slide_id,
         patient_id=_valid_id(cells.get("patient_id") or slide_id, "patient_id"),
-        path=_inside(folder, cells["path"], "path"),
+        path=_inside(folder, cells["path"], "path", may_be_gone=without_slides),
         spacing=_spacing(cells.get("um_per_px", "")),
-        reference=_inside(folder, reference, "reference") if reference else None,
-        attributes={name: value for name, value in cells.items() if name not in KNOWN},
+        reference=references.pop("reference", None),
+        attributes={name: value for name, value in cells.items() if name not in known and not _is_reader(name)},
+        named_references={_reader(column): path for column, path in references.items()},
+        slide_label=_slide_label(cells.get(SLIDE_LABEL, "")),
     )
+
+
+def _slide_label(text: str) -> bool | None:
+    if text not in _SLIDE_LABELS:
+        raise ManifestError(f"{SLIDE_LABEL} {text[:40]!r} is neither 0 (no IDC on the slide) nor 1 (IDC), nor empty")
+    return _SLIDE_LABELS[text]
 
 
 def _valid_id(text: str, column: str) -> str:
@@ -210,7 +256,7 @@ def _valid_id(text: str, column: str) -> str:
     return text
 
 
-def _inside(folder: Path, text: str, column: str) -> Path:
+def _inside(folder: Path, text: str, column: str, *, may_be_gone: bool = False) -> Path:
     if not text:
         raise ManifestError(f"{column} is empty")
     root = folder.resolve()
@@ -220,7 +266,7 @@ def _inside(folder: Path, text: str, column: str) -> Path:
         raise ManifestError(f"{column} {text[:40]!r} can't be a path ({_brief(error)})") from error
     if not full.is_relative_to(root):
         raise ManifestError(f"{column} {text!r} leads out of the manifest's folder; put the manifest above its slides")
-    if not _exists(full):
+    if not may_be_gone and not _exists(full):
         raise ManifestError(f"{column} {text[:200]!r} does not exist below the manifest's folder")
     return full
 

@@ -45,6 +45,11 @@ class Reference:
     def __len__(self) -> int:
         return len(self.label)
 
+    def shrunk(self, downsample: float) -> Reference:
+        """The same labels where so many pixels lie along a side of one."""
+        x_px, y_px, side_px = (column / downsample for column in (self.x_px, self.y_px, self.side_px))
+        return Reference(x_px, y_px, side_px, self.label)
+
 
 def read_reference(path: Path, slide_id: str | None = None) -> Reference:
     """Read a reference CSV; columns may stand in any order, others are ignored.

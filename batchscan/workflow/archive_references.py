@@ -12,44 +12,49 @@ from typing import Any
 from batchscan.domain.errors import ReferenceFileError
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.atomic import write_atomically
-from batchscan.stores.references import Reference, read_reference, write_reference
+from batchscan.stores.manifest import NAMED_REFERENCE
+from batchscan.stores.references import read_reference, write_reference
 
 
-def carry_reference(request: SlideRequest, archive: Path, downsample: float) -> SlideRequest:
-    """Bring a slide's reference into the archive, in the store's frame.
+def carry_references(request: SlideRequest, archive: Path, downsample: float) -> SlideRequest:
+    """Bring a slide's references, of every reader, into the archive, in the store's frame.
 
     Parameters
     ----------
     request
-        The slide; its reference may lie anywhere.
+        The slide; its references may lie anywhere.
     archive
-        Gets `<slide_id>.reference.csv` or `.geojson`.
+        Gets `<slide_id>.reference.csv` or `.geojson`, and `<slide_id>.reference_<reader>.csv` or `.geojson`.
     downsample
         Level-0 pixels of the source along a side of one of the store.
 
     Raises
     ------
     ReferenceFileError
-        If the reference can't be read.
+        If a reference can't be read.
     OutputError
-        If it can't be written.
+        If one can't be written.
     """
-    source = request.reference
-    if source is None:
-        return request
-    target = archive / f"{request.slide_id}.reference{source.suffix.lower()}"
+    carried = {
+        reader: _carried(request.slide_id, reader, source, archive, downsample)
+        for reader, source in request.references.items()
+    }
+    return replace(request, reference=carried.pop("", None), named_references=carried)
+
+
+def _carried(slide_id: str, reader: str, source: Path, archive: Path, downsample: float) -> Path:
+    suffix = source.suffix.lower()
+    target = archive / f"{slide_id}.{f'{NAMED_REFERENCE}{reader}' if reader else 'reference'}{suffix}"
     if source == target:
-        return request
-    if source.suffix.lower() == ".csv":
-        found = read_reference(source, request.slide_id)
-        x_px, y_px, side_px = (column / downsample for column in (found.x_px, found.y_px, found.side_px))
-        write_reference(target, Reference(x_px, y_px, side_px, found.label))
+        return target
+    if suffix == ".csv":
+        write_reference(target, read_reference(source, slide_id).shrunk(downsample))
     elif downsample == 1:
         shutil.copyfile(source, target)
     else:
         with write_atomically(target) as stream:
             json.dump(_shrunk(_read_json(source), downsample), stream)
-    return replace(request, reference=target)
+    return target
 
 
 def _read_json(path: Path) -> Any:

@@ -75,6 +75,8 @@ def _renewed(old: SlideRequest, new: SlideRequest, *, same_frame: bool) -> Slide
         spacing=new.spacing or (old.spacing if same_frame else None),
         reference=new.reference or (old.reference if same_frame else None),
         attributes=old.attributes,
+        named_references={**(old.named_references if same_frame else {}), **new.named_references},
+        slide_label=old.slide_label,
     )
 
 

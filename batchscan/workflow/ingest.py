@@ -24,7 +24,7 @@ from batchscan.stores.crew import Crew
 from batchscan.stores.manifest import read_manifest
 from batchscan.stores.pyramid_writer import SHARD_PX
 from batchscan.stores.staging import check_writable
-from batchscan.workflow.archive_references import carry_reference
+from batchscan.workflow.archive_references import carry_references
 from batchscan.workflow.archive_tables import IngestRow, merge_ingest_table, merge_manifest, read_archive_manifest
 from batchscan.workflow.ingest_sources import Source, find_sources
 from batchscan.workflow.ingest_steps import Step, plan_step, plan_vendor, store_path
@@ -267,7 +267,7 @@ def _write(
 
 def _in_archive(source: Source, step: Step, archive: Path, *, was_there: bool) -> _Ended:
     try:
-        request = carry_reference(step.request, archive, step.downsample)
+        request = carry_references(step.request, archive, step.downsample)
     except ReferenceFileError as error:
         return _not_done(source, error), None
     outcome = SlideOutcome(source.slide_id, SlideStatus.DONE)
@@ -279,7 +279,7 @@ def _not_done(source: Source, error: BatchscanError) -> SlideIngested:
     status = SlideStatus.EXCLUDED if isinstance(error, SlideExcluded) else SlideStatus.FAILED
     request = source.request
     outcome = SlideOutcome(source.slide_id, status, error.code, str(error))
-    outcome = without_path(outcome, *filter(None, (request.path, request.reference)))
+    outcome = without_path(outcome, request.path, *request.references.values())
     return SlideIngested(outcome, request.path, None, was_there=False, renamed=source.renamed)
 
 

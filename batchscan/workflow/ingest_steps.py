@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchscan.domain.errors import OutputError, SlideError, UnreadableSlide
@@ -144,14 +144,8 @@ def _in_archive(
     request: SlideRequest, target: Path, spacing: Spacing | None, reference: Path | None = None
 ) -> SlideRequest:
     """The manifest's row: a store that was written here knows its spacing, a copied one may need an override."""
-    return SlideRequest(
-        slide_id=request.slide_id,
-        patient_id=request.patient_id,
-        path=target.resolve(),
-        spacing=spacing,
-        reference=request.reference or (reference.resolve() if reference else None),
-        attributes=request.attributes,
-    )
+    labels = request.reference or (reference.resolve() if reference else None)
+    return replace(request, path=target.resolve(), spacing=spacing, reference=labels)
 
 
 def _slide_fingerprint(slide: VendorSlide) -> str:

@@ -7,7 +7,13 @@ import pytest
 from batchscan.domain.errors import ManifestError
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
-from batchscan.stores.manifest import is_manifest, read_manifest, read_present, write_manifest
+from batchscan.stores.manifest import (
+    is_manifest,
+    read_manifest,
+    read_manifest_lines,
+    read_present,
+    write_manifest,
+)
 
 
 def _manifest(folder: Path, text: str) -> Path:
@@ -159,3 +165,51 @@ def test_manifests_are_told_from_other_tables(tmp_path: Path) -> None:
     assert not is_manifest(_manifest(tmp_path, ""))
     assert not is_manifest(tmp_path)
     assert not is_manifest(tmp_path / "none.csv")
+
+
+def test_named_readers_and_slide_labels_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").touch()
+    path = _manifest(
+        tmp_path,
+        "slide_id,path,reference,reference_ann,reference_b-2,slide_label\n"
+        "A,a.svs,a.csv,b.csv,,1\nB,b.svs,,,a.csv,0\nC,a.svs,,,,\n",
+    )
+    first, second, third = rows = read_manifest(path)
+    assert first.references == {"": tmp_path / "a.csv", "ann": tmp_path / "b.csv"}
+    assert (first.reference, first.slide_label, first.attributes) == (tmp_path / "a.csv", True, {})
+    assert (second.references, second.slide_label) == ({"b-2": tmp_path / "a.csv"}, False)
+    assert (third.references, third.slide_label) == ({}, None)
+    write_manifest(tmp_path / "again.csv", rows)
+    assert read_manifest(tmp_path / "again.csv") == rows
+    (tmp_path / "b.csv").unlink()
+    assert [list(row.references) for row in read_present(path)] == [[""], ["b-2"], []]
+
+
+def test_a_wrong_slide_label_and_one_file_of_two_readers_are_named(tmp_path: Path) -> None:
+    header = "slide_id,path,reference,reference_ann,slide_label\n"
+    path = _manifest(tmp_path, f"{header}A,a.svs,,,yes\nB,b.svs,a.csv,a.csv,\nC,b.svs,,none.csv,\n")
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+    for said in (
+        "line 2: slide_label 'yes' is neither 0",
+        "line 3: reference and reference_ann name the same file",
+        "line 4: reference_ann 'none.csv' does not exist",
+    ):
+        assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["reference_", "reference_a b", "reference_any", "reference_reference"])
+def test_a_reader_has_a_name_that_is_no_rule(tmp_path: Path, column: str) -> None:
+    with pytest.raises(ManifestError, match=f"column '{column}' names no reader"):
+        read_manifest(_manifest(tmp_path, f"slide_id,path,{column}\nA,a.svs,\n"))
+
+
+def test_who_needs_no_slides_reads_a_manifest_without_them(tmp_path: Path) -> None:
+    path = _manifest(tmp_path, "slide_id,path,reference\nA,gone.svs,a.csv\n")
+    ((line, request),) = read_manifest_lines(path, without_slides=True)
+    assert (line, request.path, request.reference) == (2, tmp_path / "gone.svs", tmp_path / "a.csv")
+    with pytest.raises(ManifestError, match=r"line 2: path 'gone.svs' does not exist"):
+        read_manifest_lines(path)
+    path.write_text("slide_id,path\nA,../gone.svs\n")
+    with pytest.raises(ManifestError, match="leads out"):
+        read_manifest_lines(path, without_slides=True)
