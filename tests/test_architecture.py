@@ -38,7 +38,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "tensorflow": (),  # only through keras, so that its other backends work too
     "jinja2": ("report/render.py",),
     "weasyprint": ("report/render.py",),
-    "matplotlib": ("report/figures.py", "report/model_card_figures.py", "report/sheet.py", "training/*"),
+    "matplotlib": ("report/charts.py", "report/*figures.py", "report/sheet.py", "training/*"),
     "click": ("cli/*",),
     "rich": ("cli/*",),
 }

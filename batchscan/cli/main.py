@@ -13,6 +13,7 @@ from batchscan import __version__
 from batchscan.cli.archive import ingest
 from batchscan.cli.demo import demo
 from batchscan.cli.doctor import doctor
+from batchscan.cli.evaluate import evaluate
 from batchscan.cli.exits import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from batchscan.cli.model import model
 from batchscan.cli.printing import report
@@ -40,7 +41,7 @@ def commands(*, debug: bool) -> None:
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
 
 
-for _command in (demo, doctor, ingest, run, scan, status, report, train, model):
+for _command in (demo, doctor, ingest, run, scan, status, report, evaluate, train, model):
     commands.add_command(_command)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from batchscan.cli.progress import display
+from batchscan.cli.typed import typed_command
 
 if TYPE_CHECKING:
     from batchscan.training.recipe import Recipe
@@ -123,22 +122,3 @@ def _recipe(path: Path | None, epochs: int | None) -> Recipe:
 
     chosen = read_recipe(path) if path else Recipe()
     return chosen.model_copy(update={"epochs": epochs}) if epochs else chosen
-
-
-def typed_command(context: click.Context) -> str:
-    """The command as it was typed, with paths cut down to their last part: they may name people."""
-    words = [context.command_path.split(" ")[-1]]
-    for parameter in context.command.params:
-        if parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
-            option, value = max(parameter.opts, key=len), context.params[parameter.name]
-            if isinstance(parameter, click.Option) and parameter.is_flag:
-                words.append(option)
-                continue
-            for one in value if parameter.multiple else (value,):
-                words += [option, _without_folders(one)]
-    return shlex.join(["batchscan", *words])
-
-
-def _without_folders(value: object) -> str:
-    is_path = isinstance(value, Path) or (isinstance(value, str) and os.sep in value)
-    return Path(str(value)).absolute().name if is_path else str(value)

@@ -102,6 +102,8 @@ class EvaluationSection(_Section):
         Whether slides that a model was made with may be evaluated; every page then says so.
     robustness
         Whether the slides' pixels are read again, changed, and scored.
+    models
+        Packages for that, by name or folder; without them, those that the runs were made with.
     pictures
         Patches of each kind in the galleries of wrong calls.
     """
@@ -120,6 +122,7 @@ class EvaluationSection(_Section):
     replicates: Annotated[int, Field(ge=200, le=100_000)] = 2000
     seed: Annotated[int, Field(ge=0)] = 0
     robustness: bool = False
+    models: tuple[str, ...] = ()
     pictures: Annotated[int, Field(ge=0, le=60)] = 12
 
 

@@ -14,9 +14,9 @@ from scipy.stats import norm, t
 
 from batchscan.domain.evaluated import FEWEST_PATIENTS, Agreement, Measured, Within
 from batchscan.domain.geometry import Spacing
-from batchscan.domain.joined import JoinedSlide
 from batchscan.domain.records import BoolArray, Extent, Float64Array
-from batchscan.evaluation.intervals import Bootstrap, Interval, Statistic, cluster_intervals, wilson
+from batchscan.evaluation.interval_limits import Scale
+from batchscan.evaluation.intervals import Bootstrap, Interval, Statistic, cluster_intervals, exact, wilson
 
 Quantity = Literal["idc_mm2", "largest_focus_mm", "field_extent_mm"]
 QUANTITIES: tuple[Quantity, ...] = ("idc_mm2", "largest_focus_mm", "field_extent_mm")
@@ -27,6 +27,7 @@ LIMITS: dict[Literal["mm2", "mm"], tuple[tuple[Literal["absolute", "relative"], 
 }
 """How near a prediction has to be to be counted as within; relative to the reference."""
 
+_PAIR_SCALES: tuple[Scale, ...] = ("plain", "plain", "plain", "correlation", "correlation")
 _STEP_MM = 0.05
 _FAR = 0.95
 _WITHIN_LIMITS = float(norm.ppf(0.975))
@@ -86,12 +87,6 @@ def dice(called: BoolArray, labelled: BoolArray, area_mm2: Float64Array) -> floa
     both = math.fsum(area_mm2[called & labelled].tolist())
     either = math.fsum(np.concatenate([area_mm2[called], area_mm2[labelled]]).tolist())
     return min(2 * both / either, 1.0) if either > 0 else None
-
-
-def dice_of(slide: JoinedSlide) -> float | None:
-    """Dice of the tissue called and labelled IDC, over the labelled patches that could be read or weren't scanned."""
-    kept = slide.readable
-    return dice(slide.positive[kept], slide.label[kept], slide.tissue_mm2[kept])
 
 
 def hausdorff95_mm(called: Extent, reference: Extent, spacing: Spacing) -> float | None:
@@ -216,7 +211,7 @@ def agreement(quantity: Quantity, pairs: Pairs, bootstrap: Bootstrap) -> Agreeme
     """
     unit: Literal["mm2", "mm"] = "mm2" if quantity == "idc_mm2" else "mm"
     drawn = replace(bootstrap, n_patients=pairs.n_patients)
-    intervals = cluster_intervals(pair_statistic(pairs), drawn)
+    intervals = cluster_intervals(pair_statistic(pairs), drawn, _PAIR_SCALES)
     if pairs.one_a_patient:
         intervals = (*_student(pairs), *intervals[3:])
     bias, low, high, icc, ccc = (_explained(interval, len(pairs)) for interval in intervals)
@@ -233,11 +228,11 @@ def agreement(quantity: Quantity, pairs: Pairs, bootstrap: Bootstrap) -> Agreeme
     )
 
 
-def mean_of(values: Sequence[float], patient_ids: Sequence[str], bootstrap: Bootstrap) -> Measured:
-    """Mean over slides, at least one, with its interval over patients."""
+def mean_of(values: Sequence[float], patient_ids: Sequence[str], bootstrap: Bootstrap, scale: Scale) -> Measured:
+    """Mean over slides, at least one, with its interval over patients; `scale` says where values can lie."""
     pairs = Pairs.of(values, values, patient_ids)
     drawn = replace(bootstrap, n_patients=pairs.n_patients)
-    (interval,) = cluster_intervals(mean_statistic(pairs.found, pairs.patient), drawn)
+    (interval,) = cluster_intervals(mean_statistic(pairs.found, pairs.patient), drawn, scale)
     return interval.measured(len(pairs))
 
 
@@ -283,8 +278,17 @@ def _within(pairs: Pairs, kind: Literal["absolute", "relative"], limit: float, d
     """Relative to a reference of 0, only 0 is within."""
     reach = limit * (pairs.reference if kind == "relative" else np.ones(len(pairs)))
     near = np.abs(pairs.found - pairs.reference) <= reach * (1 + _ROUNDING)
+    return Within(limit=limit, kind=kind, share=_share(near, pairs, drawn).measured(len(pairs)))
+
+
+def _share(near: BoolArray, pairs: Pairs, drawn: Bootstrap) -> Interval:
+    """Where all or none of several slides a patient are, each patient counts as one unit: it can only be too wide."""
     if pairs.one_a_patient:
-        interval = wilson(int(near.sum()), len(pairs))
-    else:
-        (interval,) = cluster_intervals(mean_statistic(near.astype(np.float64), pairs.patient), drawn)
-    return Within(limit=limit, kind=kind, share=interval.measured(len(pairs)))
+        return wilson(int(near.sum()), len(pairs))
+    if near.all() or not near.any():
+        found = exact(pairs.n_patients if near.all() else 0, pairs.n_patients)
+        words = f"{'all' if near.all() else 'none'} of {len(pairs)} slides"
+        why = f"{words}: the interval is as if each of {pairs.n_patients} patients were one unit"
+        return replace(found, why=f"{why}; {found.why}" if found.why else why)
+    (interval,) = cluster_intervals(mean_statistic(near.astype(np.float64), pairs.patient), drawn, "share")
+    return interval

@@ -180,12 +180,12 @@ def _logistic_fits(logits: Float64Array, total: Float64Array, positives: Float64
 
 
 def _lines(fitted: Float64Array, logits: Float64Array) -> Float64Array:
-    return fitted[:, :1] + fitted[:, 1:] * logits
+    return np.asarray(fitted[:, :1] + fitted[:, 1:] * logits, dtype=np.float64)
 
 
 def _losses(fitted: Float64Array, logits: Float64Array, total: Float64Array, positives: Float64Array) -> Float64Array:
     lines = _lines(fitted, logits)
-    return np.sum(total * np.logaddexp(0.0, lines) - positives * lines, axis=1)
+    return np.asarray(np.sum(total * np.logaddexp(0.0, lines) - positives * lines, axis=1), dtype=np.float64)
 
 
 def _kept(p: ArrayLike) -> Float64Array:

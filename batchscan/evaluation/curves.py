@@ -1,4 +1,4 @@
-"""Counts of both classes by score -> areas, ROC and precision-recall curves with bands, operating points, net benefit."""
+"""Counts of both classes by score -> areas, ROC and precision-recall curves, operating points, net benefit."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ DECISIONS = tuple(i / 100 for i in range(1, 100))
 
 _ROUNDING = 1e-12
 _HELD = "the threshold was chosen so that it holds"
-_NOT_ROUNDING = 1e-12
-_HELD = "no threshold holds the other rate"
+_NOT_HELD = "no threshold holds the other rate"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class PooledScores:
         return _points(sensitivity[kept][::-1], precision[kept][::-1], np.append(threshold, math.inf)[kept][::-1])
 
     def auroc_variance(self) -> float | None:
-        """DeLong's variance (doi:10.2307/2531595) of the area, as if units were independent; None under 2 of a class."""
+        """DeLong's variance of the area, as of independent units (doi:10.2307/2531595); None under 2 of a class."""
         m, n = self.positives.sum(), self.negatives.sum()
         if min(m, n) < 2:  # noqa: PLR2004 - no variance without two
             return None
@@ -152,7 +151,7 @@ def _points(x: Float64Array, y: Float64Array, threshold: Float64Array) -> tuple[
 
 
 def bands(ranked: RankedOf, outcomes: Outcomes, bootstrap: Bootstrap) -> tuple[tuple[BandPoint, ...], ...]:
-    """Pointwise 95 % intervals of the ROC and the precision-recall curve; none with fewer than 5 patients of a class."""
+    """Pointwise 95 % intervals of the ROC and precision-recall curves; none with under 5 patients of a class."""
     if outcomes.n_patients("auroc") < FEWEST_PATIENTS:
         return (), ()
     n_roc = len(FPR_OF_BAND)

@@ -1,4 +1,4 @@
-"""Confusion counts of patients and an interval -> the record of one measure: its n, its trust, and why it lacks what."""
+"""Outcomes of patients and an interval -> the record of one measure: n, trust, and why something is missing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from batchscan.domain.evaluated import CALLS, FEWEST_PATIENTS, ClassFigures, Measured
-from batchscan.domain.records import Float64Array
+from batchscan.domain.evaluated import CALLS, FEWEST_PATIENTS, AtPrevalence, ClassFigures, Measured
 from batchscan.evaluation.intervals import (
     Bootstrap,
     Interval,
@@ -36,9 +35,9 @@ _ANY = ("accuracy", "brier", "ece")
 _WITHOUT = {
     "sensitivity": "no {units} with IDC",
     "specificity": "no {units} without IDC",
-    "precision": "no {units} were called IDC",
-    "npv": "no {units} were called free of IDC",
-    "f1": "no {units} with IDC, and none were called so",
+    "precision": "no {units} that were called IDC",
+    "npv": "no {units} that were called free of IDC",
+    "f1": "no {units} with IDC or called so",
     "auprc": "no {units} with IDC",
 }
 
@@ -151,23 +150,22 @@ def trusted(outcomes: Outcomes, name: str, interval: Interval, *, n: int, indepe
     return interval.measured(n, design_effect(interval.variance, independent) if interval.low is not None else None)
 
 
-def predictive(
-    outcomes: Outcomes, bootstrap: Bootstrap, prevalences: Sequence[float]
-) -> list[tuple[Measured, Measured]]:
+def predictive(outcomes: Outcomes, bootstrap: Bootstrap, prevalences: Sequence[float]) -> tuple[AtPrevalence, ...]:
     """PPV and NPV where each prevalence holds, with intervals over patients; n counts all units."""
     if not prevalences or not len(outcomes.table):
-        return []
+        return ()
     table = outcomes.table.astype(np.float64)
     found = cluster_intervals(lambda weights: predictive_values(weights @ table, prevalences), bootstrap)
     n = outcomes.confusion.n
     records = [_predicted(outcomes, interval, n) for interval in found]
-    return list(zip(records[::2], records[1::2], strict=True))
+    rows = zip(prevalences, records[::2], records[1::2], strict=True)
+    return tuple(AtPrevalence(prevalence=prevalence, ppv=ppv, npv=npv) for prevalence, ppv, npv in rows)
 
 
 def _predicted(outcomes: Outcomes, interval: Interval, n: int) -> Measured:
     made = trusted(outcomes, "balanced_accuracy", interval, n=n)
     if made.value is None and outcomes.n_patients("balanced_accuracy"):
-        return made.model_copy(update={"why": "no unit of this prevalence would be called so"})
+        return made.model_copy(update={"why": f"no {outcomes.units} would be called so"})
     return made
 
 
@@ -178,8 +176,3 @@ def per_class(table: Confusion) -> tuple[ClassFigures, ...]:
         ClassFigures(name=name, precision=one.precision, recall=one.sensitivity, f1=one.f1, support=one.tp + one.fn)
         for name, one in (("IDC", table), ("not IDC", other))
     )
-
-
-def whole(statistic: Statistic, n_patients: int) -> Float64Array:
-    """(M,) the statistics of the cohort itself: each patient once."""
-    return statistic(np.ones((1, n_patients)))[0]

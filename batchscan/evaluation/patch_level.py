@@ -13,9 +13,16 @@ from batchscan.domain.evaluated import CALLS, FEWEST_PATIENTS, MEASURES, PROBABI
 from batchscan.domain.records import Float64Array
 from batchscan.evaluation.calibration import N_BINS, recalibration
 from batchscan.evaluation.curves import PooledScores, RankedOf, bands, operating_points
-from batchscan.evaluation.intervals import Bootstrap, Statistic, cluster_intervals
+from batchscan.evaluation.intervals import Bootstrap, Interval, Statistic, cluster_intervals
 from batchscan.evaluation.measured import Outcomes, clustered, per_class, predictive
-from batchscan.evaluation.tallies import FINE_STEPS, SCORE_LOGITS, SLIDE_FIGURES, PatientCounts, PatientTallies
+from batchscan.evaluation.tallies import (
+    FINE_STEPS,
+    SCORE_LOGITS,
+    SLIDE_FIGURES,
+    Int64Array,
+    PatientCounts,
+    PatientTallies,
+)
 from batchscan.evaluation.weighted import Ranked, ratio
 
 SCORE_WORDS = "p_idc"
@@ -172,17 +179,20 @@ def _macro(counts: PatientCounts, bootstrap: Bootstrap) -> dict[str, Measured]:
     """The mean over slides of each slide's own measure."""
     total, n_slides = counts.slide_sum, counts.slide_n.astype(np.float64)
     found = cluster_intervals(lambda weights: ratio(weights @ total, weights @ n_slides), bootstrap)
-    made = {}
-    for m, (name, interval) in enumerate(zip(SLIDE_FIGURES, found, strict=True)):
-        n_patients = int((counts.slide_n[:, m] > 0).sum())
-        if interval.value is None:
-            interval = replace(interval, why="it isn't defined on any slide")
-        elif interval.low is not None and n_patients < FEWEST_PATIENTS:
-            interval = replace(
-                interval, trusted=False, why=f"it rests on {n_patients} patients: fewer than {FEWEST_PATIENTS}"
-            )
-        made[name] = interval.measured(int(counts.slide_n[:, m].sum()))
-    return made
+    return {
+        name: _macro_measured(interval, counts.slide_n[:, m])
+        for m, (name, interval) in enumerate(zip(SLIDE_FIGURES, found, strict=True))
+    }
+
+
+def _macro_measured(interval: Interval, n_slides: Int64Array) -> Measured:
+    n_patients = int((n_slides > 0).sum())
+    if interval.value is None:
+        interval = replace(interval, why="it isn't defined on any slide")
+    elif interval.low is not None and n_patients < FEWEST_PATIENTS:
+        why = f"it rests on {n_patients} patients: fewer than {FEWEST_PATIENTS}"
+        interval = replace(interval, trusted=False, why=why)
+    return interval.measured(int(n_slides.sum()))
 
 
 def _reliability(counts: PatientCounts) -> tuple[ReliabilityBin, ...]:

@@ -160,6 +160,7 @@ def _pair(first: str, second: str, slides: Sequence[_Seen], bootstrap: Bootstrap
     kappa, same, dice = cluster_intervals(
         lambda weights: call_measures(weights @ outcomes, _AGREEMENT),
         replace(bootstrap, n_patients=pairs.n_patients),
+        ("correlation", "share", "share"),
     )
     n = int(outcomes.sum())
     return ReaderPair(

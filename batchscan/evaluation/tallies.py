@@ -196,7 +196,7 @@ def slide_tally(joined: JoinedSlide) -> SlideTally:
     cell = label * N_BINS + np.minimum((p * N_BINS).astype(np.intp), N_BINS - 1)
     outcomes = np.bincount(2 * (~called).astype(np.intp) + ~label, minlength=4)
     n = np.bincount(cell, minlength=2 * N_BINS).reshape(2, N_BINS)
-    p_sum = np.bincount(cell, p, minlength=2 * N_BINS).reshape(2, N_BINS)
+    p_sum = np.bincount(cell, p, minlength=2 * N_BINS).reshape(2, N_BINS).astype(np.float64)
     squared = float(np.sum((p - label) ** 2))
     table = Confusion(*(int(count) for count in outcomes))
     return SlideTally(

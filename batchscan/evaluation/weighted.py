@@ -21,7 +21,9 @@ _SAME = 1e-9
 def ratio(part: Float64Array, whole: Float64Array) -> Float64Array:
     """`part` / `whole`, NaN where the whole is 0 or NaN."""
     shape = np.broadcast_shapes(part.shape, whole.shape)
-    return np.divide(part, whole, out=np.full(shape, np.nan), where=np.broadcast_to(np.abs(whole) > 0, shape))
+    quotient: Float64Array = np.full(shape, np.nan)
+    np.divide(part, whole, out=quotient, where=np.broadcast_to(np.abs(whole) > 0, shape))
+    return quotient
 
 
 def call_measures(outcomes: Float64Array, names: Sequence[str]) -> Float64Array:
@@ -100,9 +102,7 @@ class Ranked:
     @staticmethod
     def of(negatives: Float64Array, positives: Float64Array) -> Ranked:
         """From (b, K) counts of each class by rising score."""
-        return Ranked(
-            *(np.cumsum(np.pad(counts[:, ::-1], ((0, 0), (1, 0))), axis=1) for counts in (negatives, positives))
-        )
+        return Ranked(_from_the_top(negatives), _from_the_top(positives))
 
     def auroc(self) -> Float64Array:
         """(b,) area under the ROC curve, equal scores counting half; NaN with one class."""
@@ -123,10 +123,10 @@ class Ranked:
         x, y = (ratio(counts, counts[:, -1:]) for counts in (self.fp, self.tp))
         below = _last_up_to(x, fpr)
         above = np.minimum(below + 1, x.shape[1] - 1)
-        x0, x1, y0, y1 = (
-            np.take_along_axis(*pair, axis=1) for pair in ((x, below), (x, above), (y, below), (y, above))
-        )
-        return y0 + np.clip(np.nan_to_num(ratio(fpr - x0, x1 - x0)), 0, 1) * (y1 - y0)
+        x0, x1 = np.take_along_axis(x, below, axis=1), np.take_along_axis(x, above, axis=1)
+        y0, y1 = np.take_along_axis(y, below, axis=1), np.take_along_axis(y, above, axis=1)
+        heights = y0 + np.clip(np.nan_to_num(ratio(fpr - x0, x1 - x0)), 0, 1) * (y1 - y0)
+        return np.where(np.isfinite(x[:, -1:]), heights, np.nan)
 
     def precision_by_sensitivity(self, sensitivity: Float64Array) -> Float64Array:
         """(b, G) precision at the highest score that reaches each sensitivity."""
@@ -139,10 +139,13 @@ class Ranked:
         The first of the K scores is never taken: it is that of units without any sign of IDC.
         """
         places = _last_up_to(ratio(self.fp, self.fp[:, -1:]), 1 - least)
-        return np.minimum(places, self.fp.shape[1] - 2)
+        return places.clip(max=self.fp.shape[1] - 2)
 
     def at_sensitivity(self, least: Float64Array) -> NDArray[np.intp]:
-        """(b, G) place of the highest score from which calling reaches each sensitivity; 0 where only the first does."""
+        """(b, G) place of the highest score from which calling reaches each sensitivity.
+
+        0 where only the first of the K scores does.
+        """
         places = _first_from(ratio(self.tp, self.tp[:, -1:]), least)
         return np.where(places == self.tp.shape[1] - 1, 0, places)
 
@@ -160,19 +163,23 @@ class Ranked:
         return np.where(np.take_along_axis(self.tp + self.fp, held, axis=1) > 0, rates, np.nan)
 
 
+def _from_the_top(counts: Float64Array) -> Float64Array:
+    return np.cumsum(np.pad(counts[:, ::-1], ((0, 0), (1, 0))), axis=1)
+
+
 def _last_up_to(rows: Float64Array, wanted: Float64Array) -> NDArray[np.intp]:
     """(b, G) place of the last element of each rising row in 0-1 that is <= each wanted; 0 in rows of NaN."""
-    return (_search(rows, wanted + _SAME, "right") - 1) * np.isfinite(rows[:, -1:])
+    return np.where(np.isfinite(rows[:, -1:]), _search(rows, wanted + _SAME, "right") - 1, 0)
 
 
 def _first_from(rows: Float64Array, wanted: Float64Array) -> NDArray[np.intp]:
     """(b, G) place of the first element of each rising row in 0-1 that is >= each wanted; 0 in rows of NaN."""
-    places = np.minimum(_search(rows, wanted - _SAME, "left"), rows.shape[1] - 1)
-    return places * np.isfinite(rows[:, -1:])
+    places = _search(rows, wanted - _SAME, "left").clip(max=rows.shape[1] - 1)
+    return np.where(np.isfinite(rows[:, -1:]), places, 0)
 
 
 def _search(rows: Float64Array, wanted: Float64Array, side: Literal["left", "right"]) -> NDArray[np.intp]:
     """`searchsorted` in each row: two apart they are one rising row, in which none meets another."""
     row = np.arange(len(rows))[:, None]
     apart = (np.nan_to_num(rows) + 2 * row).ravel()
-    return np.searchsorted(apart, wanted + 2 * row, side=side) - row * rows.shape[1]
+    return np.asarray(np.searchsorted(apart, wanted + 2 * row, side=side) - row * rows.shape[1], dtype=np.intp)

@@ -53,10 +53,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value, and what qualifies it in smaller letters (may be empty)."""
+    """A value, what qualifies it in smaller letters, and the file that it leads to (both may be empty).
+
+    `href` is relative to the page and percent-encoded; it is left out on paper.
+    """
 
     value: str
     note: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Table:
         What must be known to read it; may be empty.
     emphasis
         Number of last rows that sum up the others.
+    widths
+        Of the first columns in mm, the others share what is left; none for as the page has it. Together 186 mm.
     """
 
     kind: ClassVar[str] = "table"
@@ -82,11 +88,12 @@ class Table:
     n_text: int = 1
     note: str = ""
     emphasis: int = 0
+    widths: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Patches called right and wrong on one slide."""
+    """What was called right and wrong of one slide, or of one kind of unit."""
 
     title: str
     tp: Cell
@@ -97,7 +104,7 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Matrices:
-    """Confusion matrices of several slides."""
+    """Confusion matrices beside one another."""
 
     kind: ClassVar[str] = "matrices"
     title: str
@@ -125,9 +132,9 @@ class Charts:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One patch by its number among the card's examples, and the lines below it."""
+    """One patch by its number among the page's pictures (None: not stored), and the lines below it."""
 
-    number: int
+    number: int | None
     headline: str
     lines: tuple[str, ...]
     alt: str
@@ -152,3 +159,64 @@ class Section:
 
     title: str
     blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One box of a flow diagram: how many of what, and who left before it (each may be empty)."""
+
+    title: str
+    lines: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A flow diagram: boxes from the top down; those in `ends` stand beside one another at its end."""
+
+    steps: tuple[Step, ...]
+    ends: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Everything that a page of `document.html` says.
+
+    Parameters
+    ----------
+    kind, title
+        "Evaluation" and its name, for example.
+    identity
+        What it is of, in one line.
+    mark
+        A warning that stands on every page; may be empty.
+    headline, summary
+        The answer in plain words: one sentence in large letters, and paragraphs.
+    cautions
+        What must be known before a number is believed.
+    figures
+        The numbers of page one.
+    flow
+        Who was analysed.
+    sections
+        Everything else, in order.
+    footer
+        What identifies the record behind the page.
+    created
+        When the record was made, ISO 8601.
+    """
+
+    kind: str
+    title: str
+    version: str
+    research_use: str
+    identity: tuple[Fact, ...]
+    mark: str
+    headline: str
+    summary: tuple[str, ...]
+    cautions: tuple[str, ...]
+    figures: tuple[Fact, ...]
+    flow: Flow | None
+    sections: tuple[Section, ...]
+    footer: str
+    created: str

@@ -93,6 +93,34 @@ def score(value: float) -> str:
     return f"{value:.2f}"
 
 
+def figure(value: float | None) -> str:
+    """Three decimals of a number that may be negative; 0.000 and 1.000 only when exact."""
+    if value is None:
+        return NOT_DEFINED
+    if value >= 0:
+        return probability(value)
+    return f"\u2212{probability(-value)}" if round(value, 3) else ">\u22120.001"
+
+
+def difference(value: float | None, unit: str = "", *, decimals: int = 3) -> str:
+    """A difference with its sign, and decimals as said: `+3.1 mm²`; 0 only when exact."""
+    if value is None:
+        return NOT_DEFINED
+    least = f"{10**-decimals:.{decimals}f}"
+    words = f"{abs(value):,.{decimals}f}" if not value or round(value, decimals) else f"<{least}"
+    sign = "" if not value else "+" if value > 0 else "\u2212"
+    return f"{sign}{words} {unit}".rstrip()
+
+
+def of_hundred(fraction: float) -> str:
+    """How many of a hundred, in whole numbers: `89`; 0 and 100 only when exact."""
+    if fraction in (0, 1):
+        return f"{fraction * 100:.0f}"
+    if round(fraction * 100) in (0, 100):
+        return "fewer than 1" if fraction < 0.5 else "more than 99"  # noqa: PLR2004 - the nearer end
+    return f"{fraction * 100:.0f}"
+
+
 def threshold(value: float) -> str:
     """A setting as it was set, at most six digits: `0.5`."""
     return f"{value:.6g}"

@@ -18,6 +18,7 @@ from batchscan import __version__
 from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import OutputError
 from batchscan.domain.records import Pictures, SlideResult
+from batchscan.report.blocks import Document
 from batchscan.report.content import SlideContent, slide_content
 from batchscan.report.index import run_content
 from batchscan.report.model_card_content import ModelCardContent
@@ -110,12 +111,43 @@ def model_card_html(
     with_typeface
         Whether it brings its typeface along, as a file of its own must.
     """
-    images = {
-        "charts": {name: _data_uri("image/svg+xml", drawing) for name, drawing in charts.items()},
-        "patches": [_data_uri("image/png", picture) for picture in pictures],
-    }
-    template = _environment().get_template("model-card.html")
-    return template.render(content=content, images=images, faces=_font_faces() if with_typeface else "")
+    return _page("model-card.html", content, charts, pictures, with_typeface=with_typeface, links=False)
+
+
+def render_document(
+    template: str,
+    content: Document,
+    charts: Mapping[str, bytes],
+    pictures: Sequence[bytes],
+    *,
+    html: Path | None = None,
+    pdf: Path | None = None,
+) -> None:
+    """Write a page of sections as an HTML file that needs nothing else, and as PDF; None leaves either out.
+
+    Parameters
+    ----------
+    template
+        One that extends `document.html`.
+    content
+        What it says.
+    charts
+        Name of a figure -> its SVG document.
+    pictures
+        PNG of each patch, by the numbers that galleries name.
+
+    Raises
+    ------
+    OutputError
+        If a file can't be written, or Pango is missing for the PDF.
+    """
+    if html is not None:
+        with write_atomically(html) as stream:
+            stream.write(_page(template, content, charts, pictures, with_typeface=True, links=True))
+    if pdf is not None:
+        page = _page(template, content, charts, pictures, with_typeface=False, links=False)
+        with write_atomically(pdf, binary=True) as stream:
+            print_pdf(page, stream)
 
 
 def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
@@ -138,6 +170,23 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
             f"the report is not printed: its template asks for something outside the report ({error}): "
             "only data: URIs are allowed in templates"
         ) from error
+
+
+def _page(
+    template: str,
+    content: ModelCardContent | Document,
+    charts: Mapping[str, bytes],
+    pictures: Sequence[bytes],
+    *,
+    with_typeface: bool,
+    links: bool,
+) -> str:
+    images = {
+        "charts": {name: _data_uri("image/svg+xml", drawing) for name, drawing in charts.items()},
+        "patches": [_data_uri("image/png", picture) for picture in pictures],
+    }
+    faces = _font_faces() if with_typeface else ""
+    return _environment().get_template(template).render(content=content, images=images, faces=faces, links=links)
 
 
 def _weasyprint() -> Any:

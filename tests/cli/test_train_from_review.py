@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from patch_folders import write_patch_set
 from store_files import Pixels, write_own
 
-from batchscan.cli.train import train, typed_command
+from batchscan.cli.train import train
+from batchscan.cli.typed import typed_command
 from batchscan.domain.errors import JobError, ManifestError, ModelError, PatchSetError, UsageError
 from batchscan.stores.networks import load_network
 from batchscan.stores.packages import ModelPackage, open_package

@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from batchscan.domain.geometry import PatchGrid, Spacing, SpacingSource
-from batchscan.domain.joined import JoinedSlide
 from batchscan.domain.records import BoolArray, Extent, Float64Array, PatchTable
 from batchscan.evaluation.agreement import (
     Pairs,
     agreement,
     dice,
-    dice_of,
     hausdorff95_mm,
     mean_of,
     measured_length,
@@ -154,8 +152,17 @@ def test_within_counts_slides_that_are_near() -> None:
     assert within["absolute", 10.0].n == 6
 
 
+def test_all_slides_within_is_no_certainty() -> None:
+    pairs = pairs_of([1.0] * 50, [2.0] * 50, [str(i % 3) for i in range(50)])
+    share = agreement("idc_mm2", pairs, DRAWS).within[0].share
+    # Clopper and Pearson for 3 of 3: low is (0.05 / 2)^(1 / 3).
+    assert share.low == pytest.approx(0.025 ** (1 / 3))
+    assert (share.value, share.high, share.n, share.trusted, share.method) == (1.0, 1.0, 50, False, "exact")
+    assert "all of 50 slides" in share.why
+
+
 def test_mean_of_slides_is_over_patients() -> None:
-    found = mean_of([0.9, 0.8, 0.4], ["a", "a", "b"], DRAWS)
+    found = mean_of([0.9, 0.8, 0.4], ["a", "a", "b"], DRAWS, "share")
     assert found.value == pytest.approx(0.7)
     assert (found.n, found.trusted) == (3, False)
 
@@ -167,20 +174,6 @@ def test_dice_by_hand() -> None:
     assert dice(called & False, labelled & False, np.ones(4)) is None
     assert dice(called, labelled & False, np.ones(4)) == 0.0
     assert dice(called, called, np.array([0.1, 0.2, 0.3, 0.4])) == 1.0
-
-
-def test_dice_of_a_slide_leaves_out_what_could_not_be_read() -> None:
-    def truths(*values: int) -> BoolArray:
-        return np.array(values, dtype=np.bool_)
-
-    place = np.arange(4, dtype=np.int32)
-    p = np.array([0.9, 0.0, 0.9, math.nan], dtype=np.float32)
-    slide = JoinedSlide(
-        *("s", "p", place * 0, place, place * 50.0, place * 0.0, truths(1, 1, 0, 1), p, p, truths(1, 0, 1, 0)),
-        *(truths(1, 0, 1, 1), truths(1, 1, 1, 0), np.array([0.16, 0.16, 0.08, 0.16]), 50.0, 0.5),
-    )
-    # Both 0.16; called 0.16 + 0.08, labelled 0.16 + 0.16 (not scanned, counts as missed).
-    assert dice_of(slide) == pytest.approx(0.32 / 0.56)
 
 
 def extent_of(cells: BoolArray, spacing: Spacing = EIGHT_UM) -> Extent:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from batchscan.domain.aggregation import Aggregation
-from batchscan.evaluation.calibration import brier, ece, fitted_calibration, log_loss, reliability
+from batchscan.evaluation.calibration import brier, ece, fitted_calibration, log_loss, recalibration, reliability
 
 
 def test_log_loss_by_hand() -> None:
@@ -79,3 +79,50 @@ def test_scores_count_as_the_calibration_will_take_them() -> None:
     assert fitted_calibration(labels, surer) == fitted_calibration(labels, sure)
     p_idc = Aggregation(0.0, *fitted_calibration(labels, surer)).calibrated(surer)
     np.testing.assert_allclose(p_idc[[0, 10]], [0.9, 0.1], atol=2e-3)
+
+
+def counted(seed: int, slope: float, intercept: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    logits = np.linspace(-5, 5, 41)
+    n = rng.poisson(30, (3, 41))
+    positives = rng.binomial(n, 1 / (1 + np.exp(-(intercept + slope * logits))))
+    return logits, (n - positives).astype(np.float64), positives.astype(np.float64)
+
+
+def test_slope_and_intercept_are_those_of_a_logistic_regression() -> None:
+    logits, negatives, positives = counted(1, slope=0.6, intercept=-0.8)
+    slopes, intercepts = recalibration(logits, negatives, positives)
+    for row in range(3):
+        peer = LogisticRegression(C=1e12, tol=1e-10, max_iter=1000).fit(
+            np.tile(logits, 2)[:, None],
+            np.repeat([0, 1], 41),
+            sample_weight=np.concatenate([negatives[row], positives[row]]),
+        )
+        assert slopes[row] == pytest.approx(peer.coef_[0, 0], rel=1e-4)
+        assert intercepts[row] == pytest.approx(peer.intercept_[0], abs=1e-4)
+        assert slopes[row] == pytest.approx(0.6, abs=0.1)
+
+
+def test_two_scores_recalibrate_by_hand() -> None:
+    # At logit -1 a fifth is IDC, at logit 1 a half: a - b = -ln 4, a + b = 0. The slope is fitted, so the intercept
+    # isn't calibration-in-the-large, which would hold the slope at 1.
+    slopes, intercepts = recalibration(np.array([-1.0, 1.0]), np.array([[8.0, 5.0]]), np.array([[2.0, 5.0]]))
+    assert slopes.tolist() == pytest.approx([np.log(4) / 2])
+    assert intercepts.tolist() == pytest.approx([-np.log(4) / 2])
+
+
+def test_perfect_probabilities_have_slope_one_and_intercept_none() -> None:
+    logits = np.array([-2.0, -0.5, 1.0, 3.0])
+    p = 1 / (1 + np.exp(-logits))
+    slopes, intercepts = recalibration(logits, 100 * (1 - p)[None], 100 * p[None])
+    assert slopes.tolist() == pytest.approx([1.0])
+    assert intercepts.tolist() == pytest.approx([0.0], abs=1e-9)
+
+
+def test_classes_that_do_not_overlap_have_no_recalibration() -> None:
+    logits = np.array([-1.0, 0.0, 1.0])
+    positives = np.array([[0, 0, 3], [0, 2, 3], [3, 1, 0], [0, 4, 0], [2, 2, 2], [0, 0, 0], [1, 0, 3]], dtype=float)
+    negatives = np.array([[5, 4, 0], [5, 4, 0], [0, 4, 5], [0, 4, 0], [0, 0, 0], [1, 1, 1], [5, 4, 2]], dtype=float)
+    slopes, intercepts = recalibration(logits, negatives, positives)
+    # Parted wholly; but for one score; the other way round; one score alone; one class; the other; and a fit.
+    assert np.isfinite(slopes).tolist() == np.isfinite(intercepts).tolist() == [False] * 6 + [True]

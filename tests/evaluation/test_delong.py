@@ -39,9 +39,7 @@ def test_areas_and_covariance_are_those_of_all_pairs(ones: list[tuple[int, int]]
 
 
 @given(units, units)
-def test_the_variance_from_counts_in_bins_is_the_same(
-    ones: list[tuple[int, int]], zeros: list[tuple[int, int]]
-) -> None:
+def test_the_variance_from_counts_is_the_same(ones: list[tuple[int, int]], zeros: list[tuple[int, int]]) -> None:
     scores = [np.array([first for first, _ in group]) for group in (zeros, ones)]
     labels = np.repeat([0.0, 1.0], [len(zeros), len(ones)])
     _, covariance = brute_force(labels, np.concatenate(scores)[None].astype(np.float64))

@@ -29,6 +29,8 @@ def test_a_published_table() -> None:
     assert table.balanced_accuracy == pytest.approx((0.96 + 0.90) / 2)
     # (48 x 45 - 5 x 2) / sqrt(53 x 50 x 50 x 47) = 2150 / sqrt(6227500)
     assert table.mcc == pytest.approx(2150 / math.sqrt(6227500)) == pytest.approx(0.8616, abs=5e-5)
+    # Chance agrees in 0.5 x 0.53 + 0.5 x 0.47 = 0.5.
+    assert table.kappa == pytest.approx((0.93 - 0.5) / (1 - 0.5))
 
 
 def defined(table: Confusion) -> set[str]:
@@ -41,6 +43,7 @@ def defined(table: Confusion) -> set[str]:
         "f1",
         "balanced_accuracy",
         "mcc",
+        "kappa",
         "prevalence",
     )
     return {name for name in names if getattr(table, name) is not None}
@@ -49,9 +52,12 @@ def defined(table: Confusion) -> set[str]:
 def test_what_is_not_defined_is_none() -> None:
     assert defined(Confusion(0, 0, 0, 0)) == set()
     assert defined(Confusion(tp=0, fp=0, fn=0, tn=9)) == {"accuracy", "specificity", "npv", "prevalence"}
-    assert defined(Confusion(tp=0, fp=0, fn=9, tn=0)) == {"accuracy", "sensitivity", "npv", "f1", "prevalence"}
+    assert defined(Confusion(tp=0, fp=0, fn=9, tn=0)) == {
+        *("accuracy", "sensitivity", "npv", "f1", "kappa", "prevalence")
+    }
     assert defined(Confusion(tp=9, fp=0, fn=0, tn=0)) == {"accuracy", "sensitivity", "precision", "f1", "prevalence"}
     assert Confusion(tp=0, fp=3, fn=4, tn=0).f1 == 0.0
+    assert Confusion(tp=0, fp=0, fn=4, tn=3).kappa == 0.0
 
 
 def test_confusion_counts_the_four_outcomes() -> None:
@@ -74,6 +80,8 @@ def test_measures_agree_with_scikit_learn(pairs: list[tuple[bool, bool]]) -> Non
         assert table.f1 == pytest.approx(sklearn_metrics.f1_score(true, called))
     if table.mcc is not None:
         assert table.mcc == pytest.approx(sklearn_metrics.matthews_corrcoef(true, called))
+    if table.kappa is not None:
+        assert table.kappa == pytest.approx(sklearn_metrics.cohen_kappa_score(true, called))
     if table.balanced_accuracy is not None:
         assert table.balanced_accuracy == pytest.approx(sklearn_metrics.balanced_accuracy_score(true, called))
 

@@ -120,7 +120,7 @@ def test_shares_are_those_of_many_points(
     mask = np.random.default_rng(seed).random(shape) < 0.5
     disk = shapely.Point(x, y).buffer(radius).intersection(shapely.box(0, 0, 250, 200))
     rows, cols = np.meshgrid(np.arange(1, 200, 2.0), np.arange(1, 250, 2.0), indexing="ij")
-    inside = shapely.contains_xy(disk, cols, rows)
+    inside = np.asarray(shapely.contains_xy(disk, cols, rows), dtype=np.bool_)
     of_row = np.minimum(rows // pixel_px, shape[0] - 1).astype(int)
     weight = mask[of_row, np.minimum(cols // pixel_px, shape[1] - 1).astype(int)]
     found = outlined(

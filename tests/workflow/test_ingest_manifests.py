@@ -56,6 +56,25 @@ def test_references_are_brought_into_the_stores_frame(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "archive/manifest.csv")[0].reference is None
 
 
+def test_every_readers_labels_and_the_slides_own_come_along(tmp_path: Path) -> None:
+    slide(tmp_path / "a.svs")
+    (tmp_path / "a.csv").write_text("x_px,y_px,side_px,label\n100,50,80,1\n")
+    (tmp_path / "b.csv").write_text("x_px,y_px,side_px,label\n100,50,80,0\n")
+    said = manifest(tmp_path, "slide_id,path,reference,reference_ann,slide_label\na,a.svs,a.csv,b.csv,1\n")
+    archive = tmp_path / "archive"
+    run(archive, tmp_path / "a.svs", manifest=said)
+    (row,) = read_manifest(archive / "manifest.csv")
+    assert row.references == {"": archive / "a.reference.csv", "ann": archive / "a.reference_ann.csv"}
+    assert (archive / "a.reference_ann.csv").read_text().splitlines()[1] == "50,25,40,0"
+    assert (row.slide_label, row.attributes) == (True, {})
+    # A run without the manifest leaves them; a store in another frame has lost the labels of patches.
+    run(archive, tmp_path / "a.svs")
+    assert read_manifest(archive / "manifest.csv") == (row,)
+    run(archive, tmp_path / "a.svs", finest_um_per_px=2.0)
+    (row,) = read_manifest(archive / "manifest.csv")
+    assert (row.references, row.slide_label) == ({}, True)
+
+
 def test_a_broken_reference_fails_its_slide_only(tmp_path: Path) -> None:
     slide(tmp_path / "a.svs")
     slide(tmp_path / "b.svs")

@@ -1,0 +1,129 @@
+"""Runs and a manifest with reference labels -> the folder of an evaluation; yields what happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from batchscan.domain.errors import ManifestError, UsageError
+from batchscan.domain.evaluated import Evaluation
+from batchscan.domain.job import EvaluationSection
+from batchscan.evaluation.gates import parsed_gates
+from batchscan.report.evaluation import render_evaluation
+from batchscan.stores.evaluations import PAGE, REPORT, EvaluationFolder
+from batchscan.stores.outlined import OutlineRule
+from batchscan.stores.packages import open_package
+from batchscan.stores.staging import staged_folder
+from batchscan.workflow.cohort import Cohort, CohortOptions, open_cohort
+from batchscan.workflow.cohort_pixels import wrong_calls
+from batchscan.workflow.evaluation_figures import Made, evaluated
+from batchscan.workflow.judged_cohort import JudgedCohort, SlideJoined
+from batchscan.workflow.robustness import PatchesRescored, SweepBegun, swept
+from batchscan.workflow.tuning import tuned_on
+
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPlanned:
+    """So many slides are judged, so many of those asked for can't be."""
+
+    n_slides: int
+    n_excluded: int
+
+
+@dataclass(frozen=True, slots=True)
+class FiguresBegun:
+    """All slides are in; what follows are redraws and pages."""
+
+    n_patients: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationEnded:
+    """The folder is there."""
+
+    folder: Path
+    evaluation: Evaluation
+
+
+EvaluationEvent = EvaluationPlanned | SlideJoined | SweepBegun | PatchesRescored | FiguresBegun | EvaluationEnded
+
+
+def evaluate_runs(
+    runs: Sequence[Path],
+    section: EvaluationSection,
+    gates: Sequence[str],
+    *,
+    created: datetime,
+    command: str,
+    threads: int = 1,
+) -> Iterator[EvaluationEvent]:
+    """Measure finished runs against reference labels; the folder is there when it is whole, and replaces an older one.
+
+    Parameters
+    ----------
+    runs
+        Run folders, each slide in one of them.
+    section
+        Manifest, where to, and how.
+    gates
+        What must be reached; that one is missed stands in the evaluation, it is no error here.
+    created
+        The date on the page.
+    command
+        As it was typed, without folders.
+    threads
+        Of the engines of a robustness sweep.
+
+    Yields
+    ------
+    EvaluationEvent
+        EvaluationPlanned first, EvaluationEnded last, SlideJoined once for every slide that is judged.
+
+    Raises
+    ------
+    BatchscanError
+        If a gate can't be read, rows of the manifest are wrong, a model has seen what it is measured on, no slide is
+        left, or the folder can't be written.
+    """
+    if section.manifest is None or section.out is None:
+        raise UsageError("an evaluation needs a manifest with references and a folder to make")
+    conditions = parsed_gates(gates)
+    folder = EvaluationFolder(section.out)
+    folder.check_free()
+    packages = tuple(map(open_package, section.models)) if section.robustness else ()
+    rule = OutlineRule(complete=section.outlines == "complete")
+    cohort = open_cohort(runs, section.manifest, CohortOptions(reader_rule=section.readers, outline_rule=rule))
+    tuning = tuned_on(section.tune_on, cohort)
+    n_slides = sum(not tuning.serves(request) for request in cohort.requests)
+    if not n_slides:
+        raise ManifestError(f"{section.manifest}: none of its slides can be judged: {_why_none(cohort)}")
+    yield EvaluationPlanned(n_slides, len(cohort.exclusions))
+    made = Made(runs, section.manifest, section.out, created, command)
+    with staged_folder(folder.path) as staged:
+        judged = JudgedCohort(cohort, tuning, folder.path, section.pictures)
+        yield from judged.join(staged)
+        guard = judged.guarded(allowed=section.allow_seen)
+        if section.robustness:
+            judged.robustness = yield from swept(judged.analysed(), judged.n_readable, packages, threads)
+        yield FiguresBegun(len(judged.tallies.patients))
+        evaluation = evaluated(judged, guard, section, conditions, made)
+        _write(EvaluationFolder(staged), evaluation, judged)
+    yield EvaluationEnded(folder.path, evaluation)
+
+
+def _write(folder: EvaluationFolder, evaluation: Evaluation, judged: JudgedCohort) -> None:
+    """The record and its two pages."""
+    failures, pictures = wrong_calls(evaluation.failures, judged.analysed())
+    evaluation = evaluation.model_copy(update={"failures": failures})
+    folder.write(evaluation)
+    render_evaluation(evaluation, pictures, html=folder.path / PAGE, pdf=folder.path / REPORT)
+
+
+def _why_none(cohort: Cohort) -> str:
+    reasons = [f"{one.slide_id}: {one.sentence}" for one in cohort.exclusions]
+    more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+    return "; ".join(reasons[:_NAMED]) + more if reasons else "--tune-on takes all of them: name a smaller split"

@@ -1,0 +1,63 @@
+"""A cohort and the split to tune on -> the threshold chosen there, and which slides it isn't judged on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchscan.domain.errors import ManifestError
+from batchscan.domain.records import SlideRequest
+from batchscan.evaluation.leakage import check_tuning
+from batchscan.evaluation.thresholds import Part, best_mean_threshold
+from batchscan.workflow.cohort import AnalysedSlide, Cohort
+
+SPLIT = "split"
+"""The manifest's column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Both None where nothing was tuned: slides are judged at the threshold that they were scanned with."""
+
+    split: str | None
+    threshold: float | None
+
+    def serves(self, request: SlideRequest) -> bool:
+        """Whether a slide is one that the threshold was chosen on."""
+        return self.split is not None and request.attributes.get(SPLIT) == self.split
+
+
+def tuned_on(split: str | None, cohort: Cohort) -> Tuning:
+    """Choose the threshold with the greatest mean balanced accuracy over the slides of a split; None chooses nothing.
+
+    Raises
+    ------
+    ManifestError
+        If no slide has the split, patients have slides in it and outside, or none of its slides has both classes.
+    """
+    if split is None:
+        return Tuning(None, None)
+    serves = Tuning(split, None).serves
+    tuning = {request.patient_id for request in cohort.requests if serves(request)}
+    if not tuning:
+        splits = sorted({request.attributes.get(SPLIT, "") for request in cohort.requests} - {""})
+        raise ManifestError(
+            f"--tune-on {split}: no slide that can be judged has {split!r} in the manifest's column {SPLIT}; it has "
+            f"{', '.join(splits) or 'no split'}"
+        )
+    check_tuning(split, tuning, {request.patient_id for request in cohort.requests if not serves(request)})
+    parts = [part for slide in cohort.slides(keep=serves) if (part := _part(slide))]
+    if not parts:
+        raise ManifestError(
+            f"--tune-on {split}: none of its slides has readable labelled patches of both classes: a threshold can't "
+            "be chosen on them"
+        )
+    return Tuning(split, best_mean_threshold(parts, "balanced_accuracy"))
+
+
+def _part(slide: AnalysedSlide) -> Part | None:
+    """Readable patches, where there are some of both classes."""
+    joined = slide.joined
+    if joined is None:
+        return None
+    label, p_idc = joined.label[joined.readable], joined.p_idc[joined.readable]
+    return (label, p_idc) if label.any() and not label.all() else None
