@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchscan.cli.evaluate import follow_evaluation
 from batchscan.cli.exits import EXIT_SOME_MISSING
 from batchscan.cli.model import MODEL_OPTION
 from batchscan.cli.progress import Display, announced_interrupt, display
 
 if TYPE_CHECKING:
-    from batchscan.domain.job import Job
+    from batchscan.domain.job import EvaluationSection, Job
     from batchscan.domain.records import SlideOutcome
     from batchscan.workflow.run import RunEvent
 
@@ -30,7 +31,7 @@ _FRESH = click.option("--fresh", is_flag=True, help="Redo everything, also what 
 @_SCHEDULER
 @_FRESH
 def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> None:
-    """Run a job file: scan and report its slides.
+    """Run a job file: scan and report its slides and, where it names reference labels, evaluate against them.
 
     The same command again does only what is missing. Example job files, commented key by key, are in jobs/.
     """
@@ -110,15 +111,33 @@ def scan(
 
 
 def follow(job: Job, *, fresh: bool = False) -> None:
-    """Run a job, draw what happens, print where the results are; exit 3 if a slide failed or was excluded."""
+    """Run a job, draw what happens, print where the results are.
+
+    Exit 3 if a slide failed or was excluded, if one can't be evaluated, or a gate was missed.
+    """
     from batchscan.workflow.run import run_job  # noqa: PLC0415 - see the package's docstring
 
+    evaluation = _planned_evaluation(job)
     quieten_dask()
     with display("slides", "patches") as shown, announced_interrupt(shown):
         counts = _draw(run_job(job, fresh=fresh), shown)
     click.echo(f"{job.run.out / 'index.html'}")
-    if counts["failed"] or counts["excluded"]:
+    met = not evaluation or follow_evaluation([job.run.out], evaluation, job.gates.require)
+    if counts["failed"] or counts["excluded"] or not met:
         raise click.exceptions.Exit(EXIT_SOME_MISSING)
+
+
+def _planned_evaluation(job: Job) -> EvaluationSection | None:
+    """What follows the scan, checked before it: a night's work shouldn't end in a wrong word."""
+    if job.evaluation.manifest is None:
+        return None
+    from batchscan.workflow.evaluate import check_evaluation  # noqa: PLC0415 - see the package's docstring
+
+    section = job.evaluation
+    if section.out is None:
+        section = section.model_copy(update={"out": job.run.out / "evaluation"})
+    check_evaluation(section, job.gates.require)
+    return section
 
 
 def _draw(events: Iterator[RunEvent], shown: Display) -> dict[str, int]:

@@ -76,19 +76,21 @@ def less(second: Statistic, first: Statistic) -> Statistic:
 
 
 def difference(
-    first: float | None, second: float | None, interval: Interval, *, n: int, n_patients: int, why: str = ""
+    pair: tuple[float | None, float | None], interval: Interval, *, n: int, n_patients: int, why: str = ""
 ) -> Difference:
     """The record of a bootstrapped difference.
 
     Parameters
     ----------
-    first, second
-        The two values, exactly; their difference replaces the interval's own, which may come from scores in bins.
+    pair
+        The first's value and the second's, exactly; their difference replaces the interval's own, which may
+        come from scores in bins.
     n, n_patients
         Units and patients that it rests on; with fewer than 5 patients the interval isn't to be trusted.
     why
         Why it isn't defined, where it isn't.
     """
+    first, second = pair
     if first is None or second is None:
         return Difference(first=first, second=second, value=None, n=n, trusted=False, why=why or interval.why)
     few = f"it rests on {n_patients} patients: fewer than {FEWEST_PATIENTS}" if n_patients < FEWEST_PATIENTS else ""
@@ -173,12 +175,11 @@ def _pooled(tallies: PairedTallies, bootstrap: Bootstrap) -> dict[str, Differenc
     outcomes = [Outcomes("patches", one.by_patient().outcomes) for one in _both(tallies)]
     return {
         name: difference(
-            values[0][name],
-            values[1][name],
+            (values[0][name], values[1][name]),
             interval,
             n=n_units(outcomes[0], name),
             n_patients=min(one.n_patients(name) for one in outcomes),
-            why=why_undefined(outcomes, [one[name] for one in values], name),
+            why=why_undefined(outcomes, (values[0][name], values[1][name]), name),
         )
         for name, interval in zip(names, found, strict=True)
     }
@@ -188,13 +189,18 @@ def _exact(tallies: PatientTallies, statistic: Statistic, names: Sequence[str]) 
     """The cohort's own values; areas from the fine counts, as an evaluation gives them."""
     scores = _scores(tallies)
     values = statistic(np.ones((1, len(tallies.patients))))[0]
-    found = {name: float(value) if np.isfinite(value) else None for name, value in zip(names, values, strict=True)}
+    found = {name: known(value) for name, value in zip(names, values, strict=True)}
     return {**found, "auroc": scores.auroc(), "auprc": scores.auprc()}
 
 
 def _scores(tallies: PatientTallies) -> PooledScores:
     assert tallies.fine is not None
     return PooledScores.of(np.arange(FINE_STEPS + 1) / FINE_STEPS, *tallies.fine)
+
+
+def known(value: float) -> float | None:
+    """A statistic's value, None for NaN."""
+    return float(value) if np.isfinite(value) else None
 
 
 def n_units(outcomes: Outcomes, name: str) -> int:
@@ -205,11 +211,13 @@ def n_units(outcomes: Outcomes, name: str) -> int:
 def why_undefined(outcomes: Sequence[Outcomes], values: Sequence[float | None], name: str) -> str:
     """Of which of the two a measure isn't defined, and why; empty where both are."""
     said = [
-        f"in {side} {one.why_undefined(name)}"
+        (side, one.why_undefined(name))
         for side, one, value in zip("AB", outcomes, values, strict=True)
         if value is None
     ]
-    return "; ".join(said)
+    if len(said) > 1 and said[0][1] == said[1][1]:
+        return said[0][1]
+    return "; ".join(f"in {side} {why}" for side, why in said)
 
 
 def _macro(tallies: PairedTallies, bootstrap: Bootstrap) -> dict[str, Difference]:
@@ -220,9 +228,9 @@ def _macro(tallies: PairedTallies, bootstrap: Bootstrap) -> dict[str, Difference
     sums, n_slides = np.zeros((2, len(patients), len(names))), np.zeros((len(patients), len(names)))
     for slide_id, one in tallies.first.slides.items():
         for m, name in enumerate(names):
-            pair = one.figures[name], tallies.second.slides[slide_id].figures[name]
-            if pair[0] is not None and pair[1] is not None:
-                sums[:, place[one.patient_id], m] += pair
+            here, there = one.figures[name], tallies.second.slides[slide_id].figures[name]
+            if here is not None and there is not None:
+                sums[:, place[one.patient_id], m] += (here, there)
                 n_slides[place[one.patient_id], m] += 1
     return mean_differences(names, sums, n_slides, bootstrap)
 
@@ -249,7 +257,7 @@ def mean_differences(
     values = [mean(total)(np.ones((1, bootstrap.n_patients)))[0] for total in sums]
     return {
         name: difference(
-            *(float(one[m]) if np.isfinite(one[m]) else None for one in values),
+            (known(values[0][m]), known(values[1][m])),
             interval,
             n=int(n_slides[:, m].sum()),
             n_patients=int((n_slides[:, m] > 0).sum()),

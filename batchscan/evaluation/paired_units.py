@@ -19,7 +19,16 @@ from batchscan.evaluation.interval_limits import LEVEL
 from batchscan.evaluation.intervals import Bootstrap, Statistic, cluster_intervals, delong_difference, mcnemar
 from batchscan.evaluation.measured import Outcomes
 from batchscan.evaluation.metrics import confusion
-from batchscan.evaluation.paired import counts_of, difference, less, mean_differences, n_units, rights, why_undefined
+from batchscan.evaluation.paired import (
+    counts_of,
+    difference,
+    known,
+    less,
+    mean_differences,
+    n_units,
+    rights,
+    why_undefined,
+)
 from batchscan.evaluation.weighted import Ranked
 
 _SHARES = ("accuracy", "sensitivity", "specificity")
@@ -105,7 +114,7 @@ def unit_differences(units: PairedUnits, unit: Literal["slide", "patient"], boot
     right = units.called == units.label
     differences = _bootstrapped(units, unit, place, bootstrap)
     if independent:
-        differences |= {name: _paired_share(units, right, name) for name in _SHARES}
+        differences |= {name: _paired_share(units, right, name, differences[name]) for name in _SHARES}
         differences["auroc"] = _paired_area(units, differences["auroc"])
     tables = [confusion(units.label, called) for called in units.called]
     return ComparedLevel(
@@ -136,9 +145,9 @@ def newcombe(table: Rights) -> PairedShare:
     (down, up), (down_2, up_2) = (
         (k / n - end.low, end.high - k / n) for k, end in zip((first, second), ends, strict=True)
     )
-    covered = both * neither - only_first * only_second
+    covered = float(both * neither - only_first * only_second)
     # Corrected for continuity, but not beyond independence.
-    covered = max(covered - n / 2, 0) if covered > 0 else covered
+    covered = max(covered - n / 2, 0.0) if covered > 0 else covered
     margins = math.sqrt(first * (n - first)) * math.sqrt(second * (n - second))
     phi = covered / margins if margins else 0.0
     value = (second - first) / n
@@ -178,9 +187,9 @@ def _bootstrapped(
     values = [statistic(np.ones((1, bootstrap.n_patients)))[0] for statistic in statistics]
     made = {}
     for m, (name, interval) in enumerate(zip(names, found, strict=True)):
-        pair = [float(one[m]) if np.isfinite(one[m]) else None for one in values]
+        pair = known(values[0][m]), known(values[1][m])
         made[name] = difference(
-            *pair,
+            pair,
             interval,
             n=n_units(outcomes[0], name),
             n_patients=min(one.n_patients(name) for one in outcomes),
@@ -215,12 +224,12 @@ def _joined(*statistics: Statistic) -> Statistic:
     return lambda weights: np.concatenate([one(weights) for one in statistics], axis=1)
 
 
-def _paired_share(units: PairedUnits, right: BoolArray, name: str) -> Difference:
+def _paired_share(units: PairedUnits, right: BoolArray, name: str, otherwise: Difference) -> Difference:
+    """Newcombe's and McNemar's; without such units, what the bootstrap says."""
     used = {"sensitivity": units.label, "specificity": ~units.label}.get(name, np.ones(len(units.label), np.bool_))
     table, n = rights(*right[:, used]), int(used.sum())
     if not n:
-        words = "with IDC" if name == "sensitivity" else "without IDC"
-        return Difference(first=None, second=None, value=None, n=0, trusted=False, why=f"there are none {words}")
+        return otherwise
     first, second = (table.both + table.only_first) / n, (table.both + table.only_second) / n
     low, high = newcombe(table)
     few = f"it rests on {n} patients: fewer than {FEWEST_PATIENTS}" if n < FEWEST_PATIENTS else ""

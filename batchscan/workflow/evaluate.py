@@ -10,9 +10,10 @@ from pathlib import Path
 from batchscan.domain.errors import ManifestError, UsageError
 from batchscan.domain.evaluated import Evaluation
 from batchscan.domain.job import EvaluationSection
-from batchscan.evaluation.gates import parsed_gates
+from batchscan.evaluation.gates import Condition, parsed_gates
 from batchscan.report.evaluation import render_evaluation
 from batchscan.stores.evaluations import PAGE, REPORT, EvaluationFolder
+from batchscan.stores.manifest import read_manifest_lines
 from batchscan.stores.outlined import OutlineRule
 from batchscan.stores.packages import open_package
 from batchscan.stores.staging import staged_folder
@@ -52,6 +53,30 @@ class EvaluationEnded:
 EvaluationEvent = EvaluationPlanned | SlideJoined | SweepBegun | PatchesRescored | FiguresBegun | EvaluationEnded
 
 
+def check_evaluation(
+    section: EvaluationSection, gates: Sequence[str]
+) -> tuple[Path, EvaluationFolder, tuple[Condition, ...]]:
+    """What can be known to be wrong before anything is scanned or joined.
+
+    Returns
+    -------
+    The manifest, the folder to make, and the gates.
+
+    Raises
+    ------
+    BatchscanError
+        If manifest or folder isn't said, rows of the manifest are wrong in themselves, something else is in the
+        folder's place, or a gate can't be read.
+    """
+    if section.manifest is None or section.out is None:
+        raise UsageError("an evaluation needs a manifest with references and a folder to make")
+    conditions = parsed_gates(gates)
+    folder = EvaluationFolder(section.out)
+    folder.check_free()
+    read_manifest_lines(section.manifest, without_slides=True)
+    return section.manifest, folder, conditions
+
+
 def evaluate_runs(
     runs: Sequence[Path],
     section: EvaluationSection,
@@ -89,20 +114,16 @@ def evaluate_runs(
         If a gate can't be read, rows of the manifest are wrong, a model has seen what it is measured on, no slide is
         left, or the folder can't be written.
     """
-    if section.manifest is None or section.out is None:
-        raise UsageError("an evaluation needs a manifest with references and a folder to make")
-    conditions = parsed_gates(gates)
-    folder = EvaluationFolder(section.out)
-    folder.check_free()
+    manifest, folder, conditions = check_evaluation(section, gates)
     packages = tuple(map(open_package, section.models)) if section.robustness else ()
     rule = OutlineRule(complete=section.outlines == "complete")
-    cohort = open_cohort(runs, section.manifest, CohortOptions(reader_rule=section.readers, outline_rule=rule))
+    cohort = open_cohort(runs, manifest, CohortOptions(reader_rule=section.readers, outline_rule=rule))
     tuning = tuned_on(section.tune_on, cohort)
     n_slides = sum(not tuning.serves(request) for request in cohort.requests)
     if not n_slides:
-        raise ManifestError(f"{section.manifest}: none of its slides can be judged: {_why_none(cohort)}")
+        raise ManifestError(f"{manifest}: none of its slides can be judged: {_why_none(cohort)}")
     yield EvaluationPlanned(n_slides, len(cohort.exclusions))
-    made = Made(runs, section.manifest, section.out, created, command)
+    made = Made(runs, manifest, folder.path, created, command)
     with staged_folder(folder.path) as staged:
         judged = JudgedCohort(cohort, tuning, folder.path, section.pictures)
         yield from judged.join(staged)

@@ -44,7 +44,8 @@ def cohort_pair(
 ) -> tuple[list[JoinedSlide], list[JoinedSlide]]:
     """One slide a patient judged by two; hard patients are hard for both. `gain` parts the second's classes further."""
     random = np.random.default_rng(seed)
-    first, second = [], []
+    first: list[JoinedSlide] = []
+    second: list[JoinedSlide] = []
     for i in range(n_patients):
         label = random.random(n) < 0.4
         ease, shared = random.normal(1.5, 0.8), random.normal(0, 1, n)

@@ -78,7 +78,10 @@ def test_another_grid_or_patient_is_refused(change: dict[str, Any], said: str) -
 
 
 def test_rows_and_columns_beyond_thousands_keep_apart() -> None:
-    far = {"row": np.array([0, 1, 70_000, 70_000], np.int32), "col": np.array([70_000, 0, 0, 1], np.int32)}
+    far: dict[str, Any] = {
+        "row": np.array([0, 1, 70_000, 70_000], np.int32),
+        "col": np.array([70_000, 0, 0, 1], np.int32),
+    }
     (found,), left_over = paired([replace(ONE, **far)], [without(replace(OTHER, **far), 2)])
     assert found.first.row.tolist() == [0, 1, 70_000]
     assert found.first.col.tolist() == [70_000, 0, 1]

@@ -44,7 +44,7 @@ def test_a_redraw_is_what_its_patches_come_to(seed: int) -> None:
     times = Counter(TALLIES.patients[i] for i in drawn)
     expected = second_route(*redrawn(SLIDES, times))
     for name, value in expected.items():
-        assert values[name] == pytest.approx(value, abs=5e-4 if name in {"auroc", "auprc"} else 1e-9), name
+        assert values[name] == pytest.approx(value, abs={"auroc": 1e-4, "auprc": 2e-3}.get(name, 1e-9)), name
 
 
 def test_slope_and_intercept_leave_out_what_was_not_scanned() -> None:

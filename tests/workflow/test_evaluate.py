@@ -1,0 +1,194 @@
+"""Runs and reference labels become the folder of an evaluation; expected figures are counted by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cohort_runs import MODEL, P, labels_csv, make_manifest, make_run, result
+from pypdf import PdfReader
+from tiny_cards import TODAYS
+
+from batchscan.domain.card import parse_card
+from batchscan.domain.errors import BatchscanError, GateError, ManifestError, OutputError, SeenInTraining
+from batchscan.domain.evaluated import Evaluation
+from batchscan.domain.job import EvaluationSection
+from batchscan.stores.evaluations import EvaluationFolder
+from batchscan.stores.results import RunFolder
+from batchscan.workflow.evaluate import EvaluationEnded, EvaluationPlanned, check_evaluation, evaluate_runs
+from batchscan.workflow.judged_cohort import SlideJoined
+
+WHEN = datetime(2026, 1, 2, tzinfo=UTC)
+LOW = ((0.1, 0.2, 0.2, 0.1), (0.2, 0.6, 0.3, 0.1), (0.1, 0.0, 0.3, 0.2))
+EVERY = {(row, col): 0 for row in range(3) for col in range(4)}
+TWO_IDC = {**EVERY, (0, 0): 1, (1, 1): 1}
+
+
+def run_with_card(folder: Path, *results: Any, **card: Any) -> Path:
+    said = {**TODAYS, "name": MODEL.name, "version": MODEL.version, "weights_sha256": MODEL.sha256}
+    said |= {"examples": [], "examples_sha256": None, **card}
+    run = make_run(folder, results)
+    RunFolder(run).keep_card(parse_card(json.dumps(said)))
+    return run
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> tuple[list[Path], Path]:
+    """Three slides of two patients in two runs, and one that nobody scanned."""
+    runs = [
+        run_with_card(tmp_path / "north", result("S1", patient_id="P1"), result("S2", LOW, patient_id="P1")),
+        run_with_card(tmp_path / "south", result("S3", LOW, patient_id="P2")),
+    ]
+    names = {slide: labels_csv(tmp_path / f"{slide}.csv", TWO_IDC) for slide in ("S1", "S2", "S3", "S4")}
+    patient = {"S1": "P1", "S2": "P1", "S3": "P2", "S4": "P3"}
+    manifest = make_manifest(
+        tmp_path,
+        *({"slide_id": slide, "patient_id": patient[slide], "reference": name} for slide, name in names.items()),
+    )
+    return runs, manifest
+
+
+def events(runs: Sequence[Path], manifest: Path, gates: Sequence[str] = (), **options: Any) -> list[Any]:
+    section = EvaluationSection(manifest=manifest, out=manifest.parent / "eval", replicates=200, **options)
+    return list(evaluate_runs(runs, section, gates, created=WHEN, command="batchscan evaluate"))
+
+
+def evaluation(runs: Sequence[Path], manifest: Path, gates: Sequence[str] = (), **options: Any) -> Evaluation:
+    (*_, ended) = events(runs, manifest, gates, **options)
+    assert isinstance(ended, EvaluationEnded)
+    assert EvaluationFolder(ended.folder).read() == ended.evaluation
+    return ended.evaluation
+
+
+def test_the_folder_holds_record_tables_and_pages(cohort: tuple[list[Path], Path]) -> None:
+    runs, manifest = cohort
+    seen = events(runs, manifest)
+    assert seen[0] == EvaluationPlanned(3, 1)
+    assert [event.slide_id for event in seen if isinstance(event, SlideJoined)] == ["S1", "S2", "S3"]
+    out = seen[-1].folder
+    assert sorted(path.name for path in out.iterdir()) == [
+        "discordant",
+        "evaluation.json",
+        "index.html",
+        "patches.csv",
+        "patches.parquet",
+        "report.pdf",
+    ]
+    assert sorted(path.name for path in (out / "discordant").iterdir()) == [f"S{i}.geojson" for i in (1, 2, 3)]
+    assert not [path for path in out.parent.iterdir() if path.name.startswith(".")]
+    with (out / "patches.csv").open() as stream:
+        outcomes = [row["outcome"] for row in csv.DictReader(stream)]
+    n_wrong = sum(outcome in ("FP", "FN") for outcome in outcomes)
+    assert all(outcome in ("FP", "FN") for outcome in outcomes[:n_wrong])
+    assert n_wrong == seen[-1].evaluation.failures.n_discordant
+    assert len(PdfReader(out / "report.pdf").pages) > 3
+    assert str(manifest.parent) not in (out / "evaluation.json").read_text() + (out / "index.html").read_text()
+
+
+def test_the_figures_are_those_that_counting_gives(cohort: tuple[list[Path], Path]) -> None:
+    found = evaluation(*cohort)
+    # S1: IDC at .9 (called) and .4 (not); others called: .8, .7, .6; not read: 1; not scanned: 1.
+    # S2 and S3: IDC at .1 (not called) and .6 (called); ten others not called.
+    level = found.levels.patch
+    assert level is not None
+    counts = level.confusion
+    assert (counts.tp, counts.fn, counts.fp, counts.tn) == (3, 3, 3, 26)
+    assert level.metrics["sensitivity"].value == pytest.approx(0.5)
+    assert level.metrics["specificity"].value == pytest.approx(26 / 29)
+    assert (level.n, level.n_patients, level.metrics["sensitivity"].n) == (35, 2, 6)
+    assert not level.metrics["sensitivity"].trusted
+    flow = found.flow
+    assert (flow.slides_asked, flow.slides_analysed, flow.patients_asked, flow.patients_analysed) == (4, 3, 3, 2)
+    assert (flow.patches_labelled, flow.patches_analysed, flow.patches_positive) == (36, 35, 6)
+    assert (flow.patches_not_scanned, flow.patches_unreadable) == (1, 1)
+    assert [(one.slide_id, one.patient_id) for one in found.exclusions] == [("S4", "P3")]
+    assert found.levels.slide is not None
+    assert (found.levels.slide.n, found.levels.slide.confusion.tp) == (3, 3)
+    assert found.levels.patient is not None
+    assert found.levels.patient.n == 2
+    assert [row.slide_id for row in found.extent.per_slide] == ["S1", "S2", "S3"]
+    assert found.extent.per_slide[0].report == "../north/slides/S1/report.pdf"
+    assert found.provenance.runs == ("north", "south")
+
+
+def test_the_same_runs_give_the_same_digest_whenever_they_are_evaluated(cohort: tuple[list[Path], Path]) -> None:
+    runs, manifest = cohort
+    first = evaluation(runs, manifest)
+    section = EvaluationSection(manifest=manifest, out=manifest.parent / "eval", replicates=200)
+    (*_, again) = evaluate_runs(runs, section, (), created=datetime.now(UTC), command="typed otherwise")
+    assert again.evaluation.digest == first.digest
+    assert evaluation(runs, manifest, seed=1).digest != first.digest
+
+
+def test_gates_are_judged_and_wrong_ones_stop_at_once(cohort: tuple[list[Path], Path]) -> None:
+    found = evaluation(*cohort, ["sensitivity.value >= 0.5", "specificity.value >= 0.99", "slide.auroc.value > 0.5"])
+    assert [gate.passed for gate in found.gates] == [True, False, False]
+    with pytest.raises(GateError, match="sensitivity"):
+        events(*cohort, ["sensitivty.value > 1"])
+
+
+def test_patients_that_the_model_was_made_with_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    run = run_with_card(tmp_path / "run", result("S1", patient_id="P1"), training_patients=["P1", "P9"])
+    reference = labels_csv(tmp_path / "r.csv", TWO_IDC)
+    manifest = make_manifest(tmp_path, {"slide_id": "S1", "patient_id": "P1", "reference": reference})
+    with pytest.raises(SeenInTraining, match=r"P1.*--allow-seen"):
+        events([run], manifest)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.csv", "r.csv", "run"]
+    found = evaluation([run], manifest, allow_seen=True)
+    assert (found.leakage.allowed, [one.patient_id for one in found.leakage.found]) == (True, ["P1"])
+    pages = PdfReader(tmp_path / "eval" / "report.pdf").pages
+    assert len(pages) > 3
+    for page in pages:
+        assert "Not independent: 1 patient of this cohort is known to the model" in " ".join(
+            page.extract_text().split()
+        )
+
+
+def test_a_threshold_is_tuned_on_one_split_and_judged_on_the_others(tmp_path: Path) -> None:
+    run = run_with_card(tmp_path / "run", result("A", LOW, patient_id="P1"), result("B", LOW, patient_id="P2"))
+    reference = labels_csv(tmp_path / "a.csv", {**EVERY, (1, 1): 1, (1, 2): 1})
+    other = labels_csv(tmp_path / "b.csv", {**EVERY, (1, 1): 1, (2, 2): 1})
+    rows = [
+        {"slide_id": "A", "patient_id": "P1", "reference": reference, "split": "tune"},
+        {"slide_id": "B", "patient_id": "P2", "reference": other, "split": "test"},
+    ]
+    found = evaluation([run], make_manifest(tmp_path, *rows), tune_on="tune")
+    # On A .3 and .6 are IDC; another .3 is not: between .2 and .3 balanced accuracy is greatest.
+    assert found.settings.tuned_threshold is not None
+    assert 0.2 < found.settings.tuned_threshold <= 0.3
+    assert [row.slide_id for row in found.extent.per_slide] == ["B"]
+    assert found.levels.patch is not None
+    assert (found.levels.patch.confusion.tp, found.levels.patch.confusion.fp) == (2, 1)
+    assert [(model.locked, model.threshold) for model in found.models] == [(False, found.settings.tuned_threshold)]
+    with pytest.raises(ManifestError, match=r"--tune-on dev.*it has test, tune"):
+        events([run], tmp_path / "manifest.csv", tune_on="dev")
+    both = make_manifest(tmp_path, rows[0], {**rows[1], "patient_id": "P1"})
+    with pytest.raises(BatchscanError, match="P1"):
+        events([run], both, tune_on="tune")
+
+
+def test_an_older_evaluation_is_replaced_but_nothing_else(cohort: tuple[list[Path], Path]) -> None:
+    runs, manifest = cohort
+    assert evaluation(runs, manifest).settings.seed == 0
+    assert evaluation(runs, manifest, seed=3).settings.seed == 3
+    (manifest.parent / "eval" / "evaluation.json").unlink()
+    with pytest.raises(OutputError, match="isn't the folder of an evaluation"):
+        events(runs, manifest)
+
+
+def test_what_is_wrong_is_said_before_anything_is_scanned(tmp_path: Path) -> None:
+    section = EvaluationSection(manifest=tmp_path / "none.csv", out=tmp_path / "e")
+    with pytest.raises(ManifestError, match=r"none\.csv"):
+        check_evaluation(section, ())
+
+
+def test_a_cohort_without_a_slide_to_judge_says_why(tmp_path: Path) -> None:
+    run = run_with_card(tmp_path / "run", result("S1", P))
+    manifest = make_manifest(tmp_path, {"slide_id": "S1"})
+    with pytest.raises(ManifestError, match=r"none of its slides can be judged: S1"):
+        events([run], manifest)
