@@ -330,9 +330,8 @@ def other_coverage(n_cohorts: int) -> list[Coverage]:
         pairs.add(paired_cohorts(draw, n_cohorts, n), paired_measures, paired_measures(of_pairs[None])[0])
         slides.add(slide_cohorts(DESIGNS[1], draw, n_cohorts, n), slide_measures, slide_measures(of_slides[None])[0])
         areas.add(area_cohorts(0.15, draw, n_cohorts, n), area_measures, area_measures(of_areas[None])[0])
-    print(
-        f"\nCalibration of patches ({min(n_cohorts, CALIBRATION_COHORTS)} cohorts), two models, slides and areas (1 to 4 a patient):"
-    )
+    n_fitted = min(n_cohorts, CALIBRATION_COHORTS)
+    print(f"\nCalibration of patches ({n_fitted} cohorts), two models, slides and areas (1 to 4 a patient):")
     for coverage in (calibration, pairs, slides, areas):
         coverage.print_table()
     return [calibration, pairs, slides, areas]

@@ -11,6 +11,7 @@ import click
 
 from batchscan import __version__
 from batchscan.cli.archive import ingest
+from batchscan.cli.compare import compare
 from batchscan.cli.demo import demo
 from batchscan.cli.doctor import doctor
 from batchscan.cli.evaluate import evaluate
@@ -41,7 +42,7 @@ def commands(*, debug: bool) -> None:
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
 
 
-for _command in (demo, doctor, ingest, run, scan, status, report, evaluate, train, model):
+for _command in (demo, doctor, ingest, run, scan, status, report, evaluate, compare, train, model):
     commands.add_command(_command)
 
 

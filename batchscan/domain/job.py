@@ -184,20 +184,23 @@ def validated_job(data: dict[str, Any], where: str) -> Job:
 
 def absolute(job: Job, folder: Path) -> Job:
     """The same job with its relative paths taken from `folder`."""
-    model = job.model
-    if "/" in model.package:
-        model = model.model_copy(update={"package": str((folder / model.package).resolve())})
+    model = job.model.model_copy(update={"package": _package(job.model.package, folder)})
     sources = tuple((folder / source).resolve() for source in job.slides.sources)
+    of_evaluation: dict[str, Any] = {name: path and (folder / path).resolve() for name, path in _evaluation_paths(job)}
+    of_evaluation["models"] = tuple(_package(name, folder) for name in job.evaluation.models)
     return job.model_copy(
         update={
             "model": model,
             "slides": job.slides.model_copy(update={"sources": sources}),
             "run": job.run.model_copy(update={"out": (folder / job.run.out).resolve()}),
-            "evaluation": job.evaluation.model_copy(
-                update={name: path and (folder / path).resolve() for name, path in _evaluation_paths(job)}
-            ),
+            "evaluation": job.evaluation.model_copy(update=of_evaluation),
         }
     )
+
+
+def _package(name: str, folder: Path) -> str:
+    """A model package by its shipped name, or by its absolute path."""
+    return str((folder / name).resolve()) if "/" in name else name
 
 
 def _evaluation_paths(job: Job) -> tuple[tuple[str, Path | None], ...]:

@@ -161,7 +161,7 @@ def bands(ranked: RankedOf, outcomes: Outcomes, bootstrap: Bootstrap) -> tuple[t
         both = (curves.sensitivity_by_fpr(FPR_OF_BAND), curves.precision_by_sensitivity(SENSITIVITY_OF_BAND))
         return np.concatenate(both, axis=1)
 
-    found = cluster_intervals(heights, bootstrap)
+    found = cluster_intervals(heights, bootstrap, "share")
     return _band(FPR_OF_BAND, found[:n_roc]), _band(SENSITIVITY_OF_BAND, found[n_roc:])
 
 
@@ -184,7 +184,7 @@ def operating_points(
     if not scores.both_classes:
         return ()
     least = np.array(HELD)
-    found = cluster_intervals(lambda weights: ranked(weights).operating(least), bootstrap)
+    found = cluster_intervals(lambda weights: ranked(weights).operating(least), bootstrap, "share")
     pooled = scores.ranked()
     places = np.concatenate([pooled.at_specificity(least)[0], pooled.at_sensitivity(least)[0]])
     values = pooled.operating(least)[0]

@@ -118,7 +118,14 @@ def clustered(
     """
     if name in PROPORTIONS:
         return share(outcomes, name, interval)
-    return trusted(outcomes, name, replace(interval, value=value), n=outcomes.n(name), independent=independent)
+    return trusted(outcomes, name, _about(interval, value), n=outcomes.n(name), independent=independent)
+
+
+def _about(interval: Interval, value: float | None) -> Interval:
+    """The interval with its exact value, which scores in bins miss by a hair: limits as close as that take it in."""
+    if value is None or interval.low is None or interval.high is None:
+        return replace(interval, value=value)
+    return replace(interval, value=value, low=min(interval.low, value), high=max(interval.high, value))
 
 
 def share(outcomes: Outcomes, name: str, interval: Interval) -> Measured:
@@ -155,7 +162,7 @@ def predictive(outcomes: Outcomes, bootstrap: Bootstrap, prevalences: Sequence[f
     if not prevalences or not len(outcomes.table):
         return ()
     table = outcomes.table.astype(np.float64)
-    found = cluster_intervals(lambda weights: predictive_values(weights @ table, prevalences), bootstrap)
+    found = cluster_intervals(lambda weights: predictive_values(weights @ table, prevalences), bootstrap, "share")
     n = outcomes.confusion.n
     records = [_predicted(outcomes, interval, n) for interval in found]
     rows = zip(prevalences, records[::2], records[1::2], strict=True)

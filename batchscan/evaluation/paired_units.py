@@ -274,11 +274,21 @@ def _extents(row: SlideRow) -> list[float]:
     """`EXTENTS` of one slide, NaN where there is none."""
     pairs = (
         (row.found_mm2, row.reference_mm2),
-        (row.found_largest_mm, row.reference_largest_mm),
-        (row.found_field_mm, row.reference_field_mm),
+        *(
+            (_length(found, row.found_mm2), _length(wanted, row.reference_mm2))
+            for found, wanted in (
+                (row.found_largest_mm, row.reference_largest_mm),
+                (row.found_field_mm, row.reference_field_mm),
+            )
+        ),
     )
     errors = [math.nan if found is None or wanted is None else abs(found - wanted) for found, wanted in pairs]
     return errors + [math.nan if value is None else value for value in (row.dice, row.hausdorff95_mm)]
+
+
+def _length(length_mm: float | None, area_mm2: float | None) -> float | None:
+    """A length; of a slide without any focus, whose area is 0, it is 0."""
+    return 0.0 if length_mm is None and area_mm2 == 0 else length_mm
 
 
 def _is_ranked(row: SlideRow) -> bool:

@@ -13,7 +13,7 @@ from batchscan.domain.evaluated import CALLS, FEWEST_PATIENTS, MEASURES, PROBABI
 from batchscan.domain.records import Float64Array
 from batchscan.evaluation.calibration import N_BINS, recalibration
 from batchscan.evaluation.curves import PooledScores, RankedOf, bands, operating_points
-from batchscan.evaluation.intervals import Bootstrap, Interval, Statistic, cluster_intervals
+from batchscan.evaluation.intervals import SCALES, Bootstrap, Interval, Statistic, cluster_intervals
 from batchscan.evaluation.measured import Outcomes, clustered, per_class, predictive
 from batchscan.evaluation.tallies import (
     FINE_STEPS,
@@ -82,7 +82,7 @@ def patch_figures(tallies: PatientTallies, bootstrap: Bootstrap, names: Sequence
     if not counts.patients or not names:
         return {}
     bootstrap = replace(bootstrap, n_patients=len(counts.patients))
-    found = cluster_intervals(_statistic(counts, names), bootstrap)
+    found = cluster_intervals(_statistic(counts, names), bootstrap, [SCALES[name] for name in names])
     outcomes, scores = Outcomes("patches", counts.outcomes), _pooled(tallies, counts)
     exact = {"auroc": scores.auroc, "auprc": scores.auprc}
     return {
@@ -179,7 +179,8 @@ def _pooled(tallies: PatientTallies, counts: PatientCounts) -> PooledScores:
 def _macro(counts: PatientCounts, bootstrap: Bootstrap) -> dict[str, Measured]:
     """The mean over slides of each slide's own measure."""
     total, n_slides = counts.slide_sum, counts.slide_n.astype(np.float64)
-    found = cluster_intervals(lambda weights: ratio(weights @ total, weights @ n_slides), bootstrap)
+    scales = [SCALES[name] for name in SLIDE_FIGURES]
+    found = cluster_intervals(lambda weights: ratio(weights @ total, weights @ n_slides), bootstrap, scales)
     return {
         name: _macro_measured(interval, counts.slide_n[:, m])
         for m, (name, interval) in enumerate(zip(SLIDE_FIGURES, found, strict=True))

@@ -15,7 +15,7 @@ from batchscan.domain.evaluated import CALLS, RANKS, Level, Measured
 from batchscan.domain.joined import CohortSlide
 from batchscan.domain.records import BoolArray, Float64Array
 from batchscan.evaluation.curves import PooledScores, RankedOf, bands, operating_points
-from batchscan.evaluation.intervals import Bootstrap, Interval, cluster_intervals, delong_interval, wilson
+from batchscan.evaluation.intervals import SCALES, Bootstrap, Interval, cluster_intervals, delong_interval, wilson
 from batchscan.evaluation.measured import PROPORTIONS, Outcomes, clustered, per_class, predictive, trusted
 from batchscan.evaluation.weighted import Ranked
 
@@ -214,7 +214,7 @@ def _metrics(units: Units, outcomes: Outcomes, bootstrap: Bootstrap) -> dict[str
         curves = ranked(weights)
         return np.concatenate([calls(weights), np.stack([curves.auroc(), curves.auprc()], axis=1)], axis=1)
 
-    found = cluster_intervals(measures, bootstrap)
+    found = cluster_intervals(measures, bootstrap, [SCALES[name] for name in UNIT_MEASURES])
     independent = delong_interval(units.label, units.score)
     made = {}
     for name, interval in zip(UNIT_MEASURES, found, strict=True):

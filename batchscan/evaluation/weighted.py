@@ -48,8 +48,8 @@ def _balanced_accuracy(tp: Float64Array, fp: Float64Array, fn: Float64Array, tn:
 
 
 def _mcc(tp: Float64Array, fp: Float64Array, fn: Float64Array, tn: Float64Array) -> Float64Array:
-    # The root of each factor, since their product may be too large a number.
-    margins = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
+    # By twos: the product of all four may be too large a number to be exact, and these give 1 where all is right.
+    margins = np.sqrt((tp + fp) * (tn + fn)) * np.sqrt((tp + fn) * (tn + fp))
     return ratio(tp * tn - fp * fn, margins)
 
 

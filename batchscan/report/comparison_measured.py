@@ -36,8 +36,8 @@ from batchscan.report.words import Fact
 
 _TITLES = {"patch": "Patch by patch", "slide": "Slide by slide", "patient": "Patient by patient"}
 _NOTE = (
-    "Better: whose side the whole of a trusted 95 % interval lies on; empty where chance may explain the difference. n: "
-    "units with IDC for sensitivity, without for specificity, else all."
+    "Better: whose side the whole of a trusted 95 % interval lies on; empty where chance may explain the difference. "
+    "n: units with IDC for sensitivity, without for specificity, else all."
 )
 
 
@@ -56,8 +56,8 @@ def margins(comparison: Comparison) -> Section | None:
         for one in comparison.noninferiority
     )
     note = (
-        "Shown: the worse end of the 95 % interval of B \u2212 A lies on the better side of the margin, a one-sided test "
-        "at 2.5 % (Piaggio 2012, doi:10.1001/jama.2012.87802). Worse: all of the interval lies beyond it."
+        "Shown: the worse end of the 95 % interval of B \u2212 A lies on the better side of the margin, a one-sided "
+        "test at 2.5 % (Piaggio 2012, doi:10.1001/jama.2012.87802). Worse: all of the interval lies beyond it."
     )
     columns = ("Figure", "No worse than the margin", "Margin", "B \u2212 A", "Worse end")
     table = Table("", columns, rows, n_text=2, note=note, widths=(46.0, 74.0, 20.0, 23.0))
@@ -67,12 +67,11 @@ def margins(comparison: Comparison) -> Section | None:
 def levels(comparison: Comparison) -> tuple[Section, ...]:
     """Patches, slides and patients; one that isn't there is said to be so."""
     found = comparison.levels
+    known = ((unit, title, getattr(found, unit)) for unit, title in _TITLES.items())
     return tuple(
         Section(title, tuple(_level(level)) if level else (Words(f"Not compared: {found.why.get(unit, '')}."),))
-        for unit, title, level in (
-            (unit, title, getattr(found, unit)) for unit, title in _TITLES.items()
-        )
-    )  # fmt: skip
+        for unit, title, level in known
+    )
 
 
 def extents(comparison: Comparison) -> Section:
@@ -177,8 +176,8 @@ def _level(level: ComparedLevel) -> Iterator[Block]:
             Matrix(side, *(Cell(numbers.count(getattr(found, name))) for name in ("tp", "fp", "fn", "tn")))
             for side, found in tables
         ),
-        f"{numbers.count(level.n, 'patch' if level.unit == 'patch' else level.unit, 'patches' if level.unit == 'patch' else '')} "
-        f"of {numbers.count(level.n_patients, 'patient')}. Grey: called as labelled.",
+        f"{numbers.count(level.n, level.unit, 'patches' if level.unit == 'patch' else '')} of "
+        f"{numbers.count(level.n_patients, 'patient')}. Grey: called as labelled.",
     )
     yield _rights(level)
     if level.unit == "patch":

@@ -20,12 +20,12 @@ from batchscan.report.evaluation_words import has, listed
 from batchscan.report.words import Fact
 
 _MANY = (
-    "Many differences are looked at: where two models are equal, about one in twenty 95 % intervals still leaves out 0. "
-    "None is corrected for that; decide beforehand which one counts."
+    "Many differences are looked at: where two models are equal, about one in twenty 95 % intervals still leaves out "
+    "0. None is corrected for that; decide beforehand which one counts."
 )
 _ALWAYS = (
-    "The intervals cover chance among patients like these, not other laboratories, stains, scanners, or other trainings "
-    "of the networks."
+    "The intervals cover chance among patients like these, not other laboratories, stains, scanners, or other "
+    "trainings of the networks."
 )
 _ON_PAGE_ONE = ("auroc", "sensitivity", "specificity", "f1")
 _TENTH = 0.1
@@ -76,14 +76,17 @@ def mark(comparison: Comparison) -> str:
 def figures(comparison: Comparison) -> tuple[Fact, ...]:
     """The numbers of page one."""
     level = comparison.levels.patch or comparison.levels.slide or comparison.levels.patient
-    facts = [] if level is None else [
-        _fact(f"{label(name).partition(' (')[0]}, {level.unit}, B \u2212 A", level.differences[name])
-        for name in _ON_PAGE_ONE
-    ]  # fmt: skip
-    for name in ("area_error_mm2", "dice"):
-        if name in comparison.extent and comparison.extent[name].value is not None:
-            facts.append(_fact(f"{label(name)}, B \u2212 A", comparison.extent[name]))
-    return tuple(facts)
+    facts = [] if level is None else [_of_level(level, name) for name in _ON_PAGE_ONE]
+    return (*facts, *(_fact(f"{label(name)}, B \u2212 A", found) for name, found in _extents(comparison)))
+
+
+def _of_level(level: ComparedLevel, name: str) -> Fact:
+    return _fact(f"{label(name).partition(' (')[0]}, {level.unit}, B \u2212 A", level.differences[name])
+
+
+def _extents(comparison: Comparison) -> Iterator[tuple[str, Difference]]:
+    found = ((name, comparison.extent.get(name)) for name in ("area_error_mm2", "dice"))
+    yield from ((name, one) for name, one in found if one is not None and one.value is not None)
 
 
 def verdict(found: Noninferiority) -> str:
@@ -196,14 +199,16 @@ def _fact(words: str, found: Difference) -> Fact:
 
 
 def _seen(comparison: Comparison) -> Iterator[str]:
-    sides = [{one.patient_id for one in side.leakage.found} for side in (comparison.first, comparison.second)]
-    for side, known, other in (("A", sides[0], sides[1]), ("B", sides[1], sides[0])):
+    seen = {
+        side: {one.patient_id for one in found.leakage.found}
+        for side, found in (("A", comparison.first), ("B", comparison.second))
+    }
+    for side, known in seen.items():
         if known:
-            unfair = " and B" if side == "A" and other == known else ""
+            words = f"{numbers.count(len(known), 'patient')} of its cohort ({listed(sorted(known))})"
             yield (
-                f"Not independent: {side}\u2019s model{unfair} was made with {numbers.count(len(known), 'patient')} of "
-                f"its cohort ({listed(sorted(known))}): it does better on them than on new patients"
-                + ("." if known == other else ", which the other doesn\u2019t: the comparison favours it.")
+                f"Not independent: {side} was made with {words}. On them it does better than on new patients"
+                + ("." if seen["A"] == seen["B"] else ": where the other was made without, the comparison favours it.")
             )
 
 
@@ -221,7 +226,7 @@ def _rules(comparison: Comparison) -> Iterator[str]:
         yield "A and B are the same evaluation: there is nothing to compare."
     for side, found in (("A", first), ("B", second)):
         if not all(one.locked for one in found.models):
-            yield f"{side} was called at a threshold that is not its package\u2019s own: it may have been chosen afterwards."
+            yield f"{side} was called at a threshold that is not its package\u2019s own, perhaps chosen afterwards."
     if (first.slide_score, first.slide_called) != (second.slide_score, second.slide_called):
         yield (
             "Slides are ranked or called by different rules in A and B: their differences are of the rules as well as "

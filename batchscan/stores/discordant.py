@@ -25,6 +25,7 @@ from batchscan.stores.regions import CLASSIFICATION, COLOUR_RGB
 NOT_IDC = "not IDC"
 # Sky blue of the Okabe-Ito palette, beside the vermilion of IDC.
 _NOT_IDC_RGB = (86, 180, 233)
+_NOISE = 1e-4
 
 
 def write_discordant(folder: Path, slide: JoinedSlide, grid: PatchGrid) -> Path | None:
@@ -106,5 +107,6 @@ def _name(slide: JoinedSlide, i: int) -> str:
     if not slide.scanned[i]:
         return f"{kind}: not scanned, no tissue found"
     called = CLASSIFICATION if slide.positive[i] else NOT_IDC
-    # Rounded down: a p just below the threshold isn't printed as if it reached it.
-    return f"{kind}: called {called}, p {math.floor(1000 * float(slide.p_idc[i])) / 1000:.3f}"
+    # Rounded down but for float32's noise: a p just below the threshold isn't printed as if it reached it.
+    p_idc = math.floor(1000 * float(slide.p_idc[i]) + _NOISE) / 1000
+    return f"{kind}: called {called}, p {p_idc:.3f}"

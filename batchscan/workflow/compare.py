@@ -63,6 +63,13 @@ class SlideCompared:
 
 
 @dataclass(frozen=True, slots=True)
+class FiguresBegun:
+    """All patches are counted; the patients are redrawn."""
+
+    n_patients: int
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonMade:
     """The folder is there, whole."""
 
@@ -70,7 +77,7 @@ class ComparisonMade:
     folder: Path
 
 
-CompareEvent = ComparisonPlanned | SlideCompared | ComparisonMade
+CompareEvent = ComparisonPlanned | SlideCompared | FiguresBegun | ComparisonMade
 
 
 def compare_evaluations(
@@ -104,6 +111,7 @@ def compare_evaluations(
         yield SlideCompared(patches.first.slide_id, len(patches.first))
     if not options.intersection:
         left_over.refuse()
+    yield FiguresBegun(len(tallies.first.patients))
     unpaired = Unpaired(
         intersection=options.intersection,
         slides_only_first=only[0],

@@ -6,6 +6,7 @@ are averaged and calls are made as in the scan.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -206,8 +207,10 @@ class RobustnessSweep:
     def know(self, run: RunFolder, model: ModelInfo) -> None:
         """Look for a model where the run found it, unless its package is known."""
         if model.sha256 not in self._packages:
-            package = open_package(run.read_facts()["job"]["model"]["package"])
-            self._packages[package.info.sha256] = package
+            # If it has gone from there, `add` says what is missing.
+            with contextlib.suppress(ModelError):
+                package = open_package(run.read_facts()["job"]["model"]["package"])
+                self._packages[package.info.sha256] = package
 
     def found(self) -> tuple[Perturbed, ...]:
         """What all slides added so far come to: the unchanged pixels first, as they were scanned; none without slides.

@@ -30,6 +30,8 @@ def test_what_an_evaluation_reads_and_writes_is_taken_from_there_too(tmp_path: P
     assert (said.evaluation.manifest, said.evaluation.out) == ((tmp_path / "m.csv").resolve(), None)
     assert said.gates.require == ("f1.low >= 0.5",)
     assert _job(tmp_path, LEAST + '[evaluation]\nout = "e"\n').evaluation.out == (tmp_path / "e").resolve()
+    models = _job(tmp_path, LEAST + '[evaluation]\nmodels = ["published-cnn", "models/mine"]\n').evaluation.models
+    assert models == ("published-cnn", str((tmp_path / "models/mine").resolve()))
 
 
 def test_a_shipped_models_name_is_no_path(tmp_path: Path) -> None:

@@ -63,7 +63,10 @@ def test_one_class_has_no_curve() -> None:
     for label in (np.zeros(4, dtype=bool), np.ones(4, dtype=bool)):
         scores = pooled(label, np.array([0.1, 0.2, 0.3, 0.4]))
         assert (scores.auroc(), scores.roc(), scores.auroc_variance()) == (None, (), None)
-    assert (pooled(np.zeros(2), np.array([0.1, 0.2])).auprc(), pooled(np.zeros(2), np.array([0.1, 0.2])).pr()) == (None, ())
+    assert (pooled(np.zeros(2), np.array([0.1, 0.2])).auprc(), pooled(np.zeros(2), np.array([0.1, 0.2])).pr()) == (
+        None,
+        (),
+    )
 
 
 def test_net_benefit_by_hand() -> None:
@@ -128,7 +131,9 @@ def test_operating_points_hold_what_they_say() -> None:
         (held, rate) for held in ("specificity", "sensitivity") for rate in (0.90, 0.95, 0.99)
     ]
     candidates = np.unique(cohort.score[cohort.score > 0])
-    rates = {t: ((cohort.score >= t)[cohort.label].mean(), (cohort.score < t)[~cohort.label].mean()) for t in candidates}
+    rates = {
+        t: ((cohort.score >= t)[cohort.label].mean(), (cohort.score < t)[~cohort.label].mean()) for t in candidates
+    }
     for point in points:
         assert point.post_hoc
         assert point.threshold is not None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from cohort_slides import cohort_slide, extent
-from joined_slides import joined, tallied
+from tallied_slides import joined, tallied
 
 from batchscan.evaluation.extent_agreement import extents, slide_row
 from batchscan.evaluation.intervals import Bootstrap

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from joined_slides import joined, random_slides, tallied
+from tallied_slides import joined, random_slides, tallied
 
 from batchscan.domain.card import ConfusionCounts
 from batchscan.domain.evaluated import SlideRow

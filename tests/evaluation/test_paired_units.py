@@ -179,16 +179,22 @@ def test_errors_of_extents_lose_their_sign_and_count_where_both_have_them() -> N
         S1={"found_mm2": 8.0, "reference_mm2": 10.0, "dice": 0.8},
         S2={"found_mm2": 7.0, "reference_mm2": 4.0, "dice": None},
         S3={"found_mm2": 7.0, "reference_mm2": None, "dice": 0.5},
+        # Without a focus its greatest diameter is 0, not unknown.
+        S4={"found_mm2": 0.0, "reference_mm2": 2.5, "found_largest_mm": None, "reference_largest_mm": 6.0},
     )
     other = rows(
         S1={"found_mm2": 11.0, "reference_mm2": 10.0, "dice": 0.9},
         S2={"found_mm2": 9.0, "reference_mm2": 4.0, "dice": 0.2},
         S3={"found_mm2": 7.0, "reference_mm2": None, "dice": 0.7},
+        S4={"found_mm2": 5.0, "reference_mm2": 2.5, "found_largest_mm": 5.0, "reference_largest_mm": 6.0},
     )
     found = extent_differences(one, other, BOOTSTRAP)
     assert tuple(found) == EXTENTS
+    lengths = found["largest_focus_error_mm"]
+    assert (lengths.first, lengths.second, lengths.n) == (6.0, 1.0, 1)
     area = found["area_error_mm2"]
-    assert (area.first, area.second, area.value, area.n) == (2.5, 3.0, 0.5, 2)
+    assert [area.first, area.second, area.value] == pytest.approx([2.5, 8.5 / 3, 1 / 3])
+    assert area.n == 3
     assert found["dice"].value == pytest.approx(0.15)
     assert not area.trusted
     assert found["hausdorff95_mm"].value is None

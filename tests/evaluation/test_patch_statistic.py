@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from joined_slides import joined, random_slides, redrawn, tallied
+from tallied_slides import drawn_slides, labelled, tallied, written_out
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
@@ -14,7 +14,7 @@ from batchscan.domain.evaluated import MEASURES
 from batchscan.evaluation.calibration import ece
 from batchscan.evaluation.patch_level import patch_statistic
 
-SLIDES = random_slides(8, seed=5)
+SLIDES = drawn_slides(8, seed=5)
 TALLIES = tallied(SLIDES)
 
 
@@ -42,7 +42,7 @@ def test_a_redraw_is_what_its_patches_come_to(seed: int) -> None:
     weights = np.bincount(drawn, minlength=8).astype(np.float64)
     values = dict(zip(MEASURES, patch_statistic(TALLIES, MEASURES)(weights[None])[0], strict=True))
     times = Counter(TALLIES.patients[i] for i in drawn)
-    expected = second_route(*redrawn(SLIDES, times))
+    expected = second_route(*written_out(SLIDES, times))
     for name, value in expected.items():
         assert values[name] == pytest.approx(value, abs={"auroc": 1e-4, "auprc": 2e-3}.get(name, 1e-9)), name
 
@@ -69,7 +69,7 @@ def test_values_come_in_the_order_asked_for_a_row_a_weighting() -> None:
 
 
 def test_a_redraw_without_a_class_defines_no_rank() -> None:
-    tallies = tallied([joined("a", "x", [0, 0, 0], [0.1, 0.2, 0.3]), joined("b", "y", [1, 0, 1], [0.9, 0.4, 0.3])])
+    tallies = tallied([labelled("a", "x", [0, 0, 0], [0.1, 0.2, 0.3]), labelled("b", "y", [1, 0, 1], [0.9, 0.4, 0.3])])
     names = ("auroc", "sensitivity", "calibration_slope", "specificity")
     without, both = patch_statistic(tallies, names)(np.array([[2.0, 0.0], [1.0, 1.0]]))
     assert np.isnan(without).tolist() == [True, True, True, False]

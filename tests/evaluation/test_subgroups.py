@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 from cohort_slides import cohort_slide, extent
-from joined_slides import joined, random_slides, tallied
 from sklearn.metrics import f1_score, recall_score
+from tallied_slides import joined, random_slides, tallied
 
 from batchscan.domain.errors import ManifestError
 from batchscan.domain.joined import CohortSlide

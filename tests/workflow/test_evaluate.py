@@ -3,54 +3,29 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cohort_runs import MODEL, P, labels_csv, make_manifest, make_run, result
+from cohort_runs import P, labels_csv, make_manifest, result
+from judged_runs import EVERY, LOW, TWO_IDC, run_with_card, three_slides
 from pypdf import PdfReader
-from tiny_cards import TODAYS
 
-from batchscan.domain.card import parse_card
 from batchscan.domain.errors import BatchscanError, GateError, ManifestError, OutputError, SeenInTraining
 from batchscan.domain.evaluated import Evaluation
 from batchscan.domain.job import EvaluationSection
 from batchscan.stores.evaluations import EvaluationFolder
-from batchscan.stores.results import RunFolder
 from batchscan.workflow.evaluate import EvaluationEnded, EvaluationPlanned, check_evaluation, evaluate_runs
 from batchscan.workflow.judged_cohort import SlideJoined
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
-LOW = ((0.1, 0.2, 0.2, 0.1), (0.2, 0.6, 0.3, 0.1), (0.1, 0.0, 0.3, 0.2))
-EVERY = {(row, col): 0 for row in range(3) for col in range(4)}
-TWO_IDC = {**EVERY, (0, 0): 1, (1, 1): 1}
-
-
-def run_with_card(folder: Path, *results: Any, **card: Any) -> Path:
-    said = {**TODAYS, "name": MODEL.name, "version": MODEL.version, "weights_sha256": MODEL.sha256}
-    said |= {"examples": [], "examples_sha256": None, **card}
-    run = make_run(folder, results)
-    RunFolder(run).keep_card(parse_card(json.dumps(said)))
-    return run
 
 
 @pytest.fixture
 def cohort(tmp_path: Path) -> tuple[list[Path], Path]:
-    """Three slides of two patients in two runs, and one that nobody scanned."""
-    runs = [
-        run_with_card(tmp_path / "north", result("S1", patient_id="P1"), result("S2", LOW, patient_id="P1")),
-        run_with_card(tmp_path / "south", result("S3", LOW, patient_id="P2")),
-    ]
-    names = {slide: labels_csv(tmp_path / f"{slide}.csv", TWO_IDC) for slide in ("S1", "S2", "S3", "S4")}
-    patient = {"S1": "P1", "S2": "P1", "S3": "P2", "S4": "P3"}
-    manifest = make_manifest(
-        tmp_path,
-        *({"slide_id": slide, "patient_id": patient[slide], "reference": name} for slide, name in names.items()),
-    )
-    return runs, manifest
+    return three_slides(tmp_path)
 
 
 def events(runs: Sequence[Path], manifest: Path, gates: Sequence[str] = (), **options: Any) -> list[Any]:
@@ -121,6 +96,7 @@ def test_the_same_runs_give_the_same_digest_whenever_they_are_evaluated(cohort: 
     first = evaluation(runs, manifest)
     section = EvaluationSection(manifest=manifest, out=manifest.parent / "eval", replicates=200)
     (*_, again) = evaluate_runs(runs, section, (), created=datetime.now(UTC), command="typed otherwise")
+    assert isinstance(again, EvaluationEnded)
     assert again.evaluation.digest == first.digest
     assert evaluation(runs, manifest, seed=1).digest != first.digest
 
