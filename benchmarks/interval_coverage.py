@@ -277,7 +277,7 @@ def print_delong(n_cohorts: int) -> None:
     print("|---|" + "---:|" * len(PATIENTS))
     draw = np.random.default_rng(77)
     for area, apart in ((0.8, 1.190), (0.95, 2.326)):
-        rows: Mapping[str, list[str]] = {f"area {area}": [], f"difference of {area} and less noise": []}
+        rows: Mapping[str, list[str]] = {f"area {area}": [], f"difference of two scores of area {area}": []}
         for n in PATIENTS:
             labels = np.arange(n) % 2 == 0
             covered: tuple[list[bool], list[bool]] = ([], [])

@@ -156,7 +156,7 @@ class Noninferiority(_Record):
     worse
         The whole interval lies beyond the margin: shown to be inferior.
     why
-        Why it isn't shown, or how it is without an interval.
+        Why it isn't shown though `limit` would say so or is missing, or how it is shown without an interval.
     """
 
     figure: str

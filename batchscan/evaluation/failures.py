@@ -148,11 +148,11 @@ class SuspectRule:
     def __str__(self) -> str:
         """As people say it."""
         if self.mean_other is None or self.mean_idc is None:
-            return "none: it takes scanned patches of both classes, and more p for IDC than for the rest"
+            return "no label can be doubted: that takes scanned patches of both classes, and a higher p for IDC"
         return (
             f"a label IDC is doubted where p_idc is below {self.mean_other:.3f}, its mean over the patches labelled "
-            f"not IDC, and a label not IDC where it reaches {self.mean_idc:.3f}, its mean over those labelled IDC "
-            "(confident learning, doi:10.1613/jair.1.12125); patches that were not scanned are not judged"
+            f"not IDC, and a label not IDC where it reaches {self.mean_idc:.3f}, its mean over those labelled IDC; "
+            "patches that were not scanned are not judged"
         )
 
 

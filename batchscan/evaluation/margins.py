@@ -69,7 +69,10 @@ def judged(
 def missed_line(verdict: Noninferiority) -> str:
     """What is said of a margin that isn't kept, on one line."""
     words = "worse than the margin allows" if verdict.worse else "not shown"
-    return f"non-inferiority {words}: {verdict.figure}, margin {verdict.margin:g}: {verdict.why}"
+    said = verdict.why
+    if not said and verdict.difference is not None and verdict.limit is not None:
+        said = f"B less A is {verdict.difference:+.4g}, the worse end of its interval {verdict.limit:+.4g}"
+    return f"non-inferiority {words}: {verdict.figure}, margin {verdict.margin:g}: {said}"
 
 
 def _parsed(text: str) -> Margin:
@@ -111,12 +114,7 @@ def _judged(margin: Margin, found: Difference | None, n_patients: int, why: Mapp
         value, limit = found.value, found.high if name in LOWER_IS_BETTER else found.low
         lost, least = (limit, found.low) if name in LOWER_IS_BETTER else (-limit, -found.high)
         shown, worse = found.trusted and lost < margin.value, found.trusted and least > margin.value
-        said = found.why if not found.trusted else "" if shown else _not_shown(found, limit, worse=worse)
+        said = "" if found.trusted else found.why
     return Noninferiority(
         figure=margin.figure, margin=margin.value, difference=value, limit=limit, shown=shown, worse=worse, why=said
     )
-
-
-def _not_shown(found: Difference, limit: float, *, worse: bool) -> str:
-    ends = f"B less A is {found.value:+.4g}, 95 % interval {found.low:+.4g} to {found.high:+.4g}"
-    return f"{ends}; " + ("all of it is beyond the margin" if worse else f"it reaches {limit:+.4g}")

@@ -31,8 +31,8 @@ def _sources(evaluation: Evaluation) -> str:
 
 
 def _eligible(evaluation: Evaluation) -> str:
-    left = len(evaluation.exclusions)
-    return f"{numbers.count(left, 'slide')} excluded, each with its reason (page 1 ff.). {_REST}: clinical criteria."
+    left = numbers.count(len(evaluation.exclusions), "slide")
+    return f"{left} excluded, with reasons, in the table of exclusions. {_REST}: clinical criteria."
 
 
 def _where(evaluation: Evaluation) -> str:

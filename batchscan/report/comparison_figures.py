@@ -84,8 +84,8 @@ def roc_svg(comparison: Comparison, patch: ComparedLevel) -> Figure:
 
 @drawing
 def slides_svg(pairs: Sequence[tuple[float, float]]) -> Figure:
-    """A mark a slide, B against A."""
-    figure, axes = chart("A", "B")
+    """The balanced accuracy of each slide, B against A."""
+    figure, axes = chart("Balanced accuracy, A", "Balanced accuracy, B")
     dotted(axes, [0, 1], [0, 1])
     _marks(axes, pairs)
     least = max(0.0, min((value for pair in pairs for value in pair), default=0.0) - 0.05)
@@ -95,8 +95,8 @@ def slides_svg(pairs: Sequence[tuple[float, float]]) -> Figure:
 
 @drawing
 def areas_svg(pairs: Sequence[tuple[float, float]]) -> Figure:
-    """A mark a slide, B against A."""
-    figure, axes = chart("A, mm\u00b2", "B, mm\u00b2")
+    """The area called IDC on each slide, B against A."""
+    figure, axes = chart("Area called IDC by A, mm\u00b2", "By B, mm\u00b2")
     most = _ROOM * max((value for pair in pairs for value in pair), default=1.0) or 1.0
     dotted(axes, [0, most], [0, most])
     _marks(axes, pairs)

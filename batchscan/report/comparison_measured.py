@@ -35,6 +35,8 @@ from batchscan.report.evaluation_words import listed, model_name
 from batchscan.report.words import Fact
 
 _TITLES = {"patch": "Patch by patch", "slide": "Slide by slide", "patient": "Patient by patient"}
+_WIDTHS = (40.0, 18.0, 18.0, 18.0, 34.0, 14.0, 14.0)
+_WIDTHS_MACRO = (36.0, 17.0, 17.0, 17.0, 32.0, 13.0, 14.0, 17.0)
 _NOTE = (
     "Better: whose side the whole of a trusted 95 % interval lies on; empty where chance may explain the difference. "
     "n: units with IDC for sensitivity, without for specificity, else all."
@@ -67,11 +69,17 @@ def margins(comparison: Comparison) -> Section | None:
 def levels(comparison: Comparison) -> tuple[Section, ...]:
     """Patches, slides and patients; one that isn't there is said to be so."""
     found = comparison.levels
-    known = ((unit, title, getattr(found, unit)) for unit, title in _TITLES.items())
-    return tuple(
-        Section(title, tuple(_level(level)) if level else (Words(f"Not compared: {found.why.get(unit, '')}."),))
-        for unit, title, level in known
-    )
+    sections = []
+    for unit, title in _TITLES.items():
+        level: ComparedLevel | None = getattr(found, unit)
+        if level is None:
+            blocks: tuple[Block, ...] = (Words(f"Not compared: {found.why.get(unit, 'there are none in both')}."),)
+        elif unit == "patient" and found.slide is not None and found.slide.independent:
+            blocks = (Words("Each patient has one slide: what stands above slide by slide holds patient by patient."),)
+        else:
+            blocks = tuple(_level(level))
+        sections.append(Section(title, blocks))
+    return tuple(sections)
 
 
 def extents(comparison: Comparison) -> Section:
@@ -231,7 +239,7 @@ def _differences(found: Mapping[str, Difference], macro: Mapping[str, Difference
     note = _NOTE + (
         " Mean over slides: B \u2212 A of the means over the slides where both are defined." if macro else ""
     )
-    return Table("", tuple(columns), tuple(rows), note=note, widths=(38.0, 14.0, 14.0, 17.0, 34.0, 13.0))
+    return Table("", tuple(columns), tuple(rows), note=note, widths=(_WIDTHS_MACRO if macro else _WIDTHS))
 
 
 def _missing(found: Mapping[str, Difference]) -> Iterator[Bullets]:

@@ -140,9 +140,10 @@ def _summary(comparison: Comparison) -> Iterator[str]:
     )
     if patch is not None:
         yield _ranked(patch)
-    for level in (levels.slide, levels.patient):
-        if level is not None:
-            yield _called(level)
+    if levels.slide is not None:
+        yield _called(levels.slide)
+    if levels.patient is not None and not (levels.slide and levels.slide.independent):
+        yield _called(levels.patient)
     area = comparison.extent.get("area_error_mm2")
     if area is not None and area.first is not None and area.second is not None:
         yield (
@@ -187,9 +188,10 @@ def _judged(found: Noninferiority) -> str:
     if found.shown:
         how = f": {found.why}" if found.limit is None else f": the interval ends at {numbers.difference(found.limit)}"
         return f"B is shown to be worse than A by no more than the margin ({what}){how}."
+    end = f"the interval ends at {numbers.difference(found.limit)}"
     if found.worse:
-        return f"B is worse than A by more than the margin ({what}): {found.why}."
-    return f"That B is no worse than A by more than the margin is not shown ({what}): {found.why.rstrip('.')}."
+        return f"B is worse than A by more than the margin ({what}): all of the interval lies beyond it, {end}."
+    return f"That B is no worse than A by more than the margin is not shown ({what}): {found.why.rstrip('.') or end}."
 
 
 def _fact(words: str, found: Difference) -> Fact:

@@ -16,9 +16,9 @@ EXTENT_LABELS = {
 }
 
 METHODS = {
-    "bootstrap": "bootstrap over patients",
-    "newcombe": "Newcombe, paired",
-    "delong": "DeLong, paired",
+    "bootstrap": "bootstrap",
+    "newcombe": "Newcombe",
+    "delong": "DeLong",
     "none": "none",
 }
 _LEVELS = {"patch": "patches", "patch.macro": "mean over slides", "slide": "slides", "patient": "patients"}

@@ -157,9 +157,8 @@ def _robustness(evaluation: Evaluation) -> Iterator[Block]:
         "",
         ("Change", *(measured.named(name).partition(" (")[0] for name in names), "Calls that change"),
         rows,
-        note=f"{counted} patches. Below each figure: how far it is from the unchanged pixels. The amounts are made "
-        "up to "
-        "show which way the model errs; they don\u2019t say how slides of other laboratories differ.",
+        note=f"{counted} patches. Below each figure: how far it is from the unchanged pixels. The amounts were "
+        "chosen to show which way the model errs; they don\u2019t say how slides of other laboratories differ.",
         widths=(58.0,),
     )
 

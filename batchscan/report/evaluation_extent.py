@@ -123,7 +123,9 @@ def _within(found: Sequence[tuple[Agreement, Within]]) -> Table:
         )
         for agreement, one in found
     )
-    return Table("How many slides are near", ("Quantity", "How near", "Share of slides"), rows, n_text=2)
+    return Table(
+        "How many slides are near", ("Quantity", "How near", "Share of slides"), rows, n_text=2, widths=(36.0, 60.0)
+    )
 
 
 def _overlap(extent: Extents) -> Table:

@@ -25,11 +25,12 @@ from batchscan.report.charts import (
     marked,
     unit_square,
 )
-from batchscan.report.evaluation_words import QUANTITIES, pairs
+from batchscan.report.evaluation_words import UNITS, pairs
 from batchscan.report.sheet import GREY, INK
 
 _CURVE, _REFERENCE = LINES[0], LINES[1]
 _MARGIN = 0.06
+_MILLION = 1_000_000
 
 
 def charts(evaluation: Evaluation) -> dict[str, bytes]:
@@ -98,7 +99,7 @@ def reliability_svg(bins: Sequence[ReliabilityBin]) -> Figure:
 @drawing
 def distribution_svg(bins: Sequence[ReliabilityBin]) -> Figure:
     """How many patches have about which p, with and without IDC; the scale is logarithmic."""
-    figure, axes = chart("p(IDC)", "Patches in the bin")
+    figure, axes = chart("p(IDC)", "")
     width = 0.42
     for line, label, side, share in (
         (_REFERENCE, "labelled IDC", -width / 2, lambda one: one.share_idc),
@@ -119,7 +120,7 @@ def distribution_svg(bins: Sequence[ReliabilityBin]) -> Figure:
     axes.set_xlim(-0.01, 1.01)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.8)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_counted))
     axes.minorticks_off()
     legend(axes, "upper center")
     return figure
@@ -145,7 +146,8 @@ def decision_svg(points: Sequence[DecisionPoint], threshold: float | None) -> Fi
 @drawing
 def scatter_svg(agreement: Agreement, rows: Sequence[SlideRow]) -> Figure:
     """What was found against the reference, a mark a slide; on the line they agree."""
-    figure, axes = chart(f"Reference, {_unit(agreement)}", f"Found, {_unit(agreement)}")
+    unit = UNITS[agreement.unit]
+    figure, axes = chart(f"Reference, {unit}", f"Found, {unit}")
     found, reference = zip(*pairs(agreement, rows), strict=True)
     most = max(*found, *reference, 1e-6) * (1 + _MARGIN)
     dotted(axes, [0, most], [0, most])
@@ -157,7 +159,7 @@ def scatter_svg(agreement: Agreement, rows: Sequence[SlideRow]) -> Figure:
 @drawing
 def difference_svg(agreement: Agreement, rows: Sequence[SlideRow]) -> Figure:
     """Bland and Altman's plot: difference against mean, bias and limits of agreement with their intervals."""
-    unit = _unit(agreement)
+    unit = UNITS[agreement.unit]
     figure, axes = chart(f"Mean of found and reference, {unit}", f"Found \u2212 reference, {unit}")
     measured = pairs(agreement, rows)
     mean, difference = [(a + b) / 2 for a, b in measured], [a - b for a, b in measured]
@@ -184,6 +186,10 @@ def _level_line(axes: Axes, found: Measured, words: str, line: Any, right: float
     axes.text(right, found.value, words, ha="right", va="bottom", color=INK, fontproperties=face("Regular"))
 
 
+def _counted(value: float, _: int) -> str:
+    return f"{value / _MILLION:,.0f} M" if value >= _MILLION else f"{value:,.0f}"
+
+
 def _slides(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
     axes.plot(x, y, linestyle="none", marker="o", markersize=3.6, color=_CURVE.colour, markeredgecolor="white",
               markeredgewidth=0.4, alpha=0.9)  # fmt: skip
@@ -204,10 +210,6 @@ def _named(axes: Axes, points: Sequence[BandPoint], place: str) -> None:
         axes.fill_between([], [], [], color=_CURVE.colour, alpha=0.18, linewidth=0, label="95 % interval")
     axes.plot([], [], color=FAINT.colour, linewidth=0.9, linestyle=(0, (1, 2)), label="chance")
     legend(axes, place)
-
-
-def _unit(agreement: Agreement) -> str:
-    return f"{QUANTITIES[agreement.quantity].lower()}, {agreement.unit.replace('2', chr(0xB2))}"
 
 
 def _one_threshold(evaluation: Evaluation) -> float | None:

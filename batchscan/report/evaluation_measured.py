@@ -10,7 +10,7 @@ from batchscan.report.blocks import Block, Bullets, Cell, Chart, Charts, Matrice
 from batchscan.report.evaluation_words import units
 
 _TITLES = {"patch": "Patch by patch", "slide": "Slide by slide", "patient": "Patient by patient"}
-_WIDTHS = (36.0, 17.0, 31.0, 18.0, 34.0, 18.0)
+_WIDTHS = (38.0, 16.0, 30.0, 18.0, 34.0, 18.0)
 
 
 def measures(evaluation: Evaluation) -> tuple[Section, ...]:
@@ -129,12 +129,12 @@ def _table(level: Level, evaluation: Evaluation) -> Table:
     note = (
         "n: what the number rests on: units with IDC for sensitivity, without for specificity, those called so for the "
         "predictive values, else all. Design effect: how many times the variance is what it would be if the units were "
-        f"independent. {evaluation.settings.interval.rstrip('.')}."
+        f"independent. Bootstrap: {evaluation.settings.interval.rstrip('.')}."
     )
     if level.macro:
         columns.append("Mean over slides")
         note += " Mean over slides: every slide counts once, n slides where the measure is defined."
-    widths = _WIDTHS if level.macro else ()
+    widths = _WIDTHS if level.macro else _WIDTHS[:1]
     return Table("", tuple(columns), tuple(rows), note=note, widths=widths)
 
 
@@ -199,13 +199,13 @@ def _reliability(patch: Level) -> Iterator[Chart]:
 def _operating(points: Sequence[tuple[Level, OperatingPoint]]) -> Table:
     rows = tuple(
         (
-            Cell(_TITLES[level.unit]),
+            Cell(_TITLES[level.unit] if i == 0 or points[i - 1][0] is not level else ""),
             Cell(f"{one.held} \u2265 {numbers.percent(one.at_least)}"),
             Cell("none holds it" if one.threshold is None else numbers.figure(one.threshold), "post hoc"),
             measured.cell(one.sensitivity),
             measured.cell(one.specificity),
         )
-        for level, one in points
+        for i, (level, one) in enumerate(points)
     )
     return Table(
         "What other thresholds would come to (post hoc)",

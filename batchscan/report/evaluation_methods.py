@@ -117,5 +117,5 @@ def _references(evaluation: Evaluation) -> Table:
         tuple((Cell(name), Cell(sha)) for name, sha in files[:_FILES_SHOWN]),
         n_text=2,
         note=f"{numbers.count(hidden, 'more file')} in evaluation.json." if hidden > 0 else "",
-        widths=(76.0,),
+        widths=(70.0, 116.0),
     )

@@ -103,13 +103,14 @@ def figure(value: float | None) -> str:
 
 
 def difference(value: float | None, unit: str = "", *, decimals: int = 3) -> str:
-    """A difference with its sign, and decimals as said: `+3.1 mm²`; 0 only when exact."""
+    """A difference with its sign, and decimals as said: `+3.1 mm²`; 0 only when exact, else `<+0.1`, `>\u22120.1`."""
     if value is None:
         return NOT_DEFINED
-    least = f"{10**-decimals:.{decimals}f}"
-    words = f"{abs(value):,.{decimals}f}" if not value or round(value, decimals) else f"<{least}"
     sign = "" if not value else "+" if value > 0 else "\u2212"
-    return f"{sign}{words} {unit}".rstrip()
+    words = f"{sign}{abs(value):,.{decimals}f}"
+    if value and not round(value, decimals):
+        words = f"{'<' if value > 0 else '>'}{sign}{10**-decimals:.{decimals}f}"
+    return f"{words} {unit}".rstrip()
 
 
 def of_hundred(fraction: float) -> str:

@@ -243,7 +243,7 @@ class RobustnessSweep:
         for name, p_raw in scores.items():
             changed = _joined_again(joined, result, p_raw)
             self._tallies[name].append(slide_tally(changed))
-            self._flipped[name] += int((changed.positive != joined.positive)[joined.readable].sum())
+            self._flipped[name] += int((changed.positive != joined.positive).sum())
 
     def _engine(self, model: ModelInfo, info: EngineInfo) -> Engine:
         key = (model.sha256, info)

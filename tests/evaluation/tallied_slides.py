@@ -31,7 +31,7 @@ def labelled(
         patient_id=patient_id,
         row=np.zeros(n, dtype=np.int32),
         col=np.arange(n, dtype=np.int32),
-        x_px=np.arange(n) * 50.0,
+        x_px=np.arange(n, dtype=np.float64) * 50.0,
         y_px=np.zeros(n),
         label=np.array(label, dtype=np.bool_),
         p_raw=np.where(scanned & readable, p_idc, np.nan).astype(np.float32),

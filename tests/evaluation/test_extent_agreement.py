@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from cohort_slides import cohort_slide, extent
-from tallied_slides import joined, tallied
+from tallied_slides import labelled, tallied
 
 from batchscan.evaluation.extent_agreement import extents, slide_row
 from batchscan.evaluation.intervals import Bootstrap
@@ -56,7 +56,7 @@ def test_without_a_reference_the_reasons_are_given() -> None:
 
 
 def test_a_row_has_the_slides_own_figures() -> None:
-    tallies = tallied([joined("a", "p", [1, 1, 0, 0], [0.9, 0.2, 0.6, 0.1], threshold=0.3)])
+    tallies = tallied([labelled("a", "p", [1, 1, 0, 0], [0.9, 0.2, 0.6, 0.1], threshold=0.3)])
     slide = cohort_slide("a", "p", extent(3.0, 2.0, 2.5), None, n_labelled=4, attributes={"site": "x"}, threshold=0.3)
     row = slide_row(slide, tallies)
     assert row.confusion.model_dump() == {"tp": 1, "fp": 1, "fn": 1, "tn": 1}

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tallied_slides import joined, random_slides, tallied
+from tallied_slides import drawn_slides, labelled, tallied
 
 from batchscan.domain.card import ConfusionCounts
 from batchscan.domain.evaluated import SlideRow
@@ -31,7 +31,9 @@ def places(collector: FailureCollector, kind: str) -> list[tuple[str, int]]:
 
 
 def test_the_surest_wrong_calls_come_first() -> None:
-    slide = joined("a", "p", [0, 0, 1, 1, 0, 1, 1], [0.7, 0.9, 0.3, 0.1, 0.2, 0.8, 0.0], not_scanned=[6], threshold=0.5)
+    slide = labelled(
+        "a", "p", [0, 0, 1, 1, 0, 1, 1], [0.7, 0.9, 0.3, 0.1, 0.2, 0.8, 0.0], not_scanned=[6], threshold=0.5
+    )
     collector = collected([slide], 3)
     assert places(collector, "false positive") == [("a", 1), ("a", 0)]
     # The mask dropped the last patch: the model said nothing of it, though it counts as called wrong.
@@ -43,13 +45,13 @@ def test_the_surest_wrong_calls_come_first() -> None:
 
 
 def test_what_could_not_be_read_is_not_wrong() -> None:
-    collector = collected([joined("a", "p", [1, 0], [0.9, 0.1], unreadable=[0])], 3)
+    collector = collected([labelled("a", "p", [1, 0], [0.9, 0.1], unreadable=[0])], 3)
     assert (collector.n_discordant, collector.patches()) == (0, ())
 
 
 def test_one_slide_does_not_fill_the_gallery() -> None:
-    bad = joined("bad", "p", [0] * 20, [0.99 - i / 1000 for i in range(20)])
-    others = [joined(f"s{i}", "p", [0, 0], [0.6 + i / 100, 0.1]) for i in range(3)]
+    bad = labelled("bad", "p", [0] * 20, [0.99 - i / 1000 for i in range(20)])
+    others = [labelled(f"s{i}", "p", [0, 0], [0.6 + i / 100, 0.1]) for i in range(3)]
     spread = places(collected([bad, *others], 6), "false positive")
     assert spread == [("bad", 0), ("bad", 1), ("bad", 2), ("bad", 3), ("s2", 0), ("s1", 0)]
     # Where the others don't have as many, it may.
@@ -58,7 +60,7 @@ def test_one_slide_does_not_fill_the_gallery() -> None:
 
 
 def test_the_order_of_slides_does_not_matter() -> None:
-    slides = random_slides(8)
+    slides = drawn_slides(8)
     one, other = collected(slides, 12), collected(slides[::-1], 12)
     assert one.patches() == other.patches()
     assert len(one.patches()) == 24
@@ -79,7 +81,7 @@ def doubted(slides: list[JoinedSlide]) -> dict[tuple[str, int], bool]:
 
 
 def test_labels_are_doubted_by_confident_learning() -> None:
-    slides = random_slides(10, seed=4)
+    slides = drawn_slides(10, seed=4)
     tallies = tallied(slides)
     rule, expected = SuspectRule.of(tallies), doubted(slides)
     for slide in slides:
@@ -98,7 +100,7 @@ def test_labels_are_doubted_by_confident_learning() -> None:
 
 
 def test_a_borderline_mistake_is_no_suspect() -> None:
-    slide = joined("a", "p", [0, 0, 0, 1, 1, 1], [0.1, 0.1, 0.55, 0.9, 0.9, 0.45])
+    slide = labelled("a", "p", [0, 0, 0, 1, 1, 1], [0.1, 0.1, 0.55, 0.9, 0.9, 0.45])
     tallies = tallied([slide])
     # Means 0.25 and 0.75: neither wrong call is as sure as that.
     found = failures(collected([slide], 4), tallies, [], 5)
@@ -112,9 +114,9 @@ def test_a_borderline_mistake_is_no_suspect() -> None:
     "slides",
     [
         [],
-        [joined("a", "p", [1, 1], [0.2, 0.9])],
-        [joined("a", "p", [1, 0], [0.0, 0.9], not_scanned=[0])],
-        [joined("a", "p", [1, 0], [0.2, 0.9])],
+        [labelled("a", "p", [1, 1], [0.2, 0.9])],
+        [labelled("a", "p", [1, 0], [0.0, 0.9], not_scanned=[0])],
+        [labelled("a", "p", [1, 0], [0.2, 0.9])],
     ],
     ids=["no slide", "one class", "one class scanned", "worse than chance"],
 )
@@ -122,7 +124,7 @@ def test_without_a_rule_no_label_is_doubted(slides: list[JoinedSlide]) -> None:
     found = failures(collected(slides, 4), tallied(slides), [], 5)
     assert found.n_suspect == 0
     assert not any(one.suspect for one in found.patches)
-    assert found.suspect_rule.startswith("none")
+    assert found.suspect_rule.startswith("no label can be doubted")
 
 
 def row(slide_id: str, area: tuple[float, float] | None = None, balanced_accuracy: float | None = None) -> SlideRow:

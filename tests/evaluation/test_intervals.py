@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,8 @@ from batchscan.domain.evaluated import MEASURES
 from batchscan.domain.records import Float64Array
 from batchscan.evaluation.interval_limits import Method
 from batchscan.evaluation.intervals import (
+    COVERAGE_WORDS,
+    NOT_COVERED,
     SCALES,
     Bootstrap,
     Interval,
@@ -294,3 +297,25 @@ def test_patients_whose_patches_are_all_alike_have_the_patches_of_one_as_design_
     assert effect == pytest.approx(25, rel=0.08)
     assert design_effect(None, 1.0) is None
     assert design_effect(1.0, 0.0) is None
+
+
+def test_the_words_on_coverage_are_those_of_the_measured_tables() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "intervals.md").read_text("utf-8")
+    tables, failing = page.split("## Coverage of the method used")[1].split("Failing in a tenth of the patients:")
+    failing, others = failing.split("Calibration of patches, the difference")
+    held = {name: _covered(tables, name) for name in ("auroc", "f1", "mcc", "sensitivity", "brier")}
+    assert all(row[1:].min() > 93 and row[1:].max() < 97 and row[0].min() > 92 for row in held.values())
+    assert "93 to 97 % of cases from 10 patients on, and in 92 to 97 % with 5 to 9" in COVERAGE_WORDS
+    spread = {name: _covered(others, name) for name in ("lower limit of agreement", "ICC(A,1)", "concordance")}
+    assert np.rint(spread["lower limit of agreement"][:3].max()) == 91
+    assert np.rint(spread["lower limit of agreement"][:3].min()) == 86
+    assert np.rint(min(spread["ICC(A,1)"].min(), spread["concordance"].min())) == 91
+    assert np.rint(_covered(failing, "auroc")[:3].min()) == 75
+    ece = np.concatenate([_covered(tables, "ece"), _covered(failing, "ece")], axis=1)
+    assert f"{ece.min():.0f} to {ece.max():.0f} %" in NOT_COVERED["ece"]
+
+
+def _covered(text: str, name: str) -> Float64Array:
+    """(sizes of cohort, tables): coverage of one measure."""
+    rows = [line.split("|")[2:-1] for line in text.splitlines() if line.startswith(f"| {name} |")]
+    return np.array(rows, dtype=np.float64).T

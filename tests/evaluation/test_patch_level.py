@@ -9,7 +9,7 @@ from batchscan.domain.card import ConfusionCounts
 from batchscan.domain.evaluated import MEASURES, Level
 from batchscan.evaluation.calibration import reliability
 from batchscan.evaluation.delong import areas_and_covariance
-from batchscan.evaluation.intervals import Bootstrap
+from batchscan.evaluation.intervals import Bootstrap, bootstrap_weights
 from batchscan.evaluation.patch_level import patch_figures, patch_level
 from batchscan.evaluation.tallies import SLIDE_FIGURES, PatientTallies
 
@@ -79,13 +79,18 @@ def test_design_effect_compares_with_independent_patches(level: Level) -> None:
     effects = {name: one.design_effect for name, one in level.metrics.items() if one.design_effect is not None}
     assert set(effects) == {"accuracy", "sensitivity", "specificity", "precision", "npv", "auroc"}
     assert all(effect > 1.5 for name, effect in effects.items() if name in {"sensitivity", "specificity"})
+
+
+def test_design_effect_of_the_area_is_that_of_patches_written_out(level: Level) -> None:
+    areas = []
+    for weights in next(bootstrap_weights(9, 200, DRAWS.seed, 200)):
+        times = {f"p{i:03d}": int(weight) for i, weight in enumerate(weights)}
+        p, label, _ = written_out(SLIDES, times)
+        areas.append(metrics.roc_auc_score(label, p))
     p, label, _ = written_out(SLIDES)
     _, covariance = areas_and_covariance(np.array(label), np.array(p)[None])
-    auroc = level.metrics["auroc"]
-    assert auroc.low is not None
-    assert auroc.high is not None
-    roughly = ((auroc.high - auroc.low) / 2 / 2.3) ** 2 / float(covariance[0, 0])
-    assert auroc.design_effect == pytest.approx(roughly, rel=0.4)
+    expected = np.var(areas, ddof=1) * 9 / 8 / float(covariance[0, 0])
+    assert level.metrics["auroc"].design_effect == pytest.approx(expected, rel=1e-3)
 
 
 def test_macro_is_the_mean_over_slides(level: Level) -> None:

@@ -6,9 +6,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tallied_slides import drawn_slides, labelled, tallied, written_out
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
+from tallied_slides import drawn_slides, labelled, tallied, written_out
 
 from batchscan.domain.evaluated import MEASURES
 from batchscan.evaluation.calibration import ece

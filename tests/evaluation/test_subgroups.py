@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from cohort_slides import cohort_slide, extent
 from sklearn.metrics import f1_score, recall_score
-from tallied_slides import joined, random_slides, tallied
+from tallied_slides import drawn_slides, labelled, tallied
 
 from batchscan.domain.errors import ManifestError
 from batchscan.domain.joined import CohortSlide
@@ -32,7 +32,7 @@ def test_columns_with_two_to_twelve_values_group() -> None:
 
 
 def test_a_patients_slides_may_be_in_two_groups() -> None:
-    patches = random_slides(12)
+    patches = drawn_slides(12)
     scanner = {one.slide_id: "old" if one.slide_id.endswith("0") else "new" for one in patches}
     slides = [slide(one.slide_id, one.patient_id, scanner=scanner[one.slide_id]) for one in patches]
     new, old = subgroups(slides, tallied(patches), DRAWS, ["scanner"])
@@ -51,7 +51,7 @@ def test_a_patients_slides_may_be_in_two_groups() -> None:
 
 
 def test_a_group_of_few_patients_has_no_figures() -> None:
-    patches = [joined(f"s{i}", f"p{i}", [1, 0], [0.9, 0.1 * i]) for i in range(5)]
+    patches = [labelled(f"s{i}", f"p{i}", [1, 0], [0.9, 0.1 * i]) for i in range(5)]
     slides = [slide(f"s{i}", f"p{i}", site="a" if i < 4 else "") for i in range(5)]
     # A slide that is labelled as a whole only brings no patches of a fifth patient.
     slides.append(slide("whole", "p9", site="a"))

@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from batchscan.training.augment import (
     augmented,
+    blurred,
     blurred_at_random,
+    recompressed,
     recompressed_at_random,
+    rescaled,
+    restained,
     stain_jittered,
     turned_at_random,
     with_gaps,
@@ -140,3 +144,62 @@ def test_gaps_come_as_often_as_asked(probability: float, low: int, high: int) ->
     for mask in white[white.any(axis=(1, 2))]:
         assert mask.mean() <= 0.5
         assert mask.all(axis=0).any() != mask.all(axis=1).any()
+
+
+def _stained(amounts: tuple[float, float, float]) -> Any:
+    """A colour by Ruifrok and Johnston's densities of haematoxylin, eosin and DAB, rounded to whole grey levels."""
+    stains = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+    return np.rint(256 * np.exp(-np.array(amounts) @ stains) - 1)
+
+
+@pytest.mark.parametrize("factors", [(1.0, 1.0, 1.0), (0.75, 1.25, 1.0), (1.25, 1.0, 0.5)])
+def test_each_stain_is_scaled_by_its_own_amount(factors: tuple[float, float, float]) -> None:
+    amounts = [(0.6, 0.0, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.4), (0.3, 0.4, 0.1)]
+    before = np.array([_stained(one) for one in amounts], dtype=np.uint8)[None, None]
+    after = restained(before, np.array([[factors]]), np.ones(1), np.ones((1, 1, 3)))
+    scaled = [tuple(a * f for a, f in zip(one, factors, strict=True)) for one in amounts]
+    # What was rounded before is amplified.
+    assert np.abs(after[0, 0] - np.array([_stained(one) for one in scaled])).max() <= 2  # type: ignore[arg-type]
+    if factors == (1.0, 1.0, 1.0):
+        assert np.array_equal(after, before)
+
+
+def test_light_and_colours_are_scaled_patch_by_patch_or_for_all() -> None:
+    before = patches(4, 2)
+    ones = np.ones((1, 1, 3))
+    lit = restained(before, ones, np.array([0.9, 0.5]), ones)
+    assert np.abs((lit[0] + 1.0) - 0.9 * (before[0] + 1.0)).max() <= 0.51
+    assert np.abs((lit[1] + 1.0) - 0.5 * (before[1] + 1.0)).max() <= 0.51
+    assert np.array_equal(restained(before, ones, np.array([0.9]), ones)[0], lit[0])
+    redder = restained(before, ones, np.ones(1), np.array([[[0.5, 1.0, 1.0]]]))
+    assert np.abs(redder[..., 0] - (np.sqrt(256 * (before[..., 0] + 1.0)) - 1)).max() <= 0.51
+    assert np.array_equal(redder[..., 1:], before[..., 1:])
+
+
+@pytest.mark.parametrize("sigma_px", [0.5, 1.0])
+def test_a_blurred_patch_is_its_convolution_with_a_gaussian_by_hand(sigma_px: float) -> None:
+    patch = patches(6, 1, 20)[0]
+    steps = np.arange(-4, 5)
+    weights = np.exp(-(steps**2) / (2 * sigma_px**2))
+    kernel = np.outer(weights, weights) / weights.sum() ** 2
+    padded = np.pad(patch.astype(float), ((4, 4), (4, 4), (0, 0)), mode="edge")
+    expected = sum(kernel[y, x] * padded[y : y + 20, x : x + 20] for y in range(9) for x in range(9))
+    assert np.abs(blurred(patch, sigma_px) - expected).max() < 0.6
+
+
+def test_a_lower_jpeg_quality_loses_more_and_flat_colour_loses_nothing() -> None:
+    patch = patches(7, 1, 48)[0]
+    lost = [np.abs(recompressed(patch, quality).astype(int) - patch).mean() for quality in (95, 50, 10)]
+    assert 0 < lost[0] < lost[1] < lost[2]
+    flat = np.full((48, 48, 3), 128, dtype=np.uint8)
+    assert np.array_equal(recompressed(flat, 50), flat)
+
+
+def test_rescaling_stretches_a_ramp_and_leaves_the_right_size_alone() -> None:
+    ramp = np.broadcast_to((4 * np.arange(45))[None, :, None], (45, 45, 3)).astype(np.uint8)
+    larger = rescaled(ramp, 50)
+    assert (larger.shape, str(larger.dtype)) == ((50, 50, 3), "uint8")
+    # Middle of pixel i of 50 lies at (i + .5) x .9 of 45, where red is 4 times that less half a pixel.
+    expected = 4 * ((np.arange(50) + 0.5) * 0.9 - 0.5)
+    assert np.abs(larger[20, 2:-2, 0] - expected[2:-2]).max() <= 1
+    assert rescaled(ramp, 45) is ramp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cohort_runs import MODEL, PATCH, SPACING, labels_csv, make_manifest, make_run, result
+from PIL import Image
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from store_files import Pixels, noise, write_own
 
@@ -49,7 +51,7 @@ PACKAGE: Any = SimpleNamespace(info=MODEL)
 class RedEngine:
     """p is the mean red of a patch; remembers what it was shown, and what it said."""
 
-    info: EngineInfo = EngineInfo("keras", "f32")
+    info: EngineInfo = field(default_factory=lambda: EngineInfo("keras", "f32"))
     batch: int = 4
     shown: list[Any] = field(default_factory=list)
     said: list[Any] = field(default_factory=list)
@@ -92,6 +94,7 @@ class Slide:
         um_per_px: float = SPACING.um_per_px,
         absent: Sequence[tuple[int, int]] = (),
     ) -> Slide:
+        folder.mkdir(exist_ok=True)
         path = folder / "S.ome.zarr"
         store = open_store(write_own(path, Pixels(glass() if pixels is None else pixels), um_per_px))
         settings = settings or ScanSettings(PATCH, 0.1, 0.5, 0.5, 0.02)
@@ -211,12 +214,9 @@ def test_where_no_finer_pixels_are_stored_those_that_are_get_enlarged(tmp_path: 
     [
         ("stain_minus_25", lambda before, after: after.mean() > before.mean() + 5),
         ("stain_plus_25", lambda before, after: after.mean() < before.mean() - 5),
-        # Haematoxylin takes the red, eosin the green.
-        ("stain_shift", lambda before, after: after[..., 0].mean() > before[..., 0].mean() + 3),
-        ("stain_shift", lambda before, after: after[..., 1].mean() < before[..., 1].mean() - 3),
         ("light_minus_10", lambda before, after: after.mean() == pytest.approx(0.9 * before.mean(), abs=1)),
         ("blur_1", lambda before, after: after.std() < before.std() - 5),
-        ("jpeg_50", lambda before, after: np.abs(after.astype(int) - before).max() > 5),
+        ("jpeg_50", lambda before, after: (after[0] == _jpeg(before[0], 50)).all() and (after != before).any()),
     ],
 )
 def test_each_change_is_what_its_words_say(name: str, holds: Callable[[Any, Any], bool]) -> None:
@@ -224,6 +224,21 @@ def test_each_change_is_what_its_words_say(name: str, holds: Callable[[Any, Any]
     after = BY_NAME[name].change(before)
     assert (after.shape, after.dtype) == (before.shape, before.dtype)
     assert holds(before, after)
+
+
+def _jpeg(pixels: Any, quality: int) -> Any:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def test_a_shifted_stain_pales_haematoxylin_and_darkens_eosin() -> None:
+    # Optical densities of Ruifrok and Johnston's two stains, a row each.
+    density = 0.8 * np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
+    before, expected = (np.rint(256 * np.exp(-density * amount) - 1) for amount in (1.0, np.array([[0.75], [1.25]])))
+    after = BY_NAME["stain_shift"].change(before.astype(np.uint8)[None, None])
+    assert np.abs(after[0, 0] - expected).max() <= 2
+    assert (np.abs(after[0, 0] - before).max(axis=1) > 10).all()
 
 
 def test_neighbours_that_have_no_label_are_changed_too(tmp_path: Path, engine: RedEngine) -> None:
@@ -272,7 +287,7 @@ def test_slides_add_up_and_progress_counts_every_rescored_patch(tmp_path: Path, 
     sweep = RobustnessSweep([PACKAGE], 1, [SAME, replace(SAME, name="again")])
     assert sum(sweep.add(first.joined(_labels()), first.result, first.store)) == 24
     list(sweep.add(other.joined(_labels()), other.result, other.store))
-    alone = [slide.swept(slide.joined(_labels()), SAME)[0].figures["brier"] for slide in (first, second)]
+    alone = [slide.swept(slide.joined(_labels()), SAME)[0].figures["brier"] or 0.0 for slide in (first, second)]
     assert [one.n_patches for one in sweep.found()] == [24, 24, 24]
     assert sweep.found()[0].figures["brier"] == pytest.approx(np.mean(alone))
     assert RobustnessSweep([PACKAGE], 1).found() == ()
