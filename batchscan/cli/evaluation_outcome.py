@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchscan.domain.evaluated import Evaluation, Level, Measured
+from batchscan.domain.evaluated import Evaluation
+from batchscan.domain.levels import Level, Measured
 from batchscan.evaluation.gates import missed_line
 
 _SHOWN = ("sensitivity", "specificity", "balanced_accuracy", "f1", "auroc")

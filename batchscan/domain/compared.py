@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from batchscan.domain.card import ConfusionCounts, Count, Finite, Fraction
-from batchscan.domain.evaluated import CALLS, MEASURES, RANKS, Leakage, ModelUsed, Unit
+from batchscan.domain.evaluated import Leakage, ModelUsed
+from batchscan.domain.levels import CALLS, MEASURES, RANKS, Unit
 
 SCHEMA_VERSION = 1
 

@@ -12,8 +12,8 @@ import shapely
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from batchscan.domain.evaluated import FEWEST_PATIENTS, Agreement, Measured, Within
 from batchscan.domain.geometry import Spacing
+from batchscan.domain.levels import FEWEST_PATIENTS, Agreement, Measured, Within
 from batchscan.domain.records import BoolArray, Extent, Float64Array
 from batchscan.evaluation.interval_limits import Scale
 from batchscan.evaluation.intervals import Bootstrap, Interval, Statistic, cluster_intervals, exact, wilson

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from batchscan.domain.evaluated import FEWEST_PATIENTS, BandPoint, DecisionPoint, Measured, OperatingPoint
+from batchscan.domain.levels import FEWEST_PATIENTS, BandPoint, DecisionPoint, Measured, OperatingPoint
 from batchscan.domain.records import BoolArray, Float64Array
 from batchscan.evaluation.intervals import Bootstrap, Interval, cluster_intervals
 from batchscan.evaluation.measured import Outcomes, trusted

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from batchscan.domain.card import ConfusionCounts
-from batchscan.domain.evaluated import Agreement, Extents, Measured, SlideRow
+from batchscan.domain.evaluated import Extents, SlideRow
 from batchscan.domain.joined import CohortSlide
+from batchscan.domain.levels import Agreement, Measured
 from batchscan.domain.records import Extent
 from batchscan.evaluation.agreement import QUANTITIES, Pairs, Quantity, agreement, mean_of, measured_length
 from batchscan.evaluation.interval_limits import Scale

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from batchscan.domain.errors import GateError
-from batchscan.domain.evaluated import CALLS, MEASURES, RANKS, Extents, Gate, Level, Levels, Measured
+from batchscan.domain.evaluated import Extents, Gate
+from batchscan.domain.levels import CALLS, MEASURES, RANKS, Level, Levels, Measured
 
 _PARTS = ("value", "low", "high")
 _UNITS = ("patch", "slide", "patient")

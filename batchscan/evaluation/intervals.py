@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from scipy.stats import binomtest, norm
 
-from batchscan.domain.evaluated import CALLS, FEWEST_PATIENTS, RANKS, Measured
+from batchscan.domain.levels import CALLS, FEWEST_PATIENTS, RANKS, Measured
 from batchscan.domain.records import Float64Array
 from batchscan.evaluation.delong import areas_and_covariance
 from batchscan.evaluation.interval_limits import LEVEL, Method, Scale, limits, variance

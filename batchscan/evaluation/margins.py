@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from batchscan.domain.compared import LOWER_IS_BETTER, MEASURED_AT, NO_DIRECTION, Difference, Noninferiority
 from batchscan.domain.errors import UsageError
-from batchscan.domain.evaluated import FEWEST_PATIENTS
+from batchscan.domain.levels import FEWEST_PATIENTS
 
 _EXAMPLE = "such as auroc=0.02, slide.sensitivity=0.05 or extent.area_error_mm2=2"
 _NEAR = 0.5

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from batchscan.domain.evaluated import CALLS, FEWEST_PATIENTS, AtPrevalence, ClassFigures, Measured
+from batchscan.domain.levels import CALLS, FEWEST_PATIENTS, AtPrevalence, ClassFigures, Measured
 from batchscan.evaluation.intervals import (
     Bootstrap,
     Interval,
@@ -108,7 +108,7 @@ def clustered(
     Parameters
     ----------
     name
-        Out of `domain.evaluated.MEASURES`.
+        Out of `domain.levels.MEASURES`.
     interval
         Over patients.
     value

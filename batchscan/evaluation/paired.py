@@ -13,7 +13,8 @@ import numpy as np
 
 from batchscan.domain.card import ConfusionCounts
 from batchscan.domain.compared import ComparedLevel, ComparedSlide, CurvePair, Difference, Rights
-from batchscan.domain.evaluated import FEWEST_PATIENTS, MEASURES, SlideRow
+from batchscan.domain.evaluated import SlideRow
+from batchscan.domain.levels import FEWEST_PATIENTS, MEASURES
 from batchscan.domain.records import BoolArray, Float64Array
 from batchscan.evaluation.curves import PooledScores
 from batchscan.evaluation.intervals import Bootstrap, Interval, Statistic, cluster_intervals

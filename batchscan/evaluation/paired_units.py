@@ -13,7 +13,8 @@ from scipy.stats import binomtest
 
 from batchscan.domain.compared import EXTENTS, MEASURED_AT, ComparedLevel, Difference, Rights
 from batchscan.domain.errors import NotComparable
-from batchscan.domain.evaluated import CALLS, FEWEST_PATIENTS, RANKS, SlideRow
+from batchscan.domain.evaluated import SlideRow
+from batchscan.domain.levels import CALLS, FEWEST_PATIENTS, RANKS
 from batchscan.domain.records import BoolArray, Float64Array
 from batchscan.evaluation.interval_limits import LEVEL
 from batchscan.evaluation.intervals import Bootstrap, Statistic, cluster_intervals, delong_difference, mcnemar

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from batchscan.domain.card import ConfusionCounts, ReliabilityBin
-from batchscan.domain.evaluated import CALLS, FEWEST_PATIENTS, MEASURES, PROBABILITIES, RANKS, Level, Measured
+from batchscan.domain.levels import CALLS, FEWEST_PATIENTS, MEASURES, PROBABILITIES, RANKS, Level, Measured
 from batchscan.domain.records import Float64Array
 from batchscan.evaluation.calibration import N_BINS, recalibration
 from batchscan.evaluation.curves import PooledScores, RankedOf, bands, operating_points

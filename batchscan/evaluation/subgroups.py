@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Sequence
 
 from batchscan.domain.errors import ManifestError
-from batchscan.domain.evaluated import FEWEST_PATIENTS, Measured, Subgroup
+from batchscan.domain.evaluated import Subgroup
 from batchscan.domain.joined import CohortSlide
+from batchscan.domain.levels import FEWEST_PATIENTS, Measured
 from batchscan.evaluation.intervals import Bootstrap
 from batchscan.evaluation.patch_level import patch_figures
 from batchscan.evaluation.tallies import PatientTallies

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from batchscan.domain.evaluated import CALLS, RANKS
 from batchscan.domain.joined import JoinedSlide
+from batchscan.domain.levels import CALLS, RANKS
 from batchscan.domain.records import BoolArray, Float64Array, Int32Array
 from batchscan.evaluation.calibration import N_BINS
 from batchscan.evaluation.metrics import Confusion, auprc, auroc

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from batchscan.domain.card import ConfusionCounts
-from batchscan.domain.evaluated import CALLS, RANKS, Level, Measured
 from batchscan.domain.joined import CohortSlide
+from batchscan.domain.levels import CALLS, RANKS, Level, Measured
 from batchscan.domain.records import BoolArray, Float64Array
 from batchscan.evaluation.curves import PooledScores, RankedOf, bands, operating_points
 from batchscan.evaluation.intervals import SCALES, Bootstrap, Interval, cluster_intervals, delong_interval, wilson

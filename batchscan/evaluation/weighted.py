@@ -34,7 +34,7 @@ def call_measures(outcomes: Float64Array, names: Sequence[str]) -> Float64Array:
     outcomes
         (b, 4): TP, FP, FN, TN.
     names
-        M out of `domain.evaluated.CALLS`.
+        M out of `domain.levels.CALLS`.
 
     Returns
     -------

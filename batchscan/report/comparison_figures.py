@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from batchscan.domain.card import ConfusionCounts
 from batchscan.domain.compared import LOWER_IS_BETTER, ComparedLevel, Comparison, Difference
-from batchscan.domain.evaluated import CALLS, RANKS
+from batchscan.domain.levels import CALLS, RANKS
 from batchscan.report.charts import LINES, chart, dotted, drawing, face, legend, unit_square
 from batchscan.report.comparison_words import label
 from batchscan.report.sheet import GREY, INK

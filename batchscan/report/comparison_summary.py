@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batchscan.domain.compared import ComparedLevel, Comparison, Difference, Noninferiority
-from batchscan.domain.evaluated import FEWEST_PATIENTS
+from batchscan.domain.levels import FEWEST_PATIENTS
 from batchscan.report import evaluation_cautions, numbers
 from batchscan.report.comparison_words import (
     better,

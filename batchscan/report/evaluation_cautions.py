@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchscan.domain.evaluated import FEWEST_PATIENTS, Evaluation, Leakage
+from batchscan.domain.evaluated import Evaluation, Leakage
+from batchscan.domain.levels import FEWEST_PATIENTS
 from batchscan.report import numbers
 from batchscan.report.evaluation_words import has, listed
 

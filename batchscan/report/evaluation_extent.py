@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from batchscan.domain.evaluated import Agreement, Evaluation, Extents, SlideRow, Within
+from batchscan.domain.evaluated import Evaluation, Extents, SlideRow
+from batchscan.domain.levels import Agreement, Within
 from batchscan.report import measured, numbers
 from batchscan.report.blocks import Block, Bullets, Cell, Chart, Charts, Section, Table, Words
 from batchscan.report.evaluation_words import QUANTITIES, UNITS, pairs

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from batchscan.domain.card import ReliabilityBin
-from batchscan.domain.evaluated import Agreement, BandPoint, DecisionPoint, Evaluation, Level, Measured, SlideRow
+from batchscan.domain.evaluated import Evaluation, SlideRow
+from batchscan.domain.levels import Agreement, BandPoint, DecisionPoint, Level, Measured
 from batchscan.report.charts import (
     FAINT,
     LINES,

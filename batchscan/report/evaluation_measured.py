@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from batchscan.domain.evaluated import FEWEST_PATIENTS, Evaluation, Level, Levels, OperatingPoint
+from batchscan.domain.evaluated import Evaluation
+from batchscan.domain.levels import FEWEST_PATIENTS, Level, Levels, OperatingPoint
 from batchscan.report import measured, numbers
 from batchscan.report.blocks import Block, Bullets, Cell, Chart, Charts, Matrices, Matrix, Section, Table, Words
 from batchscan.report.evaluation_words import units

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchscan.domain.evaluated import FEWEST_PATIENTS, Evaluation
+from batchscan.domain.evaluated import Evaluation
+from batchscan.domain.levels import FEWEST_PATIENTS
 from batchscan.report import measured, numbers
 from batchscan.report.blocks import Block, Cell, Command, Facts, Section, Table, Words
 from batchscan.report.words import Fact

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from batchscan.domain.evaluated import Evaluation, Level, Measured
+from batchscan.domain.evaluated import Evaluation
+from batchscan.domain.levels import Level, Measured
 from batchscan.report import measured, numbers
 from batchscan.report.blocks import Flow, Step
 from batchscan.report.evaluation_words import UNITS, listed, model_name, reason_words, units

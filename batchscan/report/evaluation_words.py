@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from batchscan.domain.evaluated import Agreement, Level, ModelUsed, SlideRow, Unit
+from batchscan.domain.evaluated import ModelUsed, SlideRow
+from batchscan.domain.levels import Agreement, Level, Unit
 from batchscan.report import numbers
 
 QUANTITIES: Mapping[str, str] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from batchscan.domain.evaluated import MEASURES, Measured
+from batchscan.domain.levels import MEASURES, Measured
 from batchscan.report import numbers
 from batchscan.report.blocks import Cell
 

@@ -13,18 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from batchscan import __version__
-from batchscan.domain.evaluated import (
-    Evaluation,
-    Flow,
-    Leakage,
-    Level,
-    Levels,
-    ModelUsed,
-    Provenance,
-    Settings,
-)
+from batchscan.domain.evaluated import Evaluation, Flow, Leakage, ModelUsed, Provenance, Settings
 from batchscan.domain.job import EvaluationSection
 from batchscan.domain.joined import CohortSlide
+from batchscan.domain.levels import Level, Levels
 from batchscan.evaluation.extent_agreement import extents
 from batchscan.evaluation.failures import failures
 from batchscan.evaluation.gates import Condition, judged_gates

@@ -6,7 +6,8 @@ import pytest
 
 from batchscan.domain.card import ConfusionCounts
 from batchscan.domain.errors import GateError
-from batchscan.domain.evaluated import MEASURES, Agreement, Extents, Gate, Level, Levels, Measured
+from batchscan.domain.evaluated import Extents, Gate
+from batchscan.domain.levels import MEASURES, Agreement, Level, Levels, Measured
 from batchscan.evaluation.gates import figures, judged_gates, missed_line, parsed_gate, parsed_gates
 
 NONE = Measured(value=None, n=0, trusted=False, why="nothing is called")

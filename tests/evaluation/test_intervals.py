@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from batchscan.domain.evaluated import MEASURES
+from batchscan.domain.levels import MEASURES
 from batchscan.domain.records import Float64Array
 from batchscan.evaluation.interval_limits import Method
 from batchscan.evaluation.intervals import (

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from batchscan.domain.evaluated import CALLS
+from batchscan.domain.levels import CALLS
 from batchscan.evaluation.intervals import Bootstrap, Interval, cluster_intervals, exact
 from batchscan.evaluation.measured import Outcomes, clustered, per_class, predictive
 from batchscan.evaluation.metrics import Confusion

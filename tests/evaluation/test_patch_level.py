@@ -6,7 +6,7 @@ from sklearn import metrics
 from tallied_slides import drawn_slides, labelled, tallied, written_out
 
 from batchscan.domain.card import ConfusionCounts
-from batchscan.domain.evaluated import MEASURES, Level
+from batchscan.domain.levels import MEASURES, Level
 from batchscan.evaluation.calibration import reliability
 from batchscan.evaluation.delong import areas_and_covariance
 from batchscan.evaluation.intervals import Bootstrap, bootstrap_weights

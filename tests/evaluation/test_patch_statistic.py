@@ -10,7 +10,7 @@ from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 from tallied_slides import drawn_slides, labelled, tallied, written_out
 
-from batchscan.domain.evaluated import MEASURES
+from batchscan.domain.levels import MEASURES
 from batchscan.evaluation.calibration import ece
 from batchscan.evaluation.patch_level import patch_statistic
 

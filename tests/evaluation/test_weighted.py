@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from batchscan.domain.evaluated import CALLS
+from batchscan.domain.levels import CALLS
 from batchscan.evaluation.metrics import Confusion
 from batchscan.evaluation.weighted import Ranked, call_measures, predictive_values
 

@@ -1,4 +1,4 @@
-"""An evaluation with everything in it, made up but consistent: figures follow from drawn patches, intervals are drawn."""
+"""An evaluation with everything in it, made up but consistent: figures follow from drawn patches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from evaluation_parts import (
 from sklearn import metrics as sk
 
 from batchscan.domain.card import ConfusionCounts, ReliabilityBin
-from batchscan.domain.evaluated import (
+from batchscan.domain.evaluated import Evaluation, Extents, Failure, Failures, Gate, Leakage, SlideRow
+from batchscan.domain.levels import (
     CALLS,
     PROBABILITIES,
     RANKS,
@@ -31,17 +32,10 @@ from batchscan.domain.evaluated import (
     BandPoint,
     ClassFigures,
     DecisionPoint,
-    Evaluation,
-    Extents,
-    Failure,
-    Failures,
-    Gate,
-    Leakage,
     Level,
     Levels,
     Measured,
     OperatingPoint,
-    SlideRow,
     Unit,
     Within,
 )
@@ -258,7 +252,7 @@ def _failures(rows: Sequence[SlideRow], n_pictures: int) -> Failures:
     )
 
 
-def make_evaluation(  # noqa: PLR0913 - each is a way in which cohorts differ
+def make_evaluation(
     n_slides: int = 12,
     n_patients: int = 10,
     n_models: int = 2,

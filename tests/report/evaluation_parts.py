@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from batchscan.domain.evaluated import (
-    Agreement,
     Evaluation,
     Exclusion,
     Flow,
     Leakage,
-    Measured,
     ModelUsed,
     Perturbed,
     Provenance,
@@ -24,6 +22,7 @@ from batchscan.domain.evaluated import (
     SlideRow,
     Subgroup,
 )
+from batchscan.domain.levels import Agreement, Measured
 from batchscan.domain.records import Uint8Array
 
 SHA = "5e" * 32

@@ -42,7 +42,7 @@ def test_of_a_vendor_file_it_is_the_store_that_the_run_made(tmp_path: Path) -> N
 @pytest.mark.parametrize("path", ["gone.ome.zarr", "S.svs"])
 def test_a_store_that_is_gone_is_named_by_its_slide(tmp_path: Path, path: str) -> None:
     slide = stored(tmp_path / "elsewhere" / "S.ome.zarr")
-    with pytest.raises(UnopenableSlide, match="^S: the store that was scanned isn't there any more") as caught:
+    with pytest.raises(UnopenableSlide, match=r"^S: the store that was scanned isn't there any more") as caught:
         open_scanned(SlideRequest("S", "P", tmp_path / path), RunFolder(tmp_path / "run"), slide)
     assert str(tmp_path) not in str(caught.value)
 
@@ -52,5 +52,5 @@ def test_a_store_that_has_changed_is_refused(tmp_path: Path) -> None:
     other = stored(tmp_path / "other" / "S.ome.zarr", seed=4)
     request, run = SlideRequest("S", "P", tmp_path / "S.ome.zarr"), RunFolder(tmp_path / "run")
     assert open_scanned(request, run, replace(other, fingerprint=slide.fingerprint)).fingerprint == slide.fingerprint
-    with pytest.raises(UnopenableSlide, match="^S: the store has changed since the scan"):
+    with pytest.raises(UnopenableSlide, match=r"^S: the store has changed since the scan"):
         open_scanned(request, run, other)
