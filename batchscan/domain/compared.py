@@ -220,12 +220,8 @@ class Comparison(_Record):
     noninferiority: tuple[Noninferiority, ...]
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
-    def difference(self, figure: str) -> Difference | None:
-        """By a name such as `patch.macro.f1`; None where it wasn't measured."""
-        return dict(self.figures()).get(figure)
-
     def figures(self) -> Iterator[tuple[str, Difference]]:
-        """Every difference with its name, patches first."""
+        """Every difference with its name, such as `patch.macro.f1`, patches first."""
         for level in (self.levels.patch, self.levels.slide, self.levels.patient):
             if level is not None:
                 yield from ((f"{level.unit}.{name}", found) for name, found in level.differences.items())

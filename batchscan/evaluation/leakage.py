@@ -87,21 +87,25 @@ def leakage(found: Iterable[Seen], models: Sequence[tuple[ModelCard, SeenSet | N
     allowed
         Whether `--allow-seen` was given.
     """
-    checked, not_checked = list[str](), list[str]()
-    for card, seen in models:
-        model = f"{card.name} {card.version}"
+    names = [f"{card.name} {card.version}" for card, _ in models]
+    checked = []
+    for name, (card, _) in zip(names, models, strict=True):
         n_patients = len({*card.training_patients, *card.validation_patients})
-        checked.append(f"patient ids, against the {n_patients} that {model} was made with")
-        if seen is None:
-            not_checked.append(f"slides and patches: the package of {model} has no list of those it was made with")
-            continue
-        checked.append(f"patches pixel by pixel, against {len(seen.patches)} that {model} was made with")
+        checked.append(f"patient ids, against the {n_patients} that {name} was made with")
+    lists = [(name, seen) for name, (_, seen) in zip(names, models, strict=True) if seen is not None]
+    for name, seen in lists:
+        checked.append(f"patches pixel by pixel, against {len(seen.patches):,} that {name} was made with")
         if seen.slides:
-            checked.append(f"slide fingerprints, against {len(seen.slides)} that {model} was made with")
-        else:
-            not_checked.append(f"slide fingerprints: {model} was made with patches that name no slide store")
-        if not seen.complete:
-            not_checked.append(f"patches of the package that {model} started from: it has no list of them")
+            checked.append(f"slide fingerprints, against {len(seen.slides):,} that {name} was made with")
+    without = [name for name, (_, seen) in zip(names, models, strict=True) if seen is None]
+    nameless = [name for name, seen in lists if not seen.slides]
+    partial = [name for name, seen in lists if not seen.complete]
+    reasons = (
+        (without, "slides and patches, as the package has no list of those it was made with"),
+        (nameless, "slide fingerprints, as it was made with patches that name no slide store"),
+        (partial, "patches of the package that it started from, which has no list of them"),
+    )
+    not_checked = [f"{what} ({', '.join(who)})" for who, what in reasons if who]
     if models:
         not_checked.append("patches that were turned, shifted, compressed or scanned again: only the same pixels count")
     return Leakage(allowed=allowed, found=tuple(found), checked=tuple(checked), not_checked=tuple(not_checked))

@@ -37,6 +37,7 @@ from batchscan.report.words import Fact
 _TITLES = {"patch": "Patch by patch", "slide": "Slide by slide", "patient": "Patient by patient"}
 _WIDTHS = (40.0, 18.0, 18.0, 18.0, 34.0, 14.0, 14.0)
 _WIDTHS_MACRO = (36.0, 17.0, 17.0, 17.0, 32.0, 13.0, 14.0, 17.0)
+_WIDTHS_SLIDES = (26.0, 15.0, 18.0, 28.0, 28.0, 28.0)
 _NOTE = (
     "Better: whose side the whole of a trusted 95 % interval lies on; empty where chance may explain the difference. "
     "n: units with IDC for sensitivity, without for specificity, else all."
@@ -137,7 +138,7 @@ def slides(comparison: Comparison) -> Section:
             ),
         )
     )
-    return Section("Each slide", (charts, Table("", columns, rows, note=note)))
+    return Section("Each slide", (charts, Table("", columns, rows, note=note, widths=_WIDTHS_SLIDES)))
 
 
 def methods(comparison: Comparison) -> Section:

@@ -102,12 +102,13 @@ def distribution_svg(bins: Sequence[ReliabilityBin]) -> Figure:
     """How many patches have about which p, with and without IDC; the scale is logarithmic."""
     figure, axes = chart("p(IDC)", "")
     width = 0.42
-    for line, label, side, share in (
-        (_REFERENCE, "labelled IDC", -width / 2, lambda one: one.share_idc),
-        (_CURVE, "labelled not IDC", width / 2, lambda one: 1 - one.share_idc),
+    of_idc = [one.n * one.share_idc for one in bins]
+    of_others = [one.n * (1 - one.share_idc) for one in bins]
+    for line, label, side, heights in (
+        (_REFERENCE, "labelled IDC", -width / 2, of_idc),
+        (_CURVE, "labelled not IDC", width / 2, of_others),
     ):
         middle = [(one.low + one.high) / 2 + side * (one.high - one.low) for one in bins]
-        heights = [one.n * share(one) for one in bins]
         axes.bar(
             middle,
             heights,

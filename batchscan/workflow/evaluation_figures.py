@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from batchscan import __version__
-from batchscan.domain.evaluated import Evaluation, Flow, Leakage, ModelUsed, Provenance, Settings
+from batchscan.domain.evaluated import Evaluation, Extents, Flow, Leakage, ModelUsed, Provenance, Settings
 from batchscan.domain.job import EvaluationSection
 from batchscan.domain.joined import CohortSlide
 from batchscan.domain.levels import Level, Levels
@@ -53,7 +53,7 @@ def evaluated(
     """Every figure of an evaluation."""
     bootstrap = Bootstrap(len(judged.tallies.patients), section.replicates, section.seed)
     levels = _levels(judged, section, bootstrap)
-    extent = extents(judged.slides, judged.tallies, bootstrap)
+    extent = _with_scores(extents(judged.slides, judged.tallies, bootstrap), judged, section)
     figures = {
         "provenance": _provenance(judged, made),
         "settings": _settings(judged, section),
@@ -99,6 +99,15 @@ def _levels(judged: JudgedCohort, section: EvaluationSection, bootstrap: Bootstr
         patient=of("patient", patient_units(judged.slides, score, called_from)),
         why=why,
     )
+
+
+def _with_scores(extent: Extents, judged: JudgedCohort, section: EvaluationSection) -> Extents:
+    """What each slide was ranked by and called, beside its own figures: a comparison goes by it."""
+    units = slide_units(judged.slides, section.slide_score, section.slide_threshold)
+    said = zip(units.ids, units.score.tolist(), units.called.tolist(), strict=True)
+    of_slide = {slide_id: {"score": score, "called": called} for slide_id, score, called in said}
+    rows = tuple(row.model_copy(update=of_slide.get(row.slide_id, {})) for row in extent.per_slide)
+    return extent.model_copy(update={"per_slide": rows})
 
 
 def _flow(judged: JudgedCohort) -> Flow:

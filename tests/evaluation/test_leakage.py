@@ -99,7 +99,7 @@ def test_what_could_not_be_checked_is_said(card: ModelCard) -> None:
     assert still.startswith("patches that were turned")
     none = leakage((), [(card, None)], allowed=False)
     assert [one.split(",")[0] for one in none.checked] == ["patient ids"]
-    assert "slides and patches: the package of m 3 has no list" in none.not_checked[0]
+    assert "slides and patches, as the package has no list" in none.not_checked[0]
     half = leakage((), [(card, SeenSet.of(np.array([5], np.uint64), [], complete=False))], allowed=False)
     assert [one.split(":")[0] for one in half.not_checked[:2]] == [
         "slide fingerprints",

@@ -116,12 +116,12 @@ def test_the_same_gives_the_same_digest_and_another_seed_another(made: Pair, tmp
     assert compared((made[1], made[0]), tmp_path / "two").digest != first.digest
 
 
-def test_slides_that_only_one_has_are_named_and_left_out_on_request(pair: Pair, made: Pair, tmp_path: Path) -> None:
+def test_slides_that_only_one_has_are_named_and_left_out_on_request(made: Pair, tmp_path: Path) -> None:
     fewer = evaluated(tmp_path / "fewer", [scores[1] for scores in SCORES[:5]], LABELS[:5])
     with pytest.raises(NotComparable, match=r"only A has: S6: .*--intersection"):
-        compared((pair[0], fewer), tmp_path / "c")
+        compared((made[0], fewer), tmp_path / "c")
     assert not (tmp_path / "c").exists()
-    found = compared((pair[0], fewer), tmp_path / "c", intersection=True)
+    found = compared((made[0], fewer), tmp_path / "c", intersection=True)
     assert found.unpaired.slides_only_first == ("S6",)
     assert found.unpaired.patches_only_first == 12
     assert (found.n_slides, found.levels.patch.n) == (5, 60)  # type: ignore[union-attr]

@@ -86,7 +86,9 @@ def test_the_figures_are_those_that_counting_gives(cohort: tuple[list[Path], Pat
     assert (found.levels.slide.n, found.levels.slide.confusion.tp) == (3, 3)
     assert found.levels.patient is not None
     assert found.levels.patient.n == 2
-    assert [row.slide_id for row in found.extent.per_slide] == ["S1", "S2", "S3"]
+    rows = found.extent.per_slide
+    assert [row.slide_id for row in rows] == ["S1", "S2", "S3"]
+    assert [(row.score, row.called) for row in rows] == [(row.found_mm2, True) for row in rows]
     assert found.extent.per_slide[0].report == "../north/slides/S1/report.pdf"
     assert found.provenance.runs == ("north", "south")
 
