@@ -19,10 +19,10 @@ from batchscan.stores.packages import open_package
 from batchscan.stores.staging import staged_folder
 from batchscan.workflow.cohort import Cohort, CohortOptions, open_cohort
 from batchscan.workflow.cohort_pixels import wrong_calls
-from batchscan.workflow.evaluation_figures import Made, evaluated
+from batchscan.workflow.evaluation_figures import Made, evaluated, with_digest
 from batchscan.workflow.judged_cohort import JudgedCohort, SlideJoined
 from batchscan.workflow.robustness import PatchesRescored, SweepBegun, swept
-from batchscan.workflow.tuning import tuned_on
+from batchscan.workflow.tuning import Tuning, tuned_on
 
 _NAMED = 5
 
@@ -93,15 +93,11 @@ def evaluate_runs(
     runs
         Run folders, each slide in one of them.
     section
-        Manifest, where to, and how.
+        Manifest, where to, and how; `threads` are for its robustness sweep.
     gates
         What must be reached; that one is missed stands in the evaluation, it is no error here.
-    created
-        The date on the page.
-    command
-        As it was typed, without folders.
-    threads
-        Of the engines of a robustness sweep.
+    created, command
+        The date on the page, and what was typed, without folders.
 
     Yields
     ------
@@ -111,17 +107,11 @@ def evaluate_runs(
     Raises
     ------
     BatchscanError
-        If a gate can't be read, rows of the manifest are wrong, a model has seen what it is measured on, no slide is
-        left, or the folder can't be written.
+        If what is asked for is wrong (`check_evaluation`), a model has seen what it is measured on, or nothing is left.
     """
     manifest, folder, conditions = check_evaluation(section, gates)
     packages = tuple(map(open_package, section.models)) if section.robustness else ()
-    rule = OutlineRule(complete=section.outlines == "complete")
-    cohort = open_cohort(runs, manifest, CohortOptions(reader_rule=section.readers, outline_rule=rule))
-    tuning = tuned_on(section.tune_on, cohort)
-    n_slides = sum(not tuning.serves(request) for request in cohort.requests)
-    if not n_slides:
-        raise ManifestError(f"{manifest}: none of its slides can be judged: {_why_none(cohort)}")
+    cohort, tuning, n_slides = _asked(runs, manifest, section)
     yield EvaluationPlanned(n_slides, len(cohort.exclusions))
     made = Made(runs, manifest, folder.path, created, command)
     with staged_folder(folder.path) as staged:
@@ -132,16 +122,22 @@ def evaluate_runs(
             judged.robustness = yield from swept(judged.analysed(), judged.n_readable, packages, threads)
         yield FiguresBegun(len(judged.tallies.patients))
         evaluation = evaluated(judged, guard, section, conditions, made)
-        _write(EvaluationFolder(staged), evaluation, judged)
+        failures, pictures = wrong_calls(evaluation.failures, judged.analysed())
+        evaluation = with_digest(evaluation.model_copy(update={"failures": failures}))
+        EvaluationFolder(staged).write(evaluation)
+        render_evaluation(evaluation, pictures, html=staged / PAGE, pdf=staged / REPORT)
     yield EvaluationEnded(folder.path, evaluation)
 
 
-def _write(folder: EvaluationFolder, evaluation: Evaluation, judged: JudgedCohort) -> None:
-    """The record and its two pages."""
-    failures, pictures = wrong_calls(evaluation.failures, judged.analysed())
-    evaluation = evaluation.model_copy(update={"failures": failures})
-    folder.write(evaluation)
-    render_evaluation(evaluation, pictures, html=folder.path / PAGE, pdf=folder.path / REPORT)
+def _asked(runs: Sequence[Path], manifest: Path, section: EvaluationSection) -> tuple[Cohort, Tuning, int]:
+    """Who is asked for, what is tuned on some of them, and how many others can be judged, one at least."""
+    rule = OutlineRule(complete=section.outlines == "complete")
+    cohort = open_cohort(runs, manifest, CohortOptions(reader_rule=section.readers, outline_rule=rule))
+    tuning = tuned_on(section.tune_on, cohort)
+    n_slides = sum(not tuning.serves(request) for request in cohort.requests)
+    if not n_slides:
+        raise ManifestError(f"{manifest}: none of its slides can be judged: {_why_none(cohort)}")
+    return cohort, tuning, n_slides
 
 
 def _why_none(cohort: Cohort) -> str:

@@ -28,6 +28,7 @@ from batchscan.evaluation.unit_level import Units, patient_units, slide_units, u
 from batchscan.workflow.judged_cohort import JudgedCohort
 
 _N_WORST = 10
+_NO_DIGEST = f"sha256:{'0' * 64}"
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "shapely", "pyarrow")
 _POSITIVE = "a patch is called IDC when its p_idc reaches the threshold of the slide's own scan"
 
@@ -50,7 +51,7 @@ def evaluated(
     conditions: Sequence[Condition],
     made: Made,
 ) -> Evaluation:
-    """Every figure of an evaluation."""
+    """Every figure of an evaluation, without pictures and digest."""
     bootstrap = Bootstrap(len(judged.tallies.patients), section.replicates, section.seed)
     levels = _levels(judged, section, bootstrap)
     extent = _with_scores(extents(judged.slides, judged.tallies, bootstrap), judged, section)
@@ -71,15 +72,15 @@ def evaluated(
         "failures": failures(judged.failures, judged.tallies, extent.per_slide, _N_WORST),
         "gates": judged_gates(conditions, levels, extent),
     }
-    made_so = Evaluation.model_validate({**figures, "digest": f"sha256:{'0' * 64}"})
-    return made_so.model_copy(update={"digest": _digest(made_so)})
+    return Evaluation.model_validate({**figures, "digest": _NO_DIGEST})
 
 
-def _digest(evaluation: Evaluation) -> str:
-    """Of all figures, and of all that they were made of but when and by which command."""
+def with_digest(evaluation: Evaluation) -> Evaluation:
+    """The same with the digest of all that it says but when it was made and by which command."""
     said = evaluation.model_dump(mode="json", exclude={"digest": True, "provenance": {"created", "command"}})
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return evaluation.model_copy(update={"digest": digest})
 
 
 def _levels(judged: JudgedCohort, section: EvaluationSection, bootstrap: Bootstrap) -> Levels:

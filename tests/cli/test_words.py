@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("demo", "doctor", "ingest", "run", "scan", "status", "report", "train", "model")
+COMMANDS = ("demo", "doctor", "ingest", "run", "scan", "status", "report", "evaluate", "compare", "train", "model")
 
 
 def _batchscan(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

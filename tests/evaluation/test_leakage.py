@@ -101,9 +101,9 @@ def test_what_could_not_be_checked_is_said(card: ModelCard) -> None:
     assert [one.split(",")[0] for one in none.checked] == ["patient ids"]
     assert "slides and patches, as the package has no list" in none.not_checked[0]
     half = leakage((), [(card, SeenSet.of(np.array([5], np.uint64), [], complete=False))], allowed=False)
-    assert [one.split(":")[0] for one in half.not_checked[:2]] == [
+    assert [one.split(",")[0] for one in half.not_checked[:2]] == [
         "slide fingerprints",
-        "patches of the package that m 3 started from",
+        "patches of the package that it started from",
     ]
     assert leakage((), [], allowed=False).not_checked == ()
 

@@ -104,12 +104,7 @@ def level(unit: Unit, label: BoolArray, score: Float64Array, called: BoolArray, 
                 ("IDC", found["precision"], found["sensitivity"], int(label.sum())),
             )
         ),
-        at_prevalence=tuple(
-            AtPrevalence(prevalence=at, ppv=measured(0.4 + at, half, n), npv=measured(0.99 - at / 4, half, n))
-            for at in (0.05, 0.2)
-        )
-        if both
-        else (),
+        at_prevalence=_predictive(half, n) if both else (),
         roc=curve,
         pr=pr,
         roc_band=tuple(BandPoint(x=x, low=max(0, y - half), high=min(1, y + half)) for x, y, _ in curve[::4]),
@@ -118,12 +113,21 @@ def level(unit: Unit, label: BoolArray, score: Float64Array, called: BoolArray, 
         operating=tuple(_operating(held, at, n) for held in ("specificity", "sensitivity") for at in (0.9, 0.95, 0.99))
         if both
         else (),
-        decision=tuple(
-            DecisionPoint(threshold=t, net_benefit=0.2 - 0.13 * t, call_all=0.21 - 0.79 * t / (1 - t))
-            for t in np.linspace(0.02, 0.9, 45).tolist()
-        )
-        if patch and both
-        else (),
+        decision=_decision() if patch and both else (),
+    )
+
+
+def _predictive(half: float, n: int) -> tuple[AtPrevalence, ...]:
+    return tuple(
+        AtPrevalence(prevalence=at, ppv=measured(0.4 + at, half, n), npv=measured(0.99 - at / 4, half, n))
+        for at in (0.05, 0.2)
+    )
+
+
+def _decision() -> tuple[DecisionPoint, ...]:
+    return tuple(
+        DecisionPoint(threshold=t, net_benefit=0.2 - 0.13 * t, call_all=0.21 - 0.79 * t / (1 - t))
+        for t in np.linspace(0.02, 0.9, 45).tolist()
     )
 
 
@@ -252,6 +256,12 @@ def _failures(rows: Sequence[SlideRow], n_pictures: int) -> Failures:
     )
 
 
+GATES = (
+    Gate(text="sensitivity.low >= 0.7", value=0.79, passed=True),
+    Gate(text="extent.icc.low >= 0.95", value=0.87, passed=False),
+)
+
+
 def make_evaluation(
     n_slides: int = 12,
     n_patients: int = 10,
@@ -275,37 +285,30 @@ def make_evaluation(
         rows.append(_row(i, i % n_patients, label, score, (found, true) if extent else None))
         labels.append(label)
         scores.append(score)
-    label, score = np.concatenate(labels), np.concatenate(scores)
+    label, score = map(np.concatenate, (labels, scores))
     of_slides = np.asarray([one.any() for one in labels], dtype=np.bool_)
     areas = np.asarray([row.found_mm2 for row in rows], dtype=np.float64)
-    called = np.asarray(areas > 0.2, dtype=np.bool_)
-    why = {} if slide_level else dict.fromkeys(("slide", "patient"), "no slide has a label of its own")
     fields: dict[str, Any] = {
         "provenance": provenance(),
         "settings": settings(),
         "models": models(rows, n_models),
         "flow": flow(rows, n_patients),
         "exclusions": exclusions(),
-        "leakage": Leakage(
-            allowed=False, found=(), checked=("patients", "slide fingerprints", "identical patches"), not_checked=()
-        ),
+        "leakage": Leakage(allowed=False, found=(), checked=("patients", "identical patches"), not_checked=()),
         "levels": Levels(
             patch=level("patch", label, score, score >= 0.5, n_patients),
-            slide=level("slide", of_slides, areas, called, n_patients) if slide_level else None,
-            patient=level("patient", of_slides[:n_patients], areas[:n_patients], called[:n_patients], n_patients)
+            slide=level("slide", of_slides, areas, areas > 0.2, n_patients) if slide_level else None,
+            patient=level("patient", of_slides[:n_patients], areas[:n_patients], (areas > 0.2)[:n_patients], n_patients)
             if slide_level
             else None,
-            why=why,
+            why={} if slide_level else dict.fromkeys(("slide", "patient"), "no slide has a label of its own"),
         ),
         "extent": _extents(rows, known=extent),
         "readers": readers(),
         "subgroups": subgroups(),
         "robustness": robustness(),
         "failures": _failures(rows, n_pictures),
-        "gates": (
-            Gate(text="sensitivity.low >= 0.7", value=0.79, passed=True),
-            Gate(text="extent.icc.low >= 0.95", value=0.87, passed=False),
-        ),
+        "gates": GATES,
         "digest": f"sha256:{SHA}",
     }
     return Evaluation(**{**fields, **changes})
