@@ -12,7 +12,15 @@ import pytest
 from batchscan.cli.main import commands
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/model.md", "docs/training.md", "batchscan/demo/README.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/model.md",
+    "docs/training.md",
+    "docs/validation.md",
+    "docs/intervals.md",
+    "batchscan/demo/README.md",
+)
 
 
 def _shell_lines(page: str) -> Iterator[str]:

@@ -42,9 +42,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 def compare(
     first: Path, second: Path, out: Path, margins: tuple[str, ...], *, intersection: bool, replicates: int, seed: int
 ) -> None:
-    """Compare two evaluations of the same slides, patch by patch: how far B is from A, and whether it is no worse.
+    """Compare two evaluations of the same slides.
 
-    Every difference is B less A, with an interval over patients who are redrawn for both at once. Both must have been
+    How far B is from A, patch by patch, and whether it is no worse. Every difference is B less A, with an interval over patients who are redrawn for both at once. Both must have been
     evaluated against the same labels.
 
     DIR gets comparison.json, report.pdf and index.html.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from batchscan.domain.levels import CALLS, FEWEST_PATIENTS, AtPrevalence, ClassFigures, Measured
 from batchscan.evaluation.intervals import (
+    NOT_COVERED,
     Bootstrap,
     Interval,
     Statistic,
@@ -154,6 +155,8 @@ def trusted(outcomes: Outcomes, name: str, interval: Interval, *, n: int, indepe
     elif interval.low is not None and n_patients < FEWEST_PATIENTS:
         why = f"it rests on {n_patients} patients: fewer than {FEWEST_PATIENTS}"
         interval = replace(interval, trusted=False, why=why)
+    elif interval.low is not None and name in NOT_COVERED:
+        interval = replace(interval, trusted=False, why=NOT_COVERED[name])
     return interval.measured(n, design_effect(interval.variance, independent) if interval.low is not None else None)
 
 

@@ -18,7 +18,7 @@ def measures(evaluation: Evaluation) -> tuple[Section, ...]:
     """Confusion matrices of all levels, then each level's measures."""
     levels = evaluation.levels
     sections = [Section("Called right and wrong", tuple(_counts(levels)))]
-    sections += [Section(_TITLES[level.unit], tuple(_level(level, evaluation))) for level in _known(levels)]
+    sections += [Section(_TITLES[level.unit], tuple(_level(level))) for level in _known(levels)]
     return tuple(sections)
 
 
@@ -92,14 +92,14 @@ def _at_prevalence(known: Sequence[Level]) -> Table:
     )
 
 
-def _level(level: Level, evaluation: Evaluation) -> Iterator[Block]:
+def _level(level: Level) -> Iterator[Block]:
     yield Words(f"Ranked by: {level.score.rstrip('.')}. Called IDC: {level.called.rstrip('.')}.")
     if level.n_patients < FEWEST_PATIENTS:
         yield Words(
             f"From {numbers.count(level.n_patients, 'patient')} only: with fewer than {FEWEST_PATIENTS} no interval "
             "can be trusted."
         )
-    yield _table(level, evaluation)
+    yield _table(level)
     missing = measured.reasons((measured.named(name), found) for name, found in measured.ordered(level.metrics))
     missing += measured.reasons(
         (f"{measured.named(name)}, mean over slides", found) for name, found in measured.ordered(level.macro)
@@ -111,7 +111,7 @@ def _level(level: Level, evaluation: Evaluation) -> Iterator[Block]:
         yield Charts(charts)
 
 
-def _table(level: Level, evaluation: Evaluation) -> Table:
+def _table(level: Level) -> Table:
     columns = ["", "Pooled" if level.macro else "Value", "95 % interval", "n", "Interval by", "Design effect"]
     rows = []
     for name, found in measured.ordered(level.metrics):
@@ -130,7 +130,7 @@ def _table(level: Level, evaluation: Evaluation) -> Table:
     note = (
         "n: what the number rests on: units with IDC for sensitivity, without for specificity, those called so for the "
         "predictive values, else all. Design effect: how many times the variance is what it would be if the units were "
-        f"independent. Bootstrap: {evaluation.settings.interval.rstrip('.')}."
+        "independent. Bootstrap: whole patients redrawn, as the methods say."
     )
     if level.macro:
         columns.append("Mean over slides")

@@ -12,7 +12,7 @@ from batchscan import __version__
 from batchscan.domain.compared import ComparedLevels, Comparison, Side, Unpaired
 from batchscan.domain.errors import NotComparable
 from batchscan.domain.evaluated import Evaluation, SlideRow
-from batchscan.evaluation.intervals import INTERVAL_WORDS, Bootstrap
+from batchscan.evaluation.intervals import COVERAGE_WORDS, INTERVAL_WORDS, Bootstrap
 from batchscan.evaluation.margins import Margin, judged, parsed_margins
 from batchscan.evaluation.paired import PairedTallies, compared_slides, patch_differences, roc_pair
 from batchscan.evaluation.paired_units import PairedUnits, extent_differences, paired_slides, unit_differences
@@ -168,7 +168,7 @@ def _compared(
         command=command,
         first=_side(read[0]),
         second=_side(read[1]),
-        interval=INTERVAL_WORDS,
+        interval=f"{INTERVAL_WORDS} {COVERAGE_WORDS}",
         replicates=options.replicates,
         seed=options.seed,
         n_slides=len(common),

@@ -20,7 +20,7 @@ from batchscan.domain.levels import Level, Levels
 from batchscan.evaluation.extent_agreement import extents
 from batchscan.evaluation.failures import failures
 from batchscan.evaluation.gates import Condition, judged_gates
-from batchscan.evaluation.intervals import INTERVAL_WORDS, Bootstrap
+from batchscan.evaluation.intervals import COVERAGE_WORDS, INTERVAL_WORDS, Bootstrap
 from batchscan.evaluation.patch_level import patch_level
 from batchscan.evaluation.readers import rule_words
 from batchscan.evaluation.subgroups import columns_of, subgroups
@@ -172,7 +172,7 @@ def _settings(judged: JudgedCohort, section: EvaluationSection) -> Settings:
         slide_called=words.called,
         reader_rule=rule_words(section.readers) if len(judged.cohort.readers) > 1 else "there is one reader",
         outline_rule=judged.cohort.options.outline_rule.words if judged.cohort.outlined else "there are no outlines",
-        interval=INTERVAL_WORDS,
+        interval=f"{INTERVAL_WORDS} {COVERAGE_WORDS}",
         replicates=section.replicates,
         seed=section.seed,
         prevalences=section.prevalence,

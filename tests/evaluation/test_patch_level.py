@@ -68,7 +68,8 @@ def test_every_measure_has_its_n_and_an_interval_over_patients(level: Level) -> 
         assert one.low is not None
         assert one.high is not None
         assert one.low < one.value < one.high
-        assert (one.method, one.trusted) == ("bootstrap", True), name
+        assert (one.method, one.trusted) == ("bootstrap", name != "ece"), name
+    assert "36 to 97 %" in level.metrics["ece"].why
     assert level.metrics["sensitivity"].n == table.tp + table.fn
     assert level.metrics["precision"].n == table.tp + table.fp
     assert level.metrics["auroc"].n == level.n
