@@ -44,8 +44,8 @@ def compare(
 ) -> None:
     """Compare two evaluations of the same slides.
 
-    How far B is from A, patch by patch, and whether it is no worse. Every difference is B less A, with an interval over patients who are redrawn for both at once. Both must have been
-    evaluated against the same labels.
+    How far B is from A, patch by patch, and whether it is no worse. Every difference is B less A, with an interval over
+    patients who are redrawn for both at once. Both must have been evaluated against the same labels.
 
     DIR gets comparison.json, report.pdf and index.html.
     """

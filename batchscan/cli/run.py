@@ -31,9 +31,10 @@ _FRESH = click.option("--fresh", is_flag=True, help="Redo everything, also what 
 @_SCHEDULER
 @_FRESH
 def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> None:
-    """Run a job file: scan and report its slides and, where it names reference labels, evaluate against them.
+    """Run a job file: scan, report, evaluate.
 
-    The same command again does only what is missing. Example job files, commented key by key, are in jobs/.
+    Its slides are scanned and reported and, where it names reference labels, evaluated against them. The same
+    command again does only what is missing. Example job files, commented key by key, are in jobs/.
     """
     from batchscan.domain.job import overridden, read_job  # noqa: PLC0415 - see the package's docstring
 
