@@ -227,7 +227,7 @@ class Settings(Record):
 
 
 class Provenance(Record):
-    """What the evaluation was made of: files by name and sha256, never by path."""
+    """What the evaluation was made of, without paths; `references`: slide and reader -> sha256 of the file."""
 
     name: str
     created: str

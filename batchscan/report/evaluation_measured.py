@@ -102,7 +102,9 @@ def _level(level: Level) -> Iterator[Block]:
     yield _table(level)
     missing = measured.reasons((measured.named(name), found) for name, found in measured.ordered(level.metrics))
     missing += measured.reasons(
-        (f"{measured.named(name)}, mean over slides", found) for name, found in measured.ordered(level.macro)
+        (f"{measured.named(name)}, mean over slides", found)
+        for name, found in measured.ordered(level.macro)
+        if name not in level.metrics or found.why != level.metrics[name].why
     )
     if missing:
         yield Bullets(missing)
@@ -120,7 +122,7 @@ def _table(level: Level) -> Table:
             Cell(measured.written(found)),
             measured.interval_cell(found),
             Cell(numbers.count(found.n)),
-            Cell(measured.METHODS[found.method]),
+            Cell("" if found.low is None else measured.METHODS[found.method]),
             Cell("" if found.design_effect is None else f"{found.design_effect:.3g}"),
         ]
         if level.macro:

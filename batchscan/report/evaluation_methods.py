@@ -114,7 +114,7 @@ def _references(evaluation: Evaluation) -> Table:
     hidden = len(files) - _FILES_SHOWN
     return Table(
         "Reference labels",
-        ("File", "sha256"),
+        ("Slide and reader", "sha256 of the file"),
         tuple((Cell(name), Cell(sha)) for name, sha in files[:_FILES_SHOWN]),
         n_text=2,
         note=f"{numbers.count(hidden, 'more file')} in evaluation.json." if hidden > 0 else "",

@@ -116,7 +116,7 @@ def _measured_on(evaluation: Evaluation) -> str:
 
 def _believed(patch: Level) -> Iterator[str]:
     found = patch.metrics["precision"]
-    if found.value is None or patch.prevalence is None:
+    if found.value is None or not patch.prevalence:
         return
     about = "" if found.value in (0, 1) else "about "
     yield (

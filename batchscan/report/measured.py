@@ -83,7 +83,7 @@ def interval(found: Measured, write: Writer = numbers.figure) -> str:
 
 def cell(found: Measured, write: Writer = numbers.figure, *, with_n: bool = False) -> Cell:
     """Value above its interval, n behind it where asked for."""
-    notes = [interval(found, write), f"n {numbers.count(found.n)}" if with_n else ""]
+    notes = [interval(found, write), f"n {numbers.count(found.n)}" if with_n and found.value is not None else ""]
     if found.low is not None and not found.trusted:
         notes.append(NO_TRUST)
     return Cell(written(found, write), ", ".join(filter(None, notes)))

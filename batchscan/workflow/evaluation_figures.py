@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ from batchscan.evaluation.failures import failures
 from batchscan.evaluation.gates import Condition, judged_gates
 from batchscan.evaluation.intervals import COVERAGE_WORDS, INTERVAL_WORDS, Bootstrap
 from batchscan.evaluation.patch_level import patch_level
-from batchscan.evaluation.readers import rule_words
+from batchscan.evaluation.readers import reader_name, rule_words
 from batchscan.evaluation.subgroups import columns_of, subgroups
 from batchscan.evaluation.unit_level import Units, patient_units, slide_units, unit_level, unit_words
 from batchscan.workflow.judged_cohort import JudgedCohort
@@ -183,7 +184,6 @@ def _settings(judged: JudgedCohort, section: EvaluationSection) -> Settings:
 
 
 def _provenance(judged: JudgedCohort, made: Made) -> Provenance:
-    references = {path for row in judged.cohort.rows for path in row.request.references.values()}
     return Provenance(
         name=made.out.name,
         created=made.created.isoformat(timespec="seconds"),
@@ -192,9 +192,20 @@ def _provenance(judged: JudgedCohort, made: Made) -> Provenance:
         runs=tuple(run.resolve().name for run in made.runs),
         manifest=made.manifest.name,
         manifest_sha256=_file_sha256(made.manifest),
-        references={path.name: _file_sha256(path) for path in sorted(references)},
+        references=_references(judged),
         versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     )
+
+
+def _references(judged: JudgedCohort) -> dict[str, str]:
+    """Slide and reader -> sha256 of the file; a file's own name may tell who it is."""
+    # One file may serve hundreds of slides.
+    sha256_of = cache(_file_sha256)
+    return {
+        f"{row.request.slide_id}, {reader_name(reader)}": sha256_of(path)
+        for row in judged.cohort.rows
+        for reader, path in sorted(row.request.references.items())
+    }
 
 
 def _file_sha256(path: Path) -> str:

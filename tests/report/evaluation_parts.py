@@ -192,7 +192,7 @@ def provenance() -> Provenance:
         runs=("a", "b"),
         manifest="cohort.csv",
         manifest_sha256=SHA,
-        references={f"labels/S{i:03d}.csv": f"{i:02x}" * 32 for i in range(12)},
+        references={f"S{i:03d}, reference": f"{i:02x}" * 32 for i in range(12)},
         versions={"numpy": "2.1.0", "scikit-learn": "1.6.0"},
     )
 

@@ -91,6 +91,7 @@ def test_the_figures_are_those_that_counting_gives(cohort: tuple[list[Path], Pat
     assert [(row.score, row.called) for row in rows] == [(row.found_mm2, True) for row in rows]
     assert found.extent.per_slide[0].report == "../north/slides/S1/report.pdf"
     assert found.provenance.runs == ("north", "south")
+    assert set(found.provenance.references) == {f"S{i}, reference" for i in (1, 2, 3)}
 
 
 def test_the_same_runs_give_the_same_digest_whenever_they_are_evaluated(cohort: tuple[list[Path], Path]) -> None:
