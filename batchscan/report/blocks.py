@@ -220,3 +220,8 @@ class Document:
     sections: tuple[Section, ...]
     footer: str
     created: str
+
+    @property
+    def name(self) -> str:
+        """Kind and title; once where both are the same word."""
+        return self.kind if self.title.lower() == self.kind.lower() else f"{self.kind} {self.title}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from batchscan.domain.evaluated import Evaluation, Failure
 from batchscan.report import numbers
 from batchscan.report.blocks import Block, Gallery, Picture, Section, Words
+from batchscan.report.evaluation_words import printed
 
 _PICTURES_A_GROUP = 24
 
@@ -19,7 +20,7 @@ def failures(evaluation: Evaluation) -> Section:
 def _failures(evaluation: Evaluation) -> Iterator[Block]:
     found = evaluation.failures
     if found.worst_slides:
-        yield Words(f"Worst slides, by {found.worst_by.rstrip('.')}: {', '.join(found.worst_slides)}.")
+        yield Words(f"Worst slides, by {printed(found.worst_by)}: {', '.join(found.worst_slides)}.")
     if not found.n_discordant:
         yield Words("No patch was called otherwise than it is labelled.")
         return

@@ -8,7 +8,7 @@ from batchscan.domain.evaluated import Evaluation
 from batchscan.domain.levels import FEWEST_PATIENTS, Level, Levels, OperatingPoint
 from batchscan.report import measured, numbers
 from batchscan.report.blocks import Block, Bullets, Cell, Chart, Charts, Matrices, Matrix, Section, Table, Words
-from batchscan.report.evaluation_words import units
+from batchscan.report.evaluation_words import printed, units
 
 _TITLES = {"patch": "Patch by patch", "slide": "Slide by slide", "patient": "Patient by patient"}
 _WIDTHS = (38.0, 16.0, 30.0, 18.0, 34.0, 18.0)
@@ -93,7 +93,7 @@ def _at_prevalence(known: Sequence[Level]) -> Table:
 
 
 def _level(level: Level) -> Iterator[Block]:
-    yield Words(f"Ranked by: {level.score.rstrip('.')}. Called IDC: {level.called.rstrip('.')}.")
+    yield Words(f"Ranked by: {printed(level.score)}. Called IDC: {printed(level.called)}.")
     if level.n_patients < FEWEST_PATIENTS:
         yield Words(
             f"From {numbers.count(level.n_patients, 'patient')} only: with fewer than {FEWEST_PATIENTS} no interval "
@@ -101,11 +101,8 @@ def _level(level: Level) -> Iterator[Block]:
         )
     yield _table(level)
     missing = measured.reasons((measured.named(name), found) for name, found in measured.ordered(level.metrics))
-    missing += measured.reasons(
-        (f"{measured.named(name)}, mean over slides", found)
-        for name, found in measured.ordered(level.macro)
-        if name not in level.metrics or found.why != level.metrics[name].why
-    )
+    means = measured.reasons((measured.named(name), found) for name, found in measured.ordered(level.macro))
+    missing += tuple(f"Means over slides: {one}" for one in means if one not in missing)
     if missing:
         yield Bullets(missing)
     charts = tuple(_curves(level))

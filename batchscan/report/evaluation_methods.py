@@ -8,6 +8,7 @@ from batchscan.domain.evaluated import Evaluation
 from batchscan.domain.levels import FEWEST_PATIENTS
 from batchscan.report import measured, numbers
 from batchscan.report.blocks import Block, Cell, Command, Facts, Section, Table, Words
+from batchscan.report.evaluation_words import printed
 from batchscan.report.words import Fact
 
 _FILES_SHOWN = 60
@@ -39,7 +40,7 @@ def _rules(evaluation: Evaluation) -> Iterator[Fact]:
         yield Fact("Labels from outlines", settings.outline_rule)
     if settings.reader_rule:
         yield Fact("Several readers", settings.reader_rule)
-    yield Fact("Score of a slide", _SCORES.get(settings.slide_score, settings.slide_score))
+    yield Fact("Score of a slide", printed(_SCORES.get(settings.slide_score, settings.slide_score)))
     yield Fact("Slide called IDC", settings.slide_called)
     yield Fact("Patient", "score: the greatest of the slides; has IDC, is called IDC: if any slide has, is")
     yield Fact(

@@ -136,9 +136,11 @@ def _called(level: Level) -> str:
     found = level.confusion
     noun = "Slide by slide" if level.unit == "slide" else "Patient by patient"
     positives, negatives = found.tp + found.fn, found.fp + found.tn
+    with_idc = f"of {units(level, positives)} with IDC {found.tp:,} {_was(found.tp)} called so"
+    without = f"of {units(level, negatives)} without, {found.fp:,} {_was(found.fp)} called IDC too"
     return (
-        f"{noun}: of {units(level, positives)} with IDC {found.tp:,} {_was(found.tp)} called so; of "
-        f"{units(level, negatives)} without, {found.fp:,} {_was(found.fp)} called IDC too."
+        f"{noun}: {with_idc if positives else f'there was no {level.unit} with IDC'}; "
+        f"{without if negatives else 'there was none without'}."
     )
 
 

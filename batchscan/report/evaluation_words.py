@@ -58,6 +58,11 @@ def reason_words(code: str) -> str:
     return code.replace("_", " ").replace("-", " ")
 
 
+def printed(text: str) -> str:
+    """A record's words without their last full stop, square millimetres as people write them."""
+    return text.rstrip(".").replace("mm2", "mm\u00b2")
+
+
 def has(count: int) -> str:
     """The verb for so many."""
     return "is" if count == 1 else "are"
