@@ -182,7 +182,8 @@ def _measures(_: Evaluation) -> str:
 def _uncertain(evaluation: Evaluation) -> str:
     settings = evaluation.settings
     return (
-        f"95 % intervals; {settings.interval.rstrip('.')}; {settings.replicates:,} resamplings, seed {settings.seed}."
+        f"95 % intervals, over patients by {settings.replicates:,} resamplings, seed {settings.seed}: see "
+        "\u201cMethods\u201d."
     )
 
 

@@ -87,12 +87,14 @@ def _leakage(leakage: Leakage) -> Iterator[Block]:
             n_text=5,
             widths=(30.0, 16.0, 24.0, 30.0),
         )
-    checked = f"Looked for: {', '.join(leakage.checked)}." if leakage.checked else ""
-    none = "Nothing of the cohort was found in what the models were made with. " if not leakage.found else ""
-    missed = f" Not looked for: {'; '.join(leakage.not_checked)}." if leakage.not_checked else ""
     if not leakage.checked:
-        none = "Whether the models have seen the cohort was not looked for. "
-    yield Words(f"{none}{checked}{missed}".strip())
+        yield Words("Whether the models have seen the cohort was not looked for.")
+    elif not leakage.found:
+        yield Words("Nothing of the cohort was found in what the models were made with.")
+    looked = [f"Looked for: {one}." for one in leakage.checked]
+    looked += [f"Not looked for: {one}." for one in leakage.not_checked]
+    if looked:
+        yield Bullets(tuple(looked))
 
 
 def _gates(evaluation: Evaluation) -> Block:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from batchscan.domain.levels import MEASURES, Measured
 from batchscan.report import numbers
@@ -10,6 +10,7 @@ from batchscan.report.blocks import Cell
 
 NO_TRUST = "not to be trusted"
 NONE = "none"
+_FEW, _MANY = 2, 4
 METHODS = {
     "bootstrap": "bootstrap over patients",
     "wilson": "Wilson",
@@ -120,8 +121,20 @@ def ordered(figures: Mapping[str, Measured]) -> list[tuple[str, Measured]]:
 def reasons(figures: Iterable[tuple[str, Measured]]) -> tuple[str, ...]:
     """Why numbers or intervals are missing or doubtful, a sentence each; measures with the same reason together."""
     told: dict[tuple[str, str], list[str]] = {}
-    for label, found in figures:
+    listed = list(figures)
+    for label, found in listed:
         if found.why:
             what = "not defined" if found.value is None else "no interval" if found.low is None else "note"
             told.setdefault((what, found.why), []).append(label)
-    return tuple(f"{', '.join(labels)} \u2013 {what}: {why.rstrip('.')}." for (what, why), labels in told.items())
+    everything = [label for label, _ in listed]
+    return tuple(
+        f"{_named(labels, everything)} \u2013 {what}: {why.rstrip('.')}." for (what, why), labels in told.items()
+    )
+
+
+def _named(labels: Sequence[str], everything: Sequence[str]) -> str:
+    """The labels; of nearly all, the few that are not among them."""
+    others = [label for label in everything if label not in labels]
+    if len(labels) <= _MANY or len(others) > _FEW:
+        return ", ".join(labels)
+    return f"All but {', '.join(others)}" if others else "All"

@@ -153,3 +153,41 @@ def test_durations() -> None:
 )
 def test_a_fact_is_written_as_its_name_says(name: str, value: object, expected: tuple[str, str]) -> None:
     assert numbers.fact(name, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "not defined"),
+        (-0.1234, "\u22120.123"),
+        (-0.0001, ">\u22120.001"),
+        (0.0, "0.000"),
+        (0.9999, ">0.999"),
+        (1.2345, "1.234"),
+    ],
+)
+def test_a_figure_may_be_negative(value: float | None, words: str) -> None:
+    assert numbers.figure(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "not defined"),
+        (3.14, "+3.1 mm²"),
+        (-0.04, ">\u22120.1 mm²"),
+        (0.04, "<+0.1 mm²"),
+        (0.0, "0.0 mm²"),
+        (-1234.5, "\u22121,234.5 mm²"),
+    ],
+)
+def test_a_difference_has_its_sign(value: float | None, words: str) -> None:
+    assert numbers.difference(value, "mm²", decimals=1) == words
+
+
+@pytest.mark.parametrize(
+    ("fraction", "words"),
+    [(0.0, "0"), (0.004, "fewer than 1"), (0.012, "1"), (0.892, "89"), (0.996, "more than 99"), (1.0, "100")],
+)
+def test_of_a_hundred_none_and_all_only_when_exact(fraction: float, words: str) -> None:
+    assert numbers.of_hundred(fraction) == words
