@@ -93,10 +93,10 @@ def evaluate(runs: tuple[Path, ...], gates: tuple[str, ...], **options: Any) -> 
     DIR gets evaluation.json, report.pdf, index.html, patches.csv (discordant patches first), patches.parquet and, for
     QuPath, discordant/<slide_id>.geojson.
     """
-    from batchscan.domain.job import EvaluationSection  # noqa: PLC0415 - see the package's docstring
+    from batchscan.domain.job import evaluation_section  # noqa: PLC0415 - see the package's docstring
 
     given = {name: value for name, value in options.items() if value is not None and value != ()}
-    met = follow_evaluation(runs, EvaluationSection.model_validate(given), gates)
+    met = follow_evaluation(runs, evaluation_section(given), gates)
     if not met:
         raise click.exceptions.Exit(EXIT_SOME_MISSING)
 

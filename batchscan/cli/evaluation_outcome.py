@@ -21,8 +21,13 @@ def outcome(evaluation: Evaluation) -> Iterator[str]:
     for one in evaluation.exclusions:
         yield f"excluded: {one.slide_id}: {one.sentence}"
     levels = evaluation.levels
-    for name, level in (("patches", levels.patch), ("slides", levels.slide), ("patients", levels.patient)):
-        yield f"{name}: {_figures(level) if level else 'not defined: ' + levels.why.get(name.rstrip('s'), '')}"
+    units = (
+        ("patch", "patches", levels.patch),
+        ("slide", "slides", levels.slide),
+        ("patient", "patients", levels.patient),
+    )
+    for unit, name, level in units:
+        yield f"{name}: {_figures(level) if level else 'not defined: ' + levels.why.get(unit, '')}"
     yield f"area, found less labelled: {_one(evaluation.extent.bias_mm2, 'mm2')}"
     if any(not measured.trusted for level in (levels.patch,) if level for measured in level.metrics.values()):
         yield "(in brackets 95 % intervals over patients; ? marks one that rests on too few to be trusted)"

@@ -121,7 +121,10 @@ class Exclusion(Record):
 
 
 class Flow(Record):
-    """From what was asked for to what was analysed; patches are those of the analysed slides."""
+    """From what was asked for to what was analysed; patches are those of the analysed slides.
+
+    Slides that a threshold was tuned on are counted apart: they aren't among those asked for.
+    """
 
     slides_asked: Count
     patients_asked: Count
@@ -135,6 +138,7 @@ class Flow(Record):
     cells_ambiguous: Count
     cells_unlabelled: Count
     slides_not_asked: Count
+    slides_tuned_on: Count = 0
 
 
 class Seen(Record):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from batchscan.domain.defaults import DEFAULT_MODEL
-from batchscan.domain.errors import JobError
+from batchscan.domain.errors import JobError, UsageError
 
 EngineName = Literal["auto", "keras", "openvino"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -180,6 +180,20 @@ def validated_job(data: dict[str, Any], where: str) -> Job:
         return Job.model_validate(data)
     except ValidationError as error:
         raise JobError(f"{where}: " + "; ".join(_complaints(error))) from error
+
+
+def evaluation_section(given: dict[str, Any]) -> EvaluationSection:
+    """The section that options come to.
+
+    Raises
+    ------
+    UsageError
+        Naming every wrong one.
+    """
+    try:
+        return EvaluationSection.model_validate(given)
+    except ValidationError as error:
+        raise UsageError("the options: " + "; ".join(_complaints(error))) from error
 
 
 def absolute(job: Job, folder: Path) -> Job:

@@ -113,7 +113,7 @@ def clustered(
     interval
         Over patients.
     value
-        Of the whole cohort, exactly; the interval's own may come from scores in bins.
+        Of the whole cohort; the interval's own may come from coarser bins of the scores.
     independent
         Variance that the same units would have if they were independent.
     """

@@ -26,6 +26,7 @@ from batchscan.evaluation.tallies import (
 from batchscan.evaluation.weighted import Ranked, ratio
 
 SCORE_WORDS = "p_idc"
+_FITTED = ("calibration_slope", "calibration_intercept")
 
 
 def patch_level(tallies: PatientTallies, bootstrap: Bootstrap, prevalences: Sequence[float]) -> Level | None:
@@ -84,17 +85,21 @@ def patch_figures(tallies: PatientTallies, bootstrap: Bootstrap, names: Sequence
     bootstrap = replace(bootstrap, n_patients=len(counts.patients))
     found = cluster_intervals(_statistic(counts, names), bootstrap, [SCALES[name] for name in names])
     outcomes, scores = Outcomes("patches", counts.outcomes), _pooled(tallies, counts)
-    exact = {"auroc": scores.auroc, "auprc": scores.auprc}
-    return {
+    fine = {"auroc": scores.auroc, "auprc": scores.auprc}
+    figures = {
         name: clustered(
             outcomes,
             name,
             interval,
-            value=exact[name]() if name in exact else interval.value,
+            value=fine[name]() if name in fine else interval.value,
             independent=scores.auroc_variance() if name == "auroc" else None,
         )
         for name, interval in zip(names, found, strict=True)
     }
+    # Slope and intercept rest on the patches that were scanned.
+    n_scanned = int(counts.scores[:, :, 1:].sum())
+    fitted = {name: figures[name].model_copy(update={"n": n_scanned}) for name in _FITTED if name in figures}
+    return figures | fitted
 
 
 def patch_statistic(tallies: PatientTallies, names: Sequence[str]) -> Statistic:

@@ -121,7 +121,8 @@ def _score(slide: CohortSlide, score: SlideScore) -> float | None:
 def _called(slide: CohortSlide, value: float, score: SlideScore, called_from: float | None) -> bool:
     if called_from is not None:
         return value >= called_from
-    return value >= slide.threshold if score == "max_p" else value > 0
+    # In float32, as a patch is called.
+    return bool(np.float32(value) >= np.float32(slide.threshold)) if score == "max_p" else value > 0
 
 
 def patient_units(slides: Sequence[CohortSlide], score: SlideScore, called_from: float | None = None) -> Units:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from batchscan.domain.evaluated import Evaluation
+from batchscan.domain.evaluated import Flow as EvaluationFlow
 from batchscan.domain.levels import Level, Measured
 from batchscan.report import measured, numbers
 from batchscan.report.blocks import Flow, Step
@@ -39,6 +40,12 @@ def figures(evaluation: Evaluation) -> tuple[Fact, ...]:
     return tuple(_figures(evaluation))
 
 
+def _asked(found: EvaluationFlow) -> Iterator[str]:
+    yield _of_patients(found.slides_asked, found.patients_asked)
+    if found.slides_tuned_on:
+        yield f"and {numbers.count(found.slides_tuned_on, 'slide')} on which the threshold was tuned, in no figure"
+
+
 def flow(evaluation: Evaluation) -> Flow:
     """Asked for, excluded with reasons, analysed, and how they were called."""
     found = evaluation.flow
@@ -46,7 +53,7 @@ def flow(evaluation: Evaluation) -> Flow:
     left = [f"{numbers.count(n, 'slide')}: {reason_words(reason)}" for reason, n in excluded.most_common()]
     analysed = _of_patients(found.slides_analysed, found.patients_analysed)
     steps = [
-        Step("Asked for by the manifest", (_of_patients(found.slides_asked, found.patients_asked),), tuple(left)),
+        Step("Asked for by the manifest", tuple(_asked(found)), tuple(left)),
         Step("Analysed", (analysed,), tuple(_undecided(evaluation))),
     ]
     patch = evaluation.levels.patch

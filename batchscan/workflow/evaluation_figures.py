@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -90,7 +90,12 @@ def _levels(judged: JudgedCohort, section: EvaluationSection, bootstrap: Bootstr
     score, called_from = section.slide_score, section.slide_threshold
 
     def of(unit: Literal["slide", "patient"], units: Units) -> Level | None:
-        found = unit_level(units, unit, bootstrap, section.prevalence, unit_words(unit, score, called_from))
+        words = unit_words(unit, score, called_from)
+        if units.left_out:
+            n = len(units.left_out)
+            lacking = f"{n} {unit}{'s' * (n > 1)} without a label of {'their' if n > 1 else 'its'} own or a score"
+            words = replace(words, called=f"{words.called}; {lacking} left out here")
+        found = unit_level(units, unit, bootstrap, section.prevalence, words)
         if found is None:
             why[unit] = "no slide has a label of its own, or patches labelled over all its tissue"
         return found
@@ -113,7 +118,8 @@ def _with_scores(extent: Extents, judged: JudgedCohort, section: EvaluationSecti
 
 
 def _flow(judged: JudgedCohort) -> Flow:
-    asked, slides = judged.cohort.asked, judged.slides
+    slides = judged.slides
+    asked = [request for request in judged.cohort.asked if not judged.tuning.serves(request)]
     read = sum(slide.n_labelled for slide in slides)
     unreadable = sum(slide.n_unreadable for slide in slides)
     return Flow(
@@ -129,6 +135,7 @@ def _flow(judged: JudgedCohort) -> Flow:
         cells_ambiguous=sum(slide.n_ambiguous for slide in slides),
         cells_unlabelled=sum(slide.n_unlabelled for slide in slides),
         slides_not_asked=len(judged.cohort.not_asked),
+        slides_tuned_on=len(judged.cohort.asked) - len(asked),
     )
 
 

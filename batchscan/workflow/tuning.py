@@ -32,7 +32,8 @@ def tuned_on(split: str | None, cohort: Cohort) -> Tuning:
     Raises
     ------
     ManifestError
-        If no slide has the split, patients have slides in it and outside, or none of its slides has both classes.
+        If no slide has the split, patients have slides in it and outside, more than one model scanned the slides, or
+        none of the split has both classes.
     """
     if split is None:
         return Tuning(None, None)
@@ -45,6 +46,7 @@ def tuned_on(split: str | None, cohort: Cohort) -> Tuning:
             f"{', '.join(splits) or 'no split'}"
         )
     check_tuning(split, tuning, {request.patient_id for request in cohort.requests if not serves(request)})
+    _check_one_model(split, cohort)
     parts = [part for slide in cohort.slides(keep=serves) if (part := _part(slide))]
     if not parts:
         raise ManifestError(
@@ -52,6 +54,17 @@ def tuned_on(split: str | None, cohort: Cohort) -> Tuning:
             "be chosen on them"
         )
     return Tuning(split, best_mean_threshold(parts, "balanced_accuracy"))
+
+
+def _check_one_model(split: str, cohort: Cohort) -> None:
+    """A threshold means something for the scores of the model that it was chosen with, and for no others."""
+    models = {slide.result.model.sha256: slide.result.model for slide in cohort.slides()}
+    if len(models) > 1:
+        names = ", ".join(sorted(f"{model.name} {model.version}" for model in models.values()))
+        raise ManifestError(
+            f"--tune-on {split}: the slides were scanned with {len(models)} models ({names}): a threshold chosen with "
+            "one says nothing of another's scores; scan all of them with the same model, or leave --tune-on out"
+        )
 
 
 def _part(slide: AnalysedSlide) -> Part | None:

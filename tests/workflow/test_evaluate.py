@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cohort_runs import P, labels_csv, make_manifest, result
+from cohort_runs import MODEL, P, labels_csv, make_manifest, result
 from judged_runs import EVERY, LOW, TWO_IDC, run_with_card, three_slides
 from pypdf import PdfReader
 
@@ -146,9 +147,36 @@ def test_a_threshold_is_tuned_on_one_split_and_judged_on_the_others(tmp_path: Pa
     assert [(model.locked, model.threshold) for model in found.models] == [(False, found.settings.tuned_threshold)]
     with pytest.raises(ManifestError, match=r"--tune-on dev.*it has test, tune"):
         events([run], tmp_path / "manifest.csv", tune_on="dev")
+    assert (found.flow.slides_asked, found.flow.slides_analysed, found.flow.slides_tuned_on) == (1, 1, 1)
     both = make_manifest(tmp_path, rows[0], {**rows[1], "patient_id": "P1"})
     with pytest.raises(BatchscanError, match="P1"):
         events([run], both, tune_on="tune")
+
+
+def test_a_threshold_of_one_model_is_not_put_on_anothers_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_with_card(tmp_path / "first", result("A", LOW, patient_id="P1"))
+    monkeypatch.setattr("cohort_runs.MODEL", replace(MODEL, sha256="6f" * 32))
+    second = run_with_card(tmp_path / "second", result("B", LOW, patient_id="P2"))
+    rows = [
+        {"slide_id": slide, "patient_id": patient, "reference": labels_csv(tmp_path / f"{slide}.csv", TWO_IDC)}
+        for slide, patient in (("A", "P1"), ("B", "P2"))
+    ]
+    manifest = make_manifest(tmp_path, {**rows[0], "split": "tune"}, {**rows[1], "split": "test"})
+    with pytest.raises(ManifestError, match=r"--tune-on tune: the slides were scanned with 2 models"):
+        events([first, second], manifest, tune_on="tune")
+
+
+def test_a_slide_without_a_label_of_its_own_is_said_to_be_left_out(tmp_path: Path) -> None:
+    run = run_with_card(tmp_path / "run", result("A", LOW, patient_id="P1"), result("B", LOW, patient_id="P2"))
+    rows = [
+        {"slide_id": "A", "patient_id": "P1", "reference": labels_csv(tmp_path / "a.csv", TWO_IDC)},
+        {"slide_id": "B", "patient_id": "P2", "reference": labels_csv(tmp_path / "b.csv", {(0, 0): 0, (0, 1): 0})},
+    ]
+    level = evaluation([run], make_manifest(tmp_path, *rows)).levels.slide
+    assert level is not None
+    assert (level.n, "1 slide without a label of its own" in level.called) == (1, True)
 
 
 def test_an_older_evaluation_is_replaced_but_nothing_else(cohort: tuple[list[Path], Path]) -> None:

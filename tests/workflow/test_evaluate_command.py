@@ -63,6 +63,7 @@ def test_options_reach_the_evaluation(tmp_path: Path) -> None:
 def test_wrong_words_are_errors_of_their_own(tmp_path: Path) -> None:
     assert isinstance(typed(tmp_path, "--gate", "sensitivity >= 0.6").exception, GateError)
     assert isinstance(typed(tmp_path, "--readers", "nobody").exception, UsageError)
+    assert isinstance(typed(tmp_path, "--prevalence", "nan").exception, UsageError)
     assert not (tmp_path / "eval").exists()
 
 
