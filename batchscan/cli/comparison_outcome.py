@@ -30,6 +30,9 @@ def outcome(comparison: Comparison) -> Iterator[str]:
     found = [*levels.patch.differences.values()] if levels.patch else []
     if any(one.low is not None and not one.trusted for one in found):
         yield "(in brackets 95 % intervals over patients; ? marks one that rests on too few to be trusted)"
+    for side, one in (("A", comparison.first), ("B", comparison.second)):
+        if one.leakage.found:
+            yield f"{side}: SEEN IN TRAINING, and allowed: {len(one.leakage.found)} findings; its figures say little"
     for verdict in comparison.noninferiority:
         if verdict.shown:
             yield f"non-inferiority shown: {verdict.figure}, margin {verdict.margin:g}"

@@ -90,8 +90,8 @@ def evaluate(runs: tuple[Path, ...], gates: tuple[str, ...], **options: Any) -> 
     Several RUNs are taken together, as the folds of a cross-validation or the sites of a study; each slide from the one
     run that has it. Neither model nor slides are needed, but for --robustness and the pictures of wrong calls.
 
-    DIR gets evaluation.json, report.pdf, index.html, patches.csv (discordant patches first), patches.parquet and, for
-    QuPath, discordant/<slide_id>.geojson.
+    DIR gets evaluation.json, report.pdf, index.html, patches.csv (discordant patches first), patches.parquet,
+    suspects.csv (doubted labels) and, for QuPath, discordant/<slide_id>.geojson. An evaluation that is there already is replaced.
     """
     from batchscan.domain.job import evaluation_section  # noqa: PLC0415 - see the package's docstring
 

@@ -136,6 +136,14 @@ class SuspectRule:
             return False
         return p_idc < self.mean_other if label else p_idc >= self.mean_idc
 
+    def doubted(self, slide: JoinedSlide) -> BoolArray:
+        """(n,) bool: whose label is doubted, of a slide's patches; only scanned and readable ones are."""
+        if self.mean_other is None or self.mean_idc is None:
+            return np.zeros(len(slide), dtype=np.bool_)
+        p_idc = np.nan_to_num(slide.p_idc.astype(np.float64))
+        doubted = np.where(slide.label, p_idc < self.mean_other, p_idc >= self.mean_idc)
+        return np.asarray(doubted & slide.scanned & slide.readable, dtype=np.bool_)
+
     def n_doubted(self, tallies: PatientTallies) -> int:
         """How many labels of the whole cohort's scanned patches are doubted."""
         if self.mean_other is None or self.mean_idc is None or tallies.fine is None:

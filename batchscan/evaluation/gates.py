@@ -26,6 +26,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 }
 _CONDITION = re.compile(r"\s*([^\s<>=]+)\s*(>=|<=|>|<)\s*([^\s<>=]+)\s*")
 _NEAR = 0.5
+_SHARES = {*CALLS, *RANKS, "brier", "ece", "dice"} - {"mcc", "kappa"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def parsed_gate(text: str) -> Condition:
         value = math.nan
     if not math.isfinite(value):
         raise GateError(f"gate {text!r}: {bound!r} is no number to compare with; {_example()}")
+    if name.split(".")[-2] in _SHARES and not 0 <= value <= 1:
+        raise GateError(f"gate {text!r}: {name} lies between 0 and 1, {bound} does not: write 85 % as 0.85")
     return Condition(" ".join(text.split()), name, comparison, value)
 
 

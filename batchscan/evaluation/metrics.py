@@ -226,10 +226,12 @@ def _grid_places(table: PatchTable, reference: Reference) -> tuple[NDArray[np.in
     wrong = np.flatnonzero(~(aligned & on_grid))
     if len(wrong):
         i = wrong[0]
+        place = f"(row {row[i]:.0f}, col {col[i]:.0f})"
+        where = f"({off_x[i]:g}, {off_y[i]:g}) px off patch {place}" if on_grid[i] else f"beyond the grid, at {place}"
         raise ReferenceMismatch(
             f"{len(wrong)} of {len(reference)} reference labels don't lie on the scanned grid: the first, at "
             f"({reference.x_px[i]:g}, {reference.y_px[i]:g}) px with side {reference.side_px[i]:g} px, is "
-            f"({off_x[i]:g}, {off_y[i]:g}) px off patch (row {row[i]:.0f}, col {col[i]:.0f}); "
+            f"{where}; "
             f"the grid has {grid.n_rows} rows and {grid.n_cols} columns of {grid.side_px:g} px patches, "
             f"{grid.step_px:g} px apart from (0, 0); give labels of this slide, at its level-0 spacing, on this grid"
         )

@@ -158,7 +158,10 @@ def _rare(evaluation: Evaluation) -> str:
 
 
 def _thresholds(evaluation: Evaluation) -> str:
-    said = [f"{model_name(one)} {numbers.threshold(one.threshold)}, {one.threshold_words}" for one in evaluation.models]
+    said = [
+        f"{model_name(one)} {numbers.threshold(one.threshold)} ({one.threshold_words.rstrip('.')})"
+        for one in evaluation.models
+    ]
     return f"p(IDC) of each patch. Thresholds: {listed(said)}. Other thresholds on these pages are post hoc."
 
 

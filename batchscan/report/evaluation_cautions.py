@@ -38,6 +38,7 @@ def cautions(evaluation: Evaluation) -> tuple[str, ...]:
         *_thresholds(evaluation),
         *_classes(evaluation),
         *_left_out(evaluation),
+        *_without_extent(evaluation),
         *_reference(evaluation),
         *_several(evaluation),
         *_sites(evaluation),
@@ -54,7 +55,10 @@ def _seen(leakage: Leakage) -> Iterator[str]:
             f"({listed(people)}), {allowed}. On them it does better than on new patients, by how much isn\u2019t known."
         )
     if leakage.not_checked:
-        yield f"Not checked whether the model has seen this cohort: {'; '.join(leakage.not_checked)}."
+        yield (
+            f"{numbers.count(len(leakage.checked), 'check')} for what the models have seen {has(len(leakage.checked))} "
+            f"described under \u201cModels, gates and exclusions\u201d. Not possible: {'; '.join(leakage.not_checked)}."
+        )
 
 
 def _missed(evaluation: Evaluation) -> Iterator[str]:
@@ -111,11 +115,24 @@ def _left_out(evaluation: Evaluation) -> Iterator[str]:
         yield f"{share} of the labelled patches could not be read and are in no figure."
     if flow.patches_not_scanned > _NOT_FEW * max(1, flow.patches_analysed):
         share = numbers.percent(flow.patches_not_scanned / flow.patches_analysed)
-        yield f"The tissue mask left out {share} of the labelled patches: they count as called not IDC."
+        yield (
+            f"The tissue mask left out {share} of the labelled patches: they count as called not IDC. If it is more "
+            "than a few percent of a slide, see whether its labels are another slide\u2019s."
+        )
     if flow.cells_ambiguous:
         yield (
             f"{numbers.count(flow.cells_ambiguous, 'cell')} that outlines or readers leave undecided "
             f"{has(flow.cells_ambiguous)} in no figure: these are the hard ones."
+        )
+
+
+def _without_extent(evaluation: Evaluation) -> Iterator[str]:
+    lost = [row.slide_id for row in evaluation.extent.per_slide if row.found_mm2 is None or row.reference_mm2 is None]
+    if lost and evaluation.extent.n:
+        yield (
+            f"{numbers.count(len(lost), 'slide')} ({listed(lost)}) {has(len(lost))} in no figure of extents: the "
+            "labels don\u2019t cover the tissue, or nothing could be measured. If these were hard slides, the agreement "
+            "is too good."
         )
 
 
@@ -124,8 +141,8 @@ def _reference(evaluation: Evaluation) -> Iterator[str]:
         yield "The labels are taken as the truth: no second reader says how far people would agree on them."
     if evaluation.failures.n_suspect:
         yield (
-            f"{numbers.count(evaluation.failures.n_suspect, 'label')} may be wrong, judging by the model itself; they "
-            "count as they stand."
+            f"{numbers.count(evaluation.failures.n_suspect, 'label')} may be wrong, or the model is: only its own p "
+            "says so (suspects.csv). They count as they stand."
         )
 
 

@@ -27,14 +27,15 @@ def _failures(evaluation: Evaluation) -> Iterator[Block]:
     discordant = numbers.count(found.n_discordant, "patch", "patches")
     yield Words(
         f"{discordant} called otherwise than labelled, all listed in patches.csv beside this page and, for QuPath, as "
-        "outlines. Below are the surest of them, picked for being wrong: they show what kinds of error there are, not "
-        "how often these happen."
+        "outlines. Below are the surest of each slide, at most 4 of a kind while other slides have some, picked for "
+        "being wrong: they show what kinds of error there are, not how often these happen, nor how sure they are."
     )
     if found.suspect_rule:
         labels = numbers.count(found.n_suspect, "label")
         yield Words(
             f"{labels} suspected of being wrong ({found.suspect_rule.rstrip('.')}; Northcutt 2021, "
-            "doi:10.1613/jair.1.12125): worth a second look by a pathologist, no proof."
+            "doi:10.1613/jair.1.12125): worth a second look by a pathologist, no proof. All are in suspects.csv beside "
+            "this page. The model alone says so: where it fails on a whole slide, it doubts that slide\u2019s labels."
         )
     kinds = (
         ("false positive", "Called IDC, labelled not IDC (false positives)"),

@@ -159,14 +159,16 @@ def _extent(evaluation: Evaluation) -> Iterator[str]:
     unit = UNITS["mm2"]
     more = "larger" if bias.value > 0 else "smaller"
     between = measured.interval(bias, lambda value: numbers.difference(value, decimals=1))
+    doubt = "" if bias.trusted else f", {measured.NO_TRUST}"
     words = (
         f"The area that it calls IDC is on average {numbers.area(abs(bias.value))} {more} than the labelled one"
-        f"{f' (95 % interval {between} {unit})' if between else ''}, over {numbers.count(extent.n, 'slide')}."
+        f"{f' (95 % interval {between} {unit}{doubt})' if between else ''}, over {numbers.count(extent.n, 'slide')}."
     )
     if low.value is not None and high.value is not None:
         words += (
             f" On a single slide expect anything from {numbers.difference(low.value, unit, decimals=1)} to "
-            f"{numbers.difference(high.value, unit, decimals=1)} (limits of agreement)."
+            f"{numbers.difference(high.value, unit, decimals=1)} (limits of agreement"
+            f"{'' if low.trusted and high.trusted else f', {measured.NO_TRUST}'})."
         )
     yield words
 
@@ -192,8 +194,8 @@ def _note(found: Measured, level: Level) -> str:
 
 
 def _rests_on(found: Measured, noun: str, plural: str = "") -> str:
-    words = measured.interval(found)
-    doubt = "" if found.trusted or not words else f", {measured.NO_TRUST}"
+    words = measured.interval(found) or ("" if found.value is None else "no interval")
+    doubt = "" if found.trusted or found.low is None else f", {measured.NO_TRUST}"
     return ", ".join(filter(None, (words + doubt, numbers.count(found.n, noun, plural))))
 
 

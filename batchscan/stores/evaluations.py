@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,12 @@ from numpy.typing import NDArray
 from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.evaluated import Evaluation
 from batchscan.domain.joined import JoinedSlide
+from batchscan.domain.records import BoolArray
 from batchscan.stores.atomic import write_atomically
 
 EVALUATION, PATCHES, TABLE = "evaluation.json", "patches.parquet", "patches.csv"
-REPORT, PAGE, DISCORDANT = "report.pdf", "index.html", "discordant"
+REPORT, PAGE, DISCORDANT, SUSPECTS = "report.pdf", "index.html", "discordant", "suspects.csv"
+_SUSPECT_COLUMNS = ("slide_id", "patient_id", "row", "col", "x_px", "y_px", "side_px", "label", "p_idc")
 
 _FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("slide_id", pa.string()),
@@ -99,6 +102,22 @@ class EvaluationFolder:
         with write_atomically(self.path / EVALUATION) as stream:
             stream.write(evaluation.model_dump_json(indent=2) + "\n")
 
+    def write_suspects(self, suspects: Callable[[JoinedSlide], BoolArray]) -> None:
+        """Write suspects.csv, the patches of the table that `suspects` says, in its order, one slide at a time.
+
+        Raises
+        ------
+        OutputError
+            If it can't be written.
+        """
+        with write_atomically(self.path / SUSPECTS) as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(_SUSPECT_COLUMNS)
+            for slide in self.patches():
+                for i in np.flatnonzero(suspects(slide)).tolist():
+                    cells = (getattr(slide, name) for name in _SUSPECT_COLUMNS)
+                    writer.writerow([_written(cell if isinstance(cell, str | float) else cell[i]) for cell in cells])
+
     def patches(self) -> Iterator[JoinedSlide]:
         """Every slide's labelled patches, one slide in memory at a time, in the order of their ids.
 
@@ -171,6 +190,13 @@ class PatchTables:
         self._parquet.write_table(table, row_group_size=len(slide))
         self._discordant.write_table(text.take(discordant))
         self._rest.write_table(text.filter(pa.array(others)))
+
+
+def _written(value: Any) -> str | int | float:
+    """As a spreadsheet has it: truths as 0 and 1, float32 with its own digits."""
+    if isinstance(value, str | float):
+        return value
+    return int(value) if value.dtype.kind in "bi" else float(str(value))
 
 
 def _table(slide: JoinedSlide) -> pa.Table:

@@ -10,6 +10,8 @@ from pathlib import Path
 from batchscan.domain.errors import ManifestError, UsageError
 from batchscan.domain.evaluated import Evaluation
 from batchscan.domain.job import EvaluationSection
+from batchscan.domain.records import Uint8Array
+from batchscan.evaluation.failures import SuspectRule
 from batchscan.evaluation.gates import Condition, parsed_gates
 from batchscan.report.evaluation import render_evaluation
 from batchscan.stores.evaluations import PAGE, REPORT, EvaluationFolder
@@ -124,9 +126,15 @@ def evaluate_runs(
         evaluation = evaluated(judged, guard, section, conditions, made)
         failures, pictures = wrong_calls(evaluation.failures, judged.analysed())
         evaluation = with_digest(evaluation.model_copy(update={"failures": failures}))
-        EvaluationFolder(staged).write(evaluation)
-        render_evaluation(evaluation, pictures, html=staged / PAGE, pdf=staged / REPORT)
+        _write(EvaluationFolder(staged), evaluation, pictures, SuspectRule.of(judged.tallies))
     yield EvaluationEnded(folder.path, evaluation)
+
+
+def _write(folder: EvaluationFolder, evaluation: Evaluation, pictures: Sequence[Uint8Array], rule: SuspectRule) -> None:
+    """The record, the doubted labels, and the two pages."""
+    folder.write(evaluation)
+    folder.write_suspects(rule.doubted)
+    render_evaluation(evaluation, pictures, html=folder.path / PAGE, pdf=folder.path / REPORT)
 
 
 def _asked(runs: Sequence[Path], manifest: Path, section: EvaluationSection) -> tuple[Cohort, Tuning, int]:

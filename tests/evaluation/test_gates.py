@@ -154,3 +154,10 @@ def test_every_figure_that_may_be_asked_for_can_be_looked_up() -> None:
     conditions = [parsed_gate(f"{name} >= 0") for name in figures()]
     found = judged_gates(conditions, LEVELS, EXTENT)
     assert len(found) == len(set(figures())) > 3 * len(MEASURES)
+
+
+def test_a_share_is_not_compared_with_percent() -> None:
+    with pytest.raises(GateError, match=r"between 0 and 1.*0\.85"):
+        parsed_gate("sensitivity.low >= 85")
+    assert parsed_gate("mcc.low >= -0.5").bound == -0.5
+    assert parsed_gate("extent.bias_mm2.value <= 20").bound == 20

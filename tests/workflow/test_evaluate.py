@@ -54,7 +54,14 @@ def test_the_folder_holds_record_tables_and_pages(cohort: tuple[list[Path], Path
         "patches.csv",
         "patches.parquet",
         "report.pdf",
+        "suspects.csv",
     ]
+    with (out / "suspects.csv").open() as stream:
+        suspects = list(csv.DictReader(stream))
+    assert len(suspects) == seen[-1].evaluation.failures.n_suspect > 0
+    pictured = {(one.slide_id, one.row, one.col) for one in seen[-1].evaluation.failures.patches if one.suspect}
+    assert pictured <= {(row["slide_id"], int(row["row"]), int(row["col"])) for row in suspects}
+    assert {row["label"] for row in suspects} <= {"0", "1"}
     assert sorted(path.name for path in (out / "discordant").iterdir()) == [f"S{i}.geojson" for i in (1, 2, 3)]
     assert not [path for path in out.parent.iterdir() if path.name.startswith(".")]
     with (out / "patches.csv").open() as stream:
