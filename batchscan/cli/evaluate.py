@@ -91,7 +91,8 @@ def evaluate(runs: tuple[Path, ...], gates: tuple[str, ...], **options: Any) -> 
     run that has it. Neither model nor slides are needed, but for --robustness and the pictures of wrong calls.
 
     DIR gets evaluation.json, report.pdf, index.html, patches.csv (discordant patches first), patches.parquet,
-    suspects.csv (doubted labels) and, for QuPath, discordant/<slide_id>.geojson. An evaluation that is there already is replaced.
+    suspects.csv (doubted labels) and, for QuPath, discordant/<slide_id>.geojson. An evaluation that is there already is
+    replaced.
     """
     from batchscan.domain.job import evaluation_section  # noqa: PLC0415 - see the package's docstring
 

@@ -131,8 +131,8 @@ def _without_extent(evaluation: Evaluation) -> Iterator[str]:
     if lost and evaluation.extent.n:
         yield (
             f"{numbers.count(len(lost), 'slide')} ({listed(lost)}) {has(len(lost))} in no figure of extents: the "
-            "labels don\u2019t cover the tissue, or nothing could be measured. If these were hard slides, the agreement "
-            "is too good."
+            "labels don\u2019t cover the tissue, or nothing could be measured. If these were hard slides, the "
+            "agreement is too good."
         )
 
 
