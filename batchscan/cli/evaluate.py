@@ -139,8 +139,10 @@ def _draw(event: EvaluationEvent, shown: Display) -> None:
     from batchscan.workflow.robustness import PatchesRescored, SweepBegun  # noqa: PLC0415
 
     match event:
-        case EvaluationPlanned(n_slides, n_excluded):
-            shown.line(f"{n_slides} slides to judge, {n_excluded} excluded")
+        case EvaluationPlanned(n_slides, n_excluded, replaced):
+            if replaced:
+                shown.line(f"replaces the evaluation {replaced[:19]} in the same folder")
+            shown.line(f"slides to judge: {n_slides}, excluded: {n_excluded}")
             shown.expect(jobs=n_slides)
         case SlideJoined():
             shown.advance(jobs=1)
@@ -150,4 +152,4 @@ def _draw(event: EvaluationEvent, shown: Display) -> None:
         case PatchesRescored(n_patches):
             shown.advance(units=n_patches)
         case FiguresBegun(n_patients):
-            shown.line(f"redrawing {n_patients} patients for the intervals, then the pages")
+            shown.line(f"redrawing patients ({n_patients}) for the intervals, then the pages")

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from batchscan.domain.levels import FEWEST_PATIENTS, BandPoint, DecisionPoint, Measured, OperatingPoint
 from batchscan.domain.records import BoolArray, Float64Array
+from batchscan.evaluation.delong import variance_of_counts
 from batchscan.evaluation.intervals import Bootstrap, Interval, cluster_intervals
 from batchscan.evaluation.measured import Outcomes, trusted
 from batchscan.evaluation.weighted import Ranked
@@ -98,12 +99,7 @@ class PooledScores:
 
     def auroc_variance(self) -> float | None:
         """DeLong's variance of the area, as of independent units (doi:10.2307/2531595); None under 2 of a class."""
-        m, n = self.positives.sum(), self.negatives.sum()
-        if min(m, n) < 2:  # noqa: PLR2004 - no variance without two
-            return None
-        wins = (np.cumsum(self.negatives) - self.negatives / 2) / n
-        losses = (np.cumsum(self.positives) - self.positives / 2) / m
-        return float(_variance(wins, self.positives) / m + _variance(losses, self.negatives) / n)
+        return variance_of_counts(self.negatives, self.positives)
 
     def decision(self) -> tuple[DecisionPoint, ...]:
         """Net benefit TP / n - FP / n x t / (1 - t) at thresholds t of 0.01 to 0.99; none without units."""
@@ -131,12 +127,6 @@ class PooledScores:
         label = np.repeat([False, True], len(self.score))
         there = weight > 0
         return label[there], np.tile(self.score, 2)[there], weight[there]
-
-
-def _variance(values: Float64Array, counts: Float64Array) -> float:
-    n = counts.sum()
-    mean = (values * counts).sum() / n
-    return float((counts * (values - mean) ** 2).sum() / (n - 1))
 
 
 def _points(x: Float64Array, y: Float64Array, threshold: Float64Array) -> tuple[CurvePoint, ...]:

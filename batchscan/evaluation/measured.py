@@ -137,7 +137,7 @@ def share(outcomes: Outcomes, name: str, interval: Interval) -> Measured:
     """
     part, whole = (int(outcomes.table[:, list(columns)].sum()) for columns in PROPORTIONS[name])
     n_patients = outcomes.n_patients(name)
-    if whole and part in (0, whole):
+    if whole and part in (0, whole) and n_patients > 1:
         found = exact(n_patients if part else 0, n_patients)
         words = f"{'all' if part else 'none'} of {whole} {outcomes.units}"
         why = f"{words}: the interval is as if each of {n_patients} patients were one unit"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from batchscan.domain.errors import ManifestError
 from batchscan.domain.evaluated import Subgroup
@@ -32,13 +32,25 @@ def columns_of(slides: Sequence[CohortSlide], asked: Sequence[str] = ()) -> tupl
     ManifestError
         If the manifest has no column that is asked for; the nearest is proposed.
     """
-    known = sorted({name for slide in slides for name in slide.attributes})
+    known = {name for slide in slides for name in slide.attributes}
+    check_columns(asked, known)
+    return tuple(dict.fromkeys(asked)) or tuple(name for name in sorted(known) if _groups(slides, name))
+
+
+def check_columns(asked: Sequence[str], known: Collection[str]) -> None:
+    """Refuse a column to group by that the manifest doesn't have.
+
+    Raises
+    ------
+    ManifestError
+        Naming it; the nearest is proposed.
+    """
     unknown = [name for name in asked if name not in known]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        there = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none besides the known ones'}"
+        near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
+        has = ", ".join(sorted(known)) or "none besides the known ones"
+        there = f"did you mean {near[0]!r}?" if near else f"it has {has}"
         raise ManifestError(f"no column {unknown[0]!r} to group by in the manifest: {there}")
-    return tuple(dict.fromkeys(asked)) or tuple(name for name in known if _groups(slides, name))
 
 
 def _groups(slides: Sequence[CohortSlide], column: str) -> bool:

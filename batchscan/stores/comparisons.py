@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchscan.domain.compared import Comparison
-from batchscan.domain.errors import DamagedResult, OutputError
-from batchscan.stores.atomic import write_atomically
+from batchscan.stores.record_files import check_replaceable, read_record, write_record
 
 COMPARISON, REPORT, PAGE = "comparison.json", "report.pdf", "index.html"
 
@@ -26,12 +25,7 @@ class ComparisonFolder:
         OutputError
             If something else is there.
         """
-        if not self.path.exists():
-            return
-        if not self.path.is_dir() or not ((self.path / COMPARISON).is_file() or not any(self.path.iterdir())):
-            raise OutputError(
-                f"{self.path}: is there already and isn't the folder of a comparison: give --out a new name"
-            )
+        check_replaceable(self.path, COMPARISON, "a comparison")
 
     def read(self) -> Comparison:
         """What comparison.json says.
@@ -41,12 +35,7 @@ class ComparisonFolder:
         DamagedResult
             If it is missing, damaged or of another schema.
         """
-        path = self.path / COMPARISON
-        try:
-            return Comparison.model_validate_json(path.read_bytes())
-        except (OSError, ValueError) as error:
-            said = "; ".join(str(error).split("\n")[:3])
-            raise DamagedResult(f"{path}: isn't what this batchscan writes ({said}): compare again") from error
+        return read_record(self.path / COMPARISON, Comparison, "compare the evaluations again")
 
     def write(self, comparison: Comparison) -> None:
         """Write comparison.json.
@@ -56,5 +45,4 @@ class ComparisonFolder:
         OutputError
             If it can't be written.
         """
-        with write_atomically(self.path / COMPARISON) as stream:
-            stream.write(comparison.model_dump_json(indent=2) + "\n")
+        write_record(self.path / COMPARISON, comparison)

@@ -18,11 +18,12 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from batchscan.domain.errors import DamagedResult, OutputError
+from batchscan.domain.errors import DamagedResult
 from batchscan.domain.evaluated import Evaluation
 from batchscan.domain.joined import JoinedSlide
 from batchscan.domain.records import BoolArray
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.record_files import check_replaceable, read_record, write_record
 
 EVALUATION, PATCHES, TABLE = "evaluation.json", "patches.parquet", "patches.csv"
 REPORT, PAGE, DISCORDANT, SUSPECTS = "report.pdf", "index.html", "discordant", "suspects.csv"
@@ -66,13 +67,7 @@ class EvaluationFolder:
         OutputError
             If something else is there.
         """
-        if not self.path.exists():
-            return
-        ours = self.path.is_dir() and ((self.path / EVALUATION).is_file() or not any(self.path.iterdir()))
-        if not ours:
-            raise OutputError(
-                f"{self.path}: is there already and isn't the folder of an evaluation: give --out a new name"
-            )
+        check_replaceable(self.path, EVALUATION, "an evaluation")
 
     def read(self) -> Evaluation:
         """What evaluation.json says.
@@ -82,14 +77,14 @@ class EvaluationFolder:
         DamagedResult
             If it is missing, damaged or of another schema.
         """
-        path = self.path / EVALUATION
+        return read_record(self.path / EVALUATION, Evaluation, "evaluate the run again into a new folder")
+
+    def digest(self) -> str:
+        """That of the evaluation that is there; empty where there is none that can be read."""
         try:
-            return Evaluation.model_validate_json(path.read_bytes())
-        except (OSError, ValueError) as error:
-            said = "; ".join(str(error).split("\n")[:3])
-            raise DamagedResult(
-                f"{path}: isn't what this batchscan writes ({said}): evaluate the run again into a new folder"
-            ) from error
+            return self.read().digest
+        except DamagedResult:
+            return ""
 
     def write(self, evaluation: Evaluation) -> None:
         """Write evaluation.json.
@@ -99,8 +94,7 @@ class EvaluationFolder:
         OutputError
             If it can't be written.
         """
-        with write_atomically(self.path / EVALUATION) as stream:
-            stream.write(evaluation.model_dump_json(indent=2) + "\n")
+        write_record(self.path / EVALUATION, evaluation)
 
     def write_suspects(self, suspects: Callable[[JoinedSlide], BoolArray]) -> None:
         """Write suspects.csv, the patches of the table that `suspects` says, in its order, one slide at a time.

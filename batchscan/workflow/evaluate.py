@@ -13,6 +13,8 @@ from batchscan.domain.job import EvaluationSection
 from batchscan.domain.records import Uint8Array
 from batchscan.evaluation.failures import SuspectRule
 from batchscan.evaluation.gates import Condition, parsed_gates
+from batchscan.evaluation.readers import check_rule
+from batchscan.evaluation.subgroups import check_columns
 from batchscan.report.evaluation import render_evaluation
 from batchscan.stores.evaluations import PAGE, REPORT, EvaluationFolder
 from batchscan.stores.manifest import read_manifest_lines
@@ -24,17 +26,18 @@ from batchscan.workflow.cohort_pixels import wrong_calls
 from batchscan.workflow.evaluation_figures import Made, evaluated, with_digest
 from batchscan.workflow.judged_cohort import JudgedCohort, SlideJoined
 from batchscan.workflow.robustness import PatchesRescored, SweepBegun, swept
-from batchscan.workflow.tuning import Tuning, tuned_on
+from batchscan.workflow.tuning import Tuning, check_split, tuned_on
 
 _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPlanned:
-    """So many slides are judged, so many of those asked for can't be."""
+    """So many slides are judged, so many of those asked for can't be; an older evaluation's digest is `replaced`."""
 
     n_slides: int
     n_excluded: int
+    replaced: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,10 @@ def check_evaluation(
     conditions = parsed_gates(gates)
     folder = EvaluationFolder(section.out)
     folder.check_free()
-    read_manifest_lines(section.manifest, without_slides=True)
+    requests = [request for _, request in read_manifest_lines(section.manifest, without_slides=True)]
+    check_columns(section.by, {name for request in requests for name in request.attributes})
+    check_rule(section.readers, sorted({reader for request in requests for reader in request.references}))
+    check_split(section.tune_on, requests)
     return section.manifest, folder, conditions
 
 
@@ -114,7 +120,7 @@ def evaluate_runs(
     manifest, folder, conditions = check_evaluation(section, gates)
     packages = tuple(map(open_package, section.models)) if section.robustness else ()
     cohort, tuning, n_slides = _asked(runs, manifest, section)
-    yield EvaluationPlanned(n_slides, len(cohort.exclusions))
+    yield EvaluationPlanned(n_slides, len(cohort.exclusions), folder.digest())
     made = Made(runs, manifest, folder.path, created, command)
     with staged_folder(folder.path) as staged:
         judged = JudgedCohort(cohort, tuning, folder.path, section.pictures)

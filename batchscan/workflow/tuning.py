@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batchscan.domain.errors import ManifestError
@@ -26,6 +27,22 @@ class Tuning:
         return self.split is not None and request.attributes.get(SPLIT) == self.split
 
 
+def check_split(split: str | None, requests: Sequence[SlideRequest]) -> None:
+    """Refuse a split to tune on that no slide has; None is no split.
+
+    Raises
+    ------
+    ManifestError
+        Naming those that there are.
+    """
+    splits = sorted({request.attributes.get(SPLIT, "") for request in requests} - {""})
+    if split is not None and split not in splits:
+        raise ManifestError(
+            f"--tune-on {split}: no slide that can be judged has {split!r} in the manifest's column {SPLIT}; it has "
+            f"{', '.join(splits) or 'no split'}"
+        )
+
+
 def tuned_on(split: str | None, cohort: Cohort) -> Tuning:
     """Choose the threshold with the greatest mean balanced accuracy over the slides of a split; None chooses nothing.
 
@@ -38,13 +55,8 @@ def tuned_on(split: str | None, cohort: Cohort) -> Tuning:
     if split is None:
         return Tuning(None, None)
     serves = Tuning(split, None).serves
+    check_split(split, cohort.requests)
     tuning = {request.patient_id for request in cohort.requests if serves(request)}
-    if not tuning:
-        splits = sorted({request.attributes.get(SPLIT, "") for request in cohort.requests} - {""})
-        raise ManifestError(
-            f"--tune-on {split}: no slide that can be judged has {split!r} in the manifest's column {SPLIT}; it has "
-            f"{', '.join(splits) or 'no split'}"
-        )
     check_tuning(split, tuning, {request.patient_id for request in cohort.requests if not serves(request)})
     _check_one_model(split, cohort)
     parts = [part for slide in cohort.slides(keep=serves) if (part := _part(slide))]

@@ -30,5 +30,5 @@ def test_another_record_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(DamagedResult, match=r"comparison\.json"):
         ComparisonFolder(tmp_path).read()
     (tmp_path / "comparison.json").write_text(text)
-    with pytest.raises(DamagedResult, match="compare again"):
+    with pytest.raises(DamagedResult, match="compare the evaluations again"):
         ComparisonFolder(tmp_path).read()

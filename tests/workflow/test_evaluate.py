@@ -186,6 +186,11 @@ def test_a_slide_without_a_label_of_its_own_is_said_to_be_left_out(tmp_path: Pat
     assert (level.n, "1 slide without a label of its own" in level.called) == (1, True)
 
 
+def test_the_evaluation_that_is_replaced_is_named(cohort: tuple[list[Path], Path]) -> None:
+    first, second = events(*cohort), events(*cohort)
+    assert (first[0].replaced, second[0].replaced) == ("", first[-1].evaluation.digest)
+
+
 def test_an_older_evaluation_is_replaced_but_nothing_else(cohort: tuple[list[Path], Path]) -> None:
     runs, manifest = cohort
     assert evaluation(runs, manifest).settings.seed == 0
@@ -198,6 +203,22 @@ def test_an_older_evaluation_is_replaced_but_nothing_else(cohort: tuple[list[Pat
 def test_what_is_wrong_is_said_before_anything_is_scanned(tmp_path: Path) -> None:
     section = EvaluationSection(manifest=tmp_path / "none.csv", out=tmp_path / "e")
     with pytest.raises(ManifestError, match=r"none\.csv"):
+        check_evaluation(section, ())
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"by": ("scaner",)}, "no column 'scaner' to group by"),
+        ({"readers": "nobody"}, "nobody"),
+        ({"tune_on": "tune"}, "--tune-on tune: no slide"),
+    ],
+)
+def test_a_misspelt_option_is_said_before_anything_is_scanned(
+    cohort: tuple[list[Path], Path], options: dict[str, Any], complaint: str
+) -> None:
+    section = EvaluationSection(manifest=cohort[1], out=cohort[1].parent / "eval", **options)
+    with pytest.raises(BatchscanError, match=complaint):
         check_evaluation(section, ())
 
 

@@ -32,7 +32,7 @@ def test_figures_exclusions_and_the_report_are_printed(tmp_path: Path) -> None:
     assert any(line.startswith("patches: sensitivity 0.500") for line in lines)
     assert any("too few to be trusted" in line for line in lines)
     assert lines[-1] == str(tmp_path / "eval" / "report.pdf")
-    assert "3 slides to judge, 1 excluded" in done.stderr
+    assert "slides to judge: 3, excluded: 1" in done.stderr
 
 
 def test_all_judged_and_every_gate_met_is_success(tmp_path: Path) -> None:
