@@ -1,0 +1,44 @@
+"""What an attempt at a slide came to, besides the slide's result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """How an attempt at a slide ended.
+
+    Parameters
+    ----------
+    worker
+        Where its last step ran; empty if none did.
+    error_class
+        Name of the error's class; None without an error.
+    seconds
+        Stage (`read`, `tissue`, `infer`, ...) -> seconds spent in it.
+    peak_rss_mb
+        Largest resident memory (MiB) of any worker process while it had a step of this attempt; None if unknown.
+    """
+
+    worker: str = ""
+    error_class: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    peak_rss_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as the ledger keeps it; times are ISO 8601 in UTC, `ended` and `status` None while it goes on.
+
+    `status` is the slide's (`done`, `failed`, `excluded`), `retried` where another attempt followed, or `interrupted`.
+    """
+
+    slide_id: str
+    started: str
+    ended: str | None
+    status: str | None
+    reason: str
+    error_message: str | None
+    end: AttemptEnd
