@@ -33,7 +33,15 @@ _PX_PER_MPX = 1e6
     metavar="F",
     help="Store slide files no finer than this, in um/px.",
 )
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads in total [default: one a core].")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads for a large slide [default: one a core].")
+@click.option(
+    "--stall",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give a slide up that gets no further for so long.",
+)
 def ingest(
     sources: tuple[Path, ...],
     archive: Path,
@@ -41,6 +49,7 @@ def ingest(
     um_per_px: float | None,
     finest: float,
     workers: int | None,
+    stall: float,
 ) -> None:
     """Turn slides into an archive of slide stores with a manifest.
 
@@ -48,7 +57,7 @@ def ingest(
     set, a folder of those, or a manifest that lists slides. The same command again does only what is missing or has
     changed.
     """
-    follow_ingest(sources, archive, manifest=manifest, um_per_px=um_per_px, finest=finest, workers=workers)
+    follow_ingest(sources, archive, manifest=manifest, um_per_px=um_per_px, finest=finest, workers=workers, stall=stall)
 
 
 def follow_ingest(
@@ -59,11 +68,12 @@ def follow_ingest(
     um_per_px: float | None = None,
     finest: float = 1.0,
     workers: int | None = None,
+    stall: float = 300.0,
 ) -> None:
     """Ingest, draw what happens, print where the manifest is; exit 3 if a slide failed or was excluded."""
     from batchscan.workflow.ingest import IngestOptions, ingest  # noqa: PLC0415 - see the package's docstring
 
-    options = IngestOptions(workers or len(os.sched_getaffinity(0)), manifest, um_per_px, finest)
+    options = IngestOptions(workers or len(os.sched_getaffinity(0)), manifest, um_per_px, finest, stall)
     with display("slides", "Mpx") as shown, announced_interrupt(shown):
         counts = {"done": 0, "failed": 0, "excluded": 0}
         for event in ingest(sources, archive, options):

@@ -115,7 +115,7 @@ def open_files(path: Path, layout: str) -> NamedFiles:
 @contextlib.contextmanager
 def translated(path: Path, name: str) -> Iterator[None]:
     """Name the file in what zipfile, zlib, Pillow and the system raise."""
-    foreign = (OSError, RuntimeError, ValueError, SyntaxError, EOFError, zipfile.BadZipFile, zlib.error)
+    foreign = (OSError, LookupError, RuntimeError, ValueError, SyntaxError, EOFError, zipfile.BadZipFile, zlib.error)
     try:
         yield
     except foreign as error:

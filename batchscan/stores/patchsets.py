@@ -73,6 +73,29 @@ class PatchRef:
     crc32: int
 
 
+@dataclass(frozen=True, slots=True)
+class PatientPatches:
+    """One patient's part of a set, without anything open: it can be sent to another process.
+
+    Parameters
+    ----------
+    path
+        The folder or zip.
+    patient_id
+        Whose.
+    refs
+        The patches, row by row.
+    """
+
+    path: Path
+    patient_id: str
+    refs: tuple[PatchRef, ...]
+
+    def opened(self, files: NamedFiles) -> PatchSet:
+        """A set of this patient alone, that reads from `files`."""
+        return PatchSet(self.path, files, {self.patient_id: self.refs})
+
+
 class PatchSet:
     """An indexed patch set: labels and places in memory, pixels read when asked for. Closes as a context manager.
 
@@ -102,6 +125,10 @@ class PatchSet:
     def of(self, patient_id: str) -> tuple[PatchRef, ...]:
         """The patches of one patient, row by row."""
         return self._by_patient[patient_id]
+
+    def part(self, patient_id: str) -> PatientPatches:
+        """One patient's part."""
+        return PatientPatches(self.path, patient_id, self.of(patient_id))
 
     def load_pixels(self, ref: PatchRef) -> Uint8Array:
         """Pixels of one patch.

@@ -226,17 +226,21 @@ def shrunk_to(slide: VendorSlide, um_per_px: float, finest_um_per_px: float) -> 
     return ShrunkSlide(slide, level, factor)
 
 
-def is_vendor_slide(path: Path) -> bool:
-    """Whether OpenSlide recognises the file, whatever its name ends with; a pipe or device is never read."""
+def vendor_of(path: Path) -> str | None:
+    """OpenSlide's name of the file's format, whatever the file's name ends with; None if it doesn't know it.
+
+    A pipe or device is never read. Empty where OpenSlide knows the format, and what is wrong with the file: opening
+    will say it.
+    """
     try:
         if not path.is_file():
-            return False
-        return openslide.OpenSlide.detect_format(path) is not None
+            return None
+        vendor = openslide.OpenSlide.detect_format(path)
     except OSError:
-        return False
+        return None
     except openslide.OpenSlideError:
-        # It knows the format, and what is wrong with the file; opening will say it.
-        return True
+        return ""
+    return None if vendor is None else str(vendor)
 
 
 def _open(path: Path) -> openslide.OpenSlide:

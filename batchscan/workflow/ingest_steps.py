@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from batchscan.domain.errors import OutputError, SlideError, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.crew import Crew
 from batchscan.stores.fingerprints import file_fingerprint
-from batchscan.stores.patchsets import PATCH_UM_PER_PX
+from batchscan.stores.patchfiles import NamedFiles, open_files
+from batchscan.stores.patchsets import LAYOUT, PATCH_UM_PER_PX, PatchSet, PatientPatches
 from batchscan.stores.pyramid_writer import SHARD_PX, StoreFacts, write_pyramid
 from batchscan.stores.pyramids import Level, SlideStore, is_store, open_store
 from batchscan.stores.references import write_reference
@@ -27,7 +30,15 @@ from batchscan.workflow.ingest_sources import Source, SourceKind
 COPIED_AT_ONCE_BYTES = 8 << 20
 
 OnPixels = Callable[[int], None]
-Write = Callable[[Crew, OnPixels], None]
+"""Told how many more level-0 pixels have been read, 0 where another step has ended; called on any thread."""
+
+
+class Write(Protocol):
+    """Makes the store; plain data that another process can have."""
+
+    def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        """Make it, with a crew's threads."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,11 @@ class Step:
 def store_path(archive: Path, slide_id: str) -> Path:
     """Where an archive keeps a slide."""
     return archive / f"{slide_id}.ome.zarr"
+
+
+def patch_labels_path(archive: Path, slide_id: str) -> Path:
+    """Where an archive keeps the labels of a slide that was put together from patches."""
+    return archive / f"{slide_id}.reference.csv"
 
 
 def plan_step(source: Source, archive: Path, finest_um_per_px: float) -> Step:
@@ -93,51 +109,90 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
         }
         n_px = shrunk.width_px * shrunk.height_px
     facts = StoreFacts(request.slide_id, kept, origin)
-
-    def write(crew: Crew, on_pixels: OnPixels) -> None:
-        with VendorSlide(request.path) as slide:
-            pixels = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
-            write_pyramid(target, pixels, facts, crew, on_pixels)
-
+    write = _WriteVendor(request.path, target, spacing.um_per_px, finest_um_per_px, facts)
     done = _is_current(target, facts)
     return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample)
 
 
+@dataclass(frozen=True)
+class _WriteVendor:
+    path: Path
+    target: Path
+    um_per_px: float
+    finest_um_per_px: float
+    facts: StoreFacts
+
+    def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        with VendorSlide(self.path) as slide:
+            pixels = shrunk_to(slide, self.um_per_px, self.finest_um_per_px)
+            write_pyramid(self.target, pixels, self.facts, crew, on_pixels)
+
+
 def _plan_patches(source: Source, archive: Path) -> Step:
-    request, patch_set, patient = source.request, source.patch_set, source.patch_patient
-    assert patch_set is not None
+    request, patches = source.request, source.patches
+    assert patches is not None
     target = store_path(archive, request.slide_id)
-    reference = archive / f"{request.slide_id}.reference.csv"
-    mount = patch_set.mount(patient)
+    reference = patch_labels_path(archive, request.slide_id)
+    patch_set = _opened(patches)
+    mount = patch_set.mount(patches.patient_id)
     origin = {
         "kind": str(SourceKind.PATCHES),
-        "patches": len(patch_set.of(patient)),
-        "fingerprint": patch_set.fingerprint(patient),
+        "patches": len(patches.refs),
+        "fingerprint": patch_set.fingerprint(patches.patient_id),
     }
     spacing = request.spacing or Spacing(PATCH_UM_PER_PX, SpacingSource.OPTION)
     facts = StoreFacts(request.slide_id, spacing, origin)
-
-    def write(crew: Crew, on_pixels: OnPixels) -> None:
-        write_pyramid(target, mount, facts, crew, on_pixels)
-        write_reference(reference, patch_set.reference(patient))
-
+    write = _WritePatches(patches, target, reference, facts)
     done = reference.is_file() and _is_current(target, facts)
     n_px = mount.width_px * mount.height_px
     return Step(_in_archive(request, target, None, reference), n_px, None if done else write)
+
+
+@dataclass(frozen=True)
+class _WritePatches:
+    patches: PatientPatches
+    target: Path
+    reference: Path
+    facts: StoreFacts
+
+    def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        patch_set = _opened(self.patches)
+        patient = self.patches.patient_id
+        write_pyramid(self.target, patch_set.mount(patient), self.facts, crew, on_pixels)
+        write_reference(self.reference, patch_set.reference(patient))
+
+
+def _opened(patches: PatientPatches) -> PatchSet:
+    changed = patches.path.stat()
+    return patches.opened(_files(patches.path, changed.st_mtime_ns, changed.st_size))
+
+
+@functools.lru_cache(maxsize=1)
+def _files(path: Path, changed_ns: int, size: int) -> NamedFiles:
+    """A set's files, kept open: the directory of a zip of 280,000 patches takes seconds to read."""
+    del changed_ns, size  # Another file of this name is another set.
+    return open_files(path, LAYOUT)
 
 
 def _plan_copy(request: SlideRequest, archive: Path) -> Step:
     target = store_path(archive, request.slide_id)
     source = open_store(request.path, request.spacing)
     done = request.path == target.resolve() or _has_copy(target, source.fingerprint)
-
-    def write(crew: Crew, on_pixels: OnPixels) -> None:
-        with staged_folder(target) as folder:
-            _copy_tree(request.path, folder, crew)
-            _decode(open_store(folder, request.spacing), request.path, crew, on_pixels)
-
     n_px = source.width_px * source.height_px
-    return Step(_in_archive(request, target, request.spacing), n_px, None if done else write)
+    write = None if done else _WriteCopy(request.path, target, request.spacing)
+    return Step(_in_archive(request, target, request.spacing), n_px, write)
+
+
+@dataclass(frozen=True)
+class _WriteCopy:
+    path: Path
+    target: Path
+    spacing: Spacing | None
+
+    def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        with staged_folder(self.target, lambda: on_pixels(0)) as folder:
+            _copy_tree(self.path, folder, crew, on_pixels)
+            _decode(open_store(folder, self.spacing), self.path, crew, on_pixels)
 
 
 def _in_archive(
@@ -173,7 +228,7 @@ def _has_copy(target: Path, fingerprint: str) -> bool:
         return False
 
 
-def _copy_tree(source: Path, target: Path, crew: Crew) -> None:
+def _copy_tree(source: Path, target: Path, crew: Crew, on_pixels: OnPixels) -> None:
     """Copy byte for byte, and read the copy back."""
     # Once more, as what lay there when the slide was opened may have been replaced since.
     check_plain(source)
@@ -182,17 +237,18 @@ def _copy_tree(source: Path, target: Path, crew: Crew) -> None:
         here.mkdir(exist_ok=True)
         for name in files:
             crew.check()
-            copied = _copy_file(Path(root) / name, here / name)
+            copied = _copy_file(Path(root) / name, here / name, on_pixels)
             if copied != _sha256(here / name):
                 raise OutputError(f"{target}: {name} reads back other than it was written: check disk and memory")
 
 
-def _copy_file(source: Path, target: Path) -> bytes:
+def _copy_file(source: Path, target: Path, on_pixels: OnPixels) -> bytes:
     digest = hashlib.sha256()
     with target.open("wb") as stream:
         for part in _parts(source):
             digest.update(part)
             stream.write(part)
+            on_pixels(0)
     return digest.digest()
 
 
