@@ -9,6 +9,7 @@ import click
 
 from batchscan.cli.exits import EXIT_SOME_MISSING
 from batchscan.cli.progress import Display, announced_interrupt, display
+from batchscan.domain.plain_text import plain
 
 _PX_PER_MPX = 1e6
 
@@ -99,9 +100,10 @@ def _draw(event: object, shown: Display) -> str | None:
             shown.advance(units=n_px / _PX_PER_MPX)
         case SlideIngested(outcome, source, _, _, renamed):
             shown.advance(jobs=1)
+            name = plain(source.name)
             if renamed:
-                shown.line(f"{source.name}: its slide_id is {outcome.slide_id}")
+                shown.line(f"{name}: its slide_id is {outcome.slide_id}")
             if outcome.reason:
-                shown.line(f"{source.name}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")
+                shown.line(f"{name}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")
             return outcome.status.value
     return None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
 from batchscan.domain.pixel_hash import Uint64Array
+from batchscan.domain.plain_text import plain
 
 SCHEMA_VERSION = 3
 
@@ -376,8 +377,8 @@ class SlideOutcome:
 
 
 def without_path(outcome: SlideOutcome, *paths: Path) -> SlideOutcome:
-    """The same outcome with the slide's id in place of `paths`, which may tell who it is: outcomes get printed."""
+    """The same outcome, to be printed: the slide's id stands for `paths`, which may tell who it is, in plain text."""
     sentence = outcome.sentence
     for path in paths:
         sentence = sentence.replace(str(path), outcome.slide_id)
-    return replace(outcome, sentence=sentence)
+    return replace(outcome, sentence=plain(sentence))

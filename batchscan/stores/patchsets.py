@@ -142,7 +142,10 @@ class PatchSet:
         PatchSetError
             If the PNG can't be decoded.
         """
-        with translated(self.path, ref.name), Image.open(io.BytesIO(self._files.read(ref.name))) as image:
+        with translated(self.path, ref.name), _opened(self._files.read(ref.name)) as image:
+            if image.size != (ref.width_px, ref.height_px):
+                # A second header may say other than the first, and a size that nobody has memory for.
+                raise ValueError(f"it is {image.width} x {image.height} px, its header says otherwise")
             pixels = np.asarray(image)
         if pixels.shape != (ref.height_px, ref.width_px, 3):
             raise PatchSetError(
@@ -246,6 +249,13 @@ def read_patch_set(path: Path) -> PatchSet:
         files.close()
         raise
     return PatchSet(path, files, by_patient)
+
+
+def _opened(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=("PNG",))
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from error
 
 
 def _index(path: Path, files: NamedFiles) -> list[PatchRef]:

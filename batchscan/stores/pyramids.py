@@ -28,8 +28,10 @@ from batchscan.domain.records import Uint8Array
 from batchscan.stores.area import WHITE, AreaSum, Lattice
 from batchscan.stores.fingerprints import tree_fingerprint
 from batchscan.stores.ngff import ImageDocument, ScaledDataset, parse_image
+from batchscan.stores.sizes import check_content, check_levels
 from batchscan.stores.spacings import check_size
-from batchscan.stores.store_files import BoundedStore, check_plain
+from batchscan.stores.store_files import BoundedStore, check_plain, file_sizes
+from batchscan.stores.unpacking import bounded
 from batchscan.stores.zarr_documents import Json, read_array_document, read_group_attributes
 
 log = logging.getLogger(__name__)
@@ -281,6 +283,7 @@ def open_store(path: Path, override: Spacing | None = None) -> SlideStore:
     spacing = override or _own_source(image.spacing(path), record)
     levels, arrays = _open_levels(path, image, spacing.um_per_px)
     check_size(path, levels[0].width_px, levels[0].height_px, spacing)
+    check_content(path, levels[0].width_px, levels[0].height_px, file_sizes(path))
     if _is_own(record):
         for level, array in zip(levels, arrays, strict=True):
             _check_shards(path, level, array)
@@ -310,6 +313,7 @@ def _own_source(spacing: Spacing, record: Json) -> Spacing:
 def _open_levels(path: Path, image: ImageDocument, um_per_px: float) -> tuple[list[Level], list[zarr.Array[Any]]]:
     levels: list[Level] = []
     arrays: list[zarr.Array[Any]] = []
+    check_levels(path, len(image.datasets))
     for dataset in image.datasets:
         level = _level(path, dataset, image, um_per_px)
         if levels and not _fits(level, levels[0]):
@@ -352,7 +356,7 @@ def _fits(level: Level, finest: Level) -> bool:
 def _open_array(folder: Path) -> zarr.Array[Any]:
     """From its own document, which has been checked; a group's consolidated copy has not."""
     try:
-        array = zarr.open_array(BoundedStore(folder), mode="r")
+        array = bounded(zarr.open_array(BoundedStore(folder), mode="r"))
     except _ZARR_ERRORS as error:
         raise UnopenableSlide(f"{folder}: zarr can't open it ({_one_line(error)}): write the image again") from error
     return array

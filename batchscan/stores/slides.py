@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +17,10 @@ from PIL import Image
 
 from batchscan.domain.errors import MissingSpacing, UnopenableSlide, UnreadableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource, floor_px
+from batchscan.domain.plain_text import plain
 from batchscan.domain.records import Uint8Array
 from batchscan.stores.area import padded, shrink_rgb
+from batchscan.stores.sizes import check_content, check_levels, check_tile
 from batchscan.stores.spacings import SPACING_REMEDY, square_spacing
 
 WHITE_HEX = "FFFFFF"
@@ -24,6 +28,9 @@ OPAQUE = 255
 SPACING_TOLERANCE = 0.02
 READ_AT_ONCE_PX = 2048
 SMALLEST_TILE_PX = 64
+_VENDORS_OF_FOLDERS = frozenset({"dicom", "hamamatsu", "mirax", "trestle", "unknown"})
+_LONGEST_WORDS = 200
+_QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*"|‘[^’]*’|“[^”]*”""")  # noqa: RUF001 - GLib quotes so
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,13 @@ class VendorSlide:
             self._properties: dict[str, str] = dict(self._handle.properties)
             sizes, downsamples = self._handle.level_dimensions, self._handle.level_downsamples
         except openslide.OpenSlideError as error:
-            raise _unopenable(path, str(error)) from error
+            raise _unopenable(path, _plain(error)) from error
         self.levels = tuple(VendorLevel(w, h, down) for (w, h), down in zip(sizes, downsamples, strict=True))
+        try:
+            self._check_sizes()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def vendor(self) -> str:
@@ -144,6 +156,14 @@ class VendorSlide:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _check_sizes(self) -> None:
+        check_levels(self.path, len(self.levels))
+        for index in range(len(self.levels)):
+            sides = [self._number(f"openslide.level[{index}].tile-{side}") for side in ("width", "height")]
+            check_tile(self.path, *(int(side or 0) for side in sides))
+        finest = self.levels[0]
+        check_content(self.path, finest.width_px, finest.height_px, _file_bytes(self.path, self.vendor))
 
     @property
     def _background(self) -> tuple[int, int, int]:
@@ -296,5 +316,13 @@ def _over(region: Image.Image, background: tuple[int, int, int]) -> Uint8Array:
     return np.asarray(np.rint(blended), dtype=np.uint8)
 
 
+def _file_bytes(path: Path, vendor: str) -> Iterator[int]:
+    """Sizes of a slide's files; where it has several, of all that lie in its folder, which is more if anything."""
+    yield path.stat().st_size
+    if vendor in _VENDORS_OF_FOLDERS:
+        yield from (file.lstat().st_size for file in path.parent.rglob("*"))
+
+
 def _plain(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Without what it quotes: that is the file's own text."""
+    return plain(_QUOTED.sub("'...'", str(error)))[:_LONGEST_WORDS]

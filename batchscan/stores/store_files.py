@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from zarr.abc.store import ByteRequest, RangeByteRequest
@@ -38,6 +39,13 @@ def check_plain(store: Path) -> None:
             raise UnopenableSlide(
                 f"{store}: can't be listed ({error.strerror or error}): check its permissions and disk"
             ) from error
+
+
+def file_sizes(store: Path) -> Iterator[int]:
+    """Bytes of each file below a folder."""
+    for root, _, files in os.walk(store):
+        for name in files:
+            yield (Path(root) / name).lstat().st_size
 
 
 class BoundedStore(LocalStore):

@@ -176,7 +176,7 @@ def _listed(table: Path, rows: Iterable[SlideRequest], recognise: Recognise) -> 
 
 
 def _expand(path: Path, recognise: Recognise) -> Iterator[Source]:
-    if is_store(path):
+    if _is_store_like(path):
         yield _source(SourceKind.STORE, path)
     elif looks_like_patch_set(path):
         yield from _patch_sources(path)
@@ -207,7 +207,7 @@ def _candidates(folder: Path, recognise: Recognise) -> Iterator[tuple[SourceKind
     for root, folders, files in os.walk(folder):
         here = Path(root)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        stores = [name for name in folders if is_store(here / name)]
+        stores = [name for name in folders if _is_store_like(here / name)]
         folders[:] = [name for name in folders if name not in stores]
         yield from ((SourceKind.STORE, here / name) for name in stores)
         for name in (name for name in sorted(files) if not name.startswith(".")):
@@ -217,6 +217,11 @@ def _candidates(folder: Path, recognise: Recognise) -> Iterator[tuple[SourceKind
                 yield SourceKind.VENDOR, here / name
             if found.one_of:
                 seen.add((here, found.one_of))
+
+
+def _is_store_like(path: Path) -> bool:
+    """A folder that is called a store is meant to be one: if its document is gone, that has to be said."""
+    return is_store(path) or (path.suffix.lower() == ".zarr" and path.is_dir())
 
 
 def _patch_sources(path: Path) -> Iterator[Source]:
