@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import shutil
 import sys
 import tempfile
 import time
@@ -29,7 +30,7 @@ from batchscan.workflow.ingest_processes import ingest_processes
 from batchscan.workflow.killable import Killables, memory_for
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "slides"
-BATCH = 40
+BATCH = 100
 STALL_S = 20.0
 UM_PER_PX = 0.5
 
@@ -42,7 +43,9 @@ def main() -> int:
     ended: list[Ended] = []
     peak_mib = 0.0
     with tempfile.TemporaryDirectory() as scratch:
-        for batch, so_far_mib in _run(numbers, options.seed, Path(options.keep or scratch)):
+        for batch, so_far_mib in _run(
+            numbers, options.seed, Path(options.keep or scratch), keep=options.keep is not None
+        ):
             ended += batch
             peak_mib = so_far_mib
             for each in batch:
@@ -68,7 +71,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(numbers: Sequence[int], seed: int, folder: Path) -> Iterator[tuple[list[Ended], float]]:
+def _run(numbers: Sequence[int], seed: int, folder: Path, *, keep: bool) -> Iterator[tuple[list[Ended], float]]:
     """Batch by batch, with the memory that the largest process took so far."""
     originals = make_originals(folder / "originals", REAL if REAL.is_dir() else None)
     with (
@@ -82,6 +85,8 @@ def _run(numbers: Sequence[int], seed: int, folder: Path) -> Iterator[tuple[list
         for start in sorted({number // BATCH for number in numbers}):
             here = [number for number in numbers if number // BATCH == start]
             yield _one_batch(here, seed, originals, folder / f"batch-{start}", judge), judge.peak_mib
+            if not keep:
+                shutil.rmtree(folder / f"batch-{start}")
 
 
 def _one_batch(

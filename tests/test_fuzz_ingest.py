@@ -14,7 +14,8 @@ def test_200_damaged_slides_cause_no_crash_no_hang_and_no_wrong_success(tmp_path
     done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     table = (tmp_path / "table.md").read_text()
-    rows = {cells[0]: int(cells[-1]) for line in table.splitlines() if len(cells := line.strip("| ").split(" | ")) > 5}
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    rows = {row[0]: int(row[-1]) for row in cells if row[-1].isdigit()}
     assert rows["all"] == 200
     # Damage of all kinds was tried: some of it was found, some did no harm.
     assert rows["unopenable"] > 20

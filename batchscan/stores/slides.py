@@ -29,6 +29,14 @@ SPACING_TOLERANCE = 0.02
 READ_AT_ONCE_PX = 2048
 SMALLEST_TILE_PX = 64
 _VENDORS_OF_FOLDERS = frozenset({"dicom", "hamamatsu", "mirax", "trestle", "unknown"})
+_PROPERTIES = (
+    openslide.PROPERTY_NAME_VENDOR,
+    openslide.PROPERTY_NAME_QUICKHASH1,
+    openslide.PROPERTY_NAME_MPP_X,
+    openslide.PROPERTY_NAME_MPP_Y,
+    openslide.PROPERTY_NAME_OBJECTIVE_POWER,
+    openslide.PROPERTY_NAME_BACKGROUND_COLOR,
+)
 _LONGEST_WORDS = 200
 _QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*"|‘[^’]*’|“[^”]*”""")  # noqa: RUF001 - GLib quotes so
 
@@ -63,10 +71,10 @@ class VendorSlide:
         self._handle = _open(path)
         self._reopening = threading.Lock()
         try:
-            self._properties: dict[str, str] = dict(self._handle.properties)
             sizes, downsamples = self._handle.level_dimensions, self._handle.level_downsamples
+            self._properties = dict(self._wanted(len(sizes)))
         except openslide.OpenSlideError as error:
-            raise _unopenable(path, _plain(error)) from error
+            raise _unopenable(path, _plain(error, path)) from error
         self.levels = tuple(VendorLevel(w, h, down) for (w, h), down in zip(sizes, downsamples, strict=True))
         try:
             self._check_sizes()
@@ -140,7 +148,7 @@ class VendorSlide:
             self._reopen(handle)
             raise UnreadableSlide(
                 f"{self.path}: level {level} can't be decoded within x {x}, y {y}, {width} x {height} px "
-                f"({_plain(error)}); expected an intact slide, it may be cut off: copy the "
+                f"({_plain(error, self.path)}); expected an intact slide, it may be cut off: copy the "
                 "file again from the scanner and compare sizes"
             ) from error
         return _over(region, self._background)
@@ -165,6 +173,15 @@ class VendorSlide:
         finest = self.levels[0]
         check_content(self.path, finest.width_px, finest.height_px, _file_bytes(self.path, self.vendor))
 
+    def _wanted(self, n_levels: int) -> Iterator[tuple[str, str]]:
+        """The few properties that are ever looked at; those that the file hasn't, or can't be read, are left out."""
+        tiles = (f"openslide.level[{index}].tile-{side}" for index in range(n_levels) for side in ("width", "height"))
+        for name in (*_PROPERTIES, *tiles):
+            try:
+                yield name, str(self._handle.properties[name])
+            except (KeyError, UnicodeDecodeError):
+                continue
+
     @property
     def _background(self) -> tuple[int, int, int]:
         text = self._properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR, WHITE_HEX)
@@ -173,9 +190,10 @@ class VendorSlide:
 
     def _number(self, name: str) -> float | None:
         try:
-            return float(self._properties[name])
+            number = float(self._properties[name])
         except (KeyError, ValueError):
             return None
+        return number if math.isfinite(number) else None
 
     def _reopen(self, spoilt: openslide.OpenSlide) -> None:
         """After an error OpenSlide refuses everything on a handle; other threads may still be inside the old one."""
@@ -272,7 +290,7 @@ def _open(path: Path) -> openslide.OpenSlide:
     except openslide.OpenSlideUnsupportedFormatError as error:
         raise _unopenable(path, "OpenSlide doesn't recognise it") from error
     except openslide.OpenSlideError as error:
-        raise _unopenable(path, _plain(error)) from error
+        raise _unopenable(path, _plain(error, path)) from error
 
 
 def _unopenable(path: Path, why: str) -> UnopenableSlide:
@@ -323,6 +341,6 @@ def _file_bytes(path: Path, vendor: str) -> Iterator[int]:
         yield from (file.lstat().st_size for file in path.parent.rglob("*"))
 
 
-def _plain(error: Exception) -> str:
-    """Without what it quotes: that is the file's own text."""
-    return plain(_QUOTED.sub("'...'", str(error)))[:_LONGEST_WORDS]
+def _plain(error: Exception, path: Path) -> str:
+    """Without the slide's path and without what it quotes: that is the file's own text."""
+    return plain(_QUOTED.sub("'...'", str(error).replace(str(path), "the file")))[:_LONGEST_WORDS]
