@@ -14,6 +14,7 @@ from batchscan.domain.errors import BatchscanError, ImplausibleSpacing, Manifest
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.cells import TableWriter, from_cell
 
 SLIDE_ID = re.compile(r"[A-Za-z0-9._-]+")
 # A folder's name has at most 255 bytes, and endings and staging marks are added to the id.
@@ -87,7 +88,7 @@ def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
     rows = list(rows)
     extra = sorted({name for row in rows for name in row.attributes})
     with write_atomically(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = TableWriter(stream)
         readers = sorted({name for row in rows for name in row.named_references})
         labelled = [SLIDE_LABEL] if any(row.slide_label is not None for row in rows) else []
         writer.writerow([*KNOWN, *(NAMED_REFERENCE + name for name in readers), *labelled, *extra])
@@ -160,7 +161,7 @@ def _header(path: Path, first: tuple[int, list[str] | csv.Error]) -> list[str]:
     line, row = first
     if isinstance(row, csv.Error):
         raise ManifestError(f"{path}: line {line}: isn't CSV ({row}): check its quotes")
-    names = [name.strip() for name in row]
+    names = [from_cell(name.strip()) for name in row]
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         found = ", ".join(filter(None, names)) or "no columns"
@@ -191,7 +192,7 @@ def _cells(row: list[str] | csv.Error, names: Sequence[str]) -> _Cells:
     if len(row) > len(names):
         raise ManifestError(f"has {len(row)} cells, the header {len(names)}: put quotes around cells with commas")
     padded = [*row, *[""] * (len(names) - len(row))]
-    cells = [(name, cell.strip()) for name, cell in zip(names, padded, strict=True)]
+    cells = [(name, from_cell(cell.strip())) for name, cell in zip(names, padded, strict=True)]
     nameless = [cell for name, cell in cells if cell and not name]
     if nameless:
         raise ManifestError(f"cell {nameless[0][:40]!r} stands in a column without a name; name it in the header")

@@ -19,6 +19,7 @@ from batchscan.domain.errors import (
     UsageError,
 )
 from batchscan.domain.geometry import PLAUSIBLE_UM_PER_PX, Spacing, SpacingSource
+from batchscan.domain.plain_text import plain
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus, without_path
 from batchscan.stores.crew import Crew
 from batchscan.stores.manifest import read_manifest
@@ -325,4 +326,4 @@ def _not_done(source: Source, error: BatchscanError) -> SlideIngested:
 
 def _row(event: SlideIngested) -> IngestRow:
     outcome = event.outcome
-    return IngestRow(event.source.name, outcome.slide_id, str(outcome.status), outcome.reason, outcome.sentence)
+    return IngestRow(plain(event.source.name), outcome.slide_id, str(outcome.status), outcome.reason, outcome.sentence)
