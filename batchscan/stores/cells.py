@@ -31,7 +31,7 @@ def from_cell(cell: str) -> str:
     return text if text != cell and as_cell(text) == cell else cell
 
 
-def as_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def as_cells(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     """The same for a column of text, of which none is a number with a sign."""
     return pc.replace_substring_regex(column, pattern=f"^({_STARTS})", replacement=r"'\1")
 

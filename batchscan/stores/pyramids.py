@@ -292,7 +292,7 @@ def open_store(path: Path, override: Spacing | None = None) -> SlideStore:
 
 def contradicted_spacing(store: SlideStore, given: Spacing | None) -> Spacing | None:
     """The spacing that a store knows from its ingest, where the given one, which it is open with, isn't that."""
-    if given is None or not store.record:
+    if given is None or not _is_own(store.record):
         return None
     own = open_store(store.path).spacing
     return None if math.isclose(own.um_per_px, given.um_per_px, rel_tol=SAME_SPACING) else own

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from batchscan.domain.errors import OutputError, SlideError, UnreadableSlide
+from batchscan.domain.errors import SlideError, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.crew import Crew
@@ -24,10 +23,8 @@ from batchscan.stores.references import write_reference
 from batchscan.stores.slides import VendorSlide, shrunk_to
 from batchscan.stores.spacings import check_size
 from batchscan.stores.staging import staged_folder
-from batchscan.stores.store_files import check_plain
+from batchscan.stores.store_copies import copy_store, is_copy_of
 from batchscan.workflow.ingest_sources import Source, SourceKind
-
-COPIED_AT_ONCE_BYTES = 8 << 20
 
 OnPixels = Callable[[int], None]
 """Told how many more level-0 pixels have been read, 0 where another step has ended; called on any thread."""
@@ -179,7 +176,7 @@ def _plan_copy(request: SlideRequest, archive: Path) -> Step:
     source = open_store(request.path, request.spacing)
     done = request.path == target.resolve() or _has_copy(target, source.fingerprint)
     n_px = source.width_px * source.height_px
-    write = None if done else _WriteCopy(request.path, target, request.spacing)
+    write = None if done else _WriteCopy(request.path, target, request.slide_id, request.spacing)
     return Step(_in_archive(request, target, request.spacing), n_px, write)
 
 
@@ -187,11 +184,16 @@ def _plan_copy(request: SlideRequest, archive: Path) -> Step:
 class _WriteCopy:
     path: Path
     target: Path
+    slide_id: str
     spacing: Spacing | None
 
     def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        def goes_on() -> None:
+            crew.check()
+            on_pixels(0)
+
         with staged_folder(self.target, lambda: on_pixels(0)) as folder:
-            _copy_tree(self.path, folder, crew, on_pixels)
+            copy_store(open_store(self.path, self.spacing), self.slide_id, folder, goes_on)
             _decode(open_store(folder, self.spacing), self.path, crew, on_pixels)
 
 
@@ -223,46 +225,9 @@ def _is_current(target: Path, facts: StoreFacts) -> bool:
 def _has_copy(target: Path, fingerprint: str) -> bool:
     try:
         # Any spacing will do: what the store lacks, the manifest's row has.
-        return is_store(target) and open_store(target, Spacing(1.0, SpacingSource.OPTION)).fingerprint == fingerprint
+        return is_store(target) and is_copy_of(open_store(target, Spacing(1.0, SpacingSource.OPTION)), fingerprint)
     except SlideError:
         return False
-
-
-def _copy_tree(source: Path, target: Path, crew: Crew, on_pixels: OnPixels) -> None:
-    """Copy byte for byte, and read the copy back."""
-    # Once more, as what lay there when the slide was opened may have been replaced since.
-    check_plain(source)
-    for root, _, files in os.walk(source):
-        here = target / Path(root).relative_to(source)
-        here.mkdir(exist_ok=True)
-        for name in files:
-            crew.check()
-            copied = _copy_file(Path(root) / name, here / name, on_pixels)
-            if copied != _sha256(here / name):
-                raise OutputError(f"{target}: {name} reads back other than it was written: check disk and memory")
-
-
-def _copy_file(source: Path, target: Path, on_pixels: OnPixels) -> bytes:
-    digest = hashlib.sha256()
-    with target.open("wb") as stream:
-        for part in _parts(source):
-            digest.update(part)
-            stream.write(part)
-            on_pixels(0)
-    return digest.digest()
-
-
-def _parts(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as stream:
-            yield from iter(lambda: stream.read(COPIED_AT_ONCE_BYTES), b"")
-    except OSError as error:
-        raise UnreadableSlide(f"{path}: can't be read ({error.strerror}): check its permissions and disk") from error
-
-
-def _sha256(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _decode(store: SlideStore, source: Path, crew: Crew, on_pixels: OnPixels) -> None:

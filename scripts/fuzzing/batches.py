@@ -124,7 +124,9 @@ class Judge:
         try:
             list(ingest([case.path], archive, IngestOptions(1, stall_s=self._stall_s), self._readers))
         except errors.BatchscanError as error:
-            faults = list(_wrong_with_sentence(plain(str(error)))) if error.code in REASONS else [f"{error.code}: {error}"]
+            faults = (
+                list(_wrong_with_sentence(plain(str(error)))) if error.code in REASONS else [f"{error.code}: {error}"]
+            )
             return Ended(case, f"refused: {error.code}", faults + list(_left_over(archive, set())))
         except Exception as error:  # noqa: BLE001 - this is what is looked for
             return Ended(case, "crash", [f"{type(error).__name__}: {error}"])
