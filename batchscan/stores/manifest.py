@@ -13,12 +13,10 @@ from pathlib import Path
 from batchscan.domain.errors import BatchscanError, ImplausibleSpacing, ManifestError
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
+from batchscan.domain.slide_ids import id_fault
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.cells import TableWriter, from_cell
 
-SLIDE_ID = re.compile(r"[A-Za-z0-9._-]+")
-# A folder's name has at most 255 bytes, and endings and staging marks are added to the id.
-LONGEST_ID = 100
 REQUIRED = ("slide_id", "path")
 KNOWN = ("slide_id", "path", "patient_id", "um_per_px", "reference")
 SLIDE_LABEL = "slide_label"
@@ -248,12 +246,9 @@ def _slide_label(text: str) -> bool | None:
 
 
 def _valid_id(text: str, column: str) -> str:
-    if len(text) > LONGEST_ID:
-        raise ManifestError(f"{column} {text[:40]!r}... has {len(text)} characters, more than {LONGEST_ID}: shorten it")
-    if not SLIDE_ID.fullmatch(text):
-        raise ManifestError(f"{column} {text!r} has characters other than letters, digits, '.', '_' and '-'")
-    if text.startswith("."):
-        raise ManifestError(f"{column} {text!r} starts with a dot, as hidden files do: begin with a letter or digit")
+    fault = id_fault(text)
+    if fault:
+        raise ManifestError(f"{column} {fault}")
     return text
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from batchscan.domain.errors import PatchSetError
 from batchscan.domain.records import Uint8Array
+from batchscan.domain.slide_ids import id_fault
 from batchscan.stores.area import WHITE
 from batchscan.stores.patchfiles import HEAD_BYTES, NamedFiles, open_files, translated
 from batchscan.stores.references import Reference
@@ -293,6 +294,9 @@ def _is_litter(name: str) -> bool:
 
 def _ref(path: Path, files: NamedFiles, name: str, match: re.Match[str]) -> PatchRef:
     patient, label = match["patient"], int(match["label"])
+    fault = id_fault(patient)
+    if fault:
+        raise PatchSetError(f"{path}: {name} names a patient who can't be called so: {fault}")
     folders = PurePosixPath(name).parts[-3:-1]
     if folders != (patient, match["label"]):
         raise PatchSetError(

@@ -13,7 +13,8 @@ from pathlib import Path
 from batchscan.domain.errors import ManifestError, PatchSetError
 from batchscan.domain.geometry import Spacing
 from batchscan.domain.records import SlideRequest
-from batchscan.stores.manifest import LONGEST_ID, is_manifest, read_manifest
+from batchscan.domain.slide_ids import id_from
+from batchscan.stores.manifest import is_manifest, read_manifest
 from batchscan.stores.patchsets import PatientPatches, looks_like_patch_set, read_patch_set
 from batchscan.stores.pyramids import is_store
 from batchscan.workflow.archive_tables import MANIFEST, read_archive_manifest
@@ -237,7 +238,7 @@ def _source(kind: SourceKind, path: Path) -> Source:
 
 def slide_id_of(path: Path) -> str:
     """The id of a slide that no manifest names: the file's name without its endings, other characters as `_`."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", _stem(path)).strip(".")[:LONGEST_ID] or "slide"
+    return id_from(_stem(path))
 
 
 def _stem(path: Path) -> str:
