@@ -32,7 +32,8 @@ class AttemptEnd:
 class Attempt:
     """One attempt as the ledger keeps it; times are ISO 8601 in UTC, `ended` and `status` None while it goes on.
 
-    `status` is the slide's (`done`, `failed`, `excluded`), `retried` where another attempt followed, or `interrupted`.
+    `status` is the slide's (`done`, `failed`, `excluded`), `retried` where another attempt followed, `interrupted` or
+    `killed` where its runner was.
     """
 
     slide_id: str

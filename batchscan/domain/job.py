@@ -59,11 +59,30 @@ class PatchesSection(_Section):
 
 
 class RunSection(_Section):
-    """Where the run is kept and what works on it. Without `workers`: one a core, as memory allows."""
+    """Where the run is kept, what works on it, and what is borne before a slide is given up.
+
+    Parameters
+    ----------
+    out
+        The run folder.
+    workers
+        Worker processes on this machine; None: one a core, as memory allows.
+    scheduler
+        An existing Dask scheduler instead.
+    attempts
+        So many accidents (its worker died, it hung, a defect) end a slide, which is then left out of later runs.
+    stall_s
+        A step without a sign of life for so long is ended with its worker.
+    away_s
+        So long a place that can't be reached, and workers, are waited for.
+    """
 
     out: Path
     workers: Annotated[int, Field(ge=1)] | None = None
     scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss|inproc)://|^[^/]+:\d+$")] | None = None
+    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    stall_s: Annotated[float, Field(ge=5.0)] = 600.0
+    away_s: Annotated[float, Field(ge=0.0)] = 1800.0
 
 
 class ReportSection(_Section):

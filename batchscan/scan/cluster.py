@@ -89,6 +89,8 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
         "distributed.worker.multiprocessing-method": "spawn",
         "distributed.worker.daemon": True,
+        # Whom to blame for a dead worker, and how often to try, is the dispatcher's to say.
+        "distributed.scheduler.allowed-failures": 0,
         # Tasks hold next to nothing between them: a worker near its limit must go on, not wait for memory to come back.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
@@ -119,6 +121,29 @@ def default_workers(bytes_each: int) -> int:
 def n_workers(client: Client) -> int:
     """How many worker processes the client has now."""
     return len(client.nthreads())
+
+
+def n_threads(client: Client) -> int:
+    """How many threads all workers have together now; 0 also while the scheduler can't be reached."""
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, TimeoutError):
+        return 0
+
+
+def end_worker(client: Client, address: str) -> None:
+    """End a worker process that is stuck, whatever it is doing; its nanny, if it has one, starts another."""
+    with contextlib.suppress(Exception):
+        client.run(_kill_child, workers=[address], nanny=True)
+        return
+    # Without a nanny the process has to end itself; its event loop answers even where its thread is stuck.
+    with contextlib.suppress(Exception):
+        client.run(os._exit, 1, workers=[address], wait=False)
+
+
+def _kill_child(dask_worker: Any) -> None:
+    """Run by a nanny, which is given as `dask_worker`."""
+    os.kill(dask_worker.pid, signal.SIGKILL)
 
 
 def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) -> T:
