@@ -117,13 +117,13 @@ class _Board(Generic[W, S, R]):
     def is_idle(self) -> bool:
         return not self.under_way and not self._retries
 
-    def take(self, works: Iterator[W], accidents: Callable[[str], int]) -> bool:
-        """Start the next slide; False when there is none any more."""
+    def take(self, works: Iterator[W], accidents: Callable[[str], int]) -> Iterator[W] | None:
+        """Start the next slide; returns where there are more, None when there are no more."""
         work = next(works, None)
         if work is None:
-            return False
+            return None
         self.start(SlideUnderWay(work, accidents(work.slide_id)))
-        return True
+        return works
 
     def start(self, slide: SlideUnderWay[W, S]) -> None:
         self.under_way += 1
@@ -333,8 +333,7 @@ def run_slides(
     works
         One a slide; taken as there is room.
     steps
-        What to run. Each may be run twice, even at the same time, if a worker is taken for dead: they must be
-        idempotent.
+        What to run; each may run twice, even at once, if a worker is taken for dead.
     patience
         What is borne.
     draining
@@ -349,10 +348,8 @@ def run_slides(
 
     Raises
     ------
-    ClusterError, ModelError, OutputError
+    ClusterError, ModelError, OutputError, SourceVanished
         What no other slide could survive either.
-    SourceVanished
-        If nothing could be read for long.
     """
     board: _Board[W, S, R] = _Board(client, steps, patience)
     waiting: Iterator[W] | None = iter(works)
@@ -362,8 +359,7 @@ def run_slides(
                 board.drop_waiting()
                 waiting = None
             while waiting is not None and board.has_room():
-                if not board.take(waiting, accidents):
-                    waiting = None
+                waiting = board.take(waiting, accidents)
             if board.is_idle and waiting is None:
                 return
             yield from board.next_events()

@@ -36,8 +36,7 @@ def stopped(events: list[Event], slide_id: str) -> SlideStopped:
     return last
 
 
-@pytest.mark.parametrize("does", ["die", "segfault"])
-@pytest.mark.parametrize("at", ["survey", "scan", "finish"])
+@pytest.mark.parametrize(("at", "does"), [("survey", "die"), ("scan", "segfault"), ("finish", "die")])
 def test_killers_are_given_up_and_those_that_waited_beside_them_are_not_blamed(
     client: Client, tmp_path: Path, at: str, does: str
 ) -> None:

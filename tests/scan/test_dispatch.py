@@ -38,7 +38,7 @@ def client() -> Iterator[Client]:
 
 
 def _last(events: list[Event]) -> dict[str, Event]:
-    return {event.slide_id: event for event in events}
+    return {event.slide_id: event for event in events if event.slide_id}
 
 
 def test_every_slide_goes_all_the_way_on_worker_processes(client: Client) -> None:
