@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin
 from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
 from batchscan.domain.errors import ClusterError
 
 _CONNECT_S = 15
+_TRIES = 3
 # One thread a worker process and one process a core: the same arithmetic whatever the number of workers.
 _WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -147,9 +148,21 @@ def _kill_child(dask_worker: Any) -> None:
 
 
 def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function on any one worker and wait for what it returns; it may raise."""
-    value: T = client.submit(function, *arguments, pure=False).result()
-    return value
+    """Call a function on any one worker and wait for what it returns; it may raise.
+
+    Raises
+    ------
+    ClusterError
+        If worker after worker dies of it.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(KilledWorker):
+            value: T = client.submit(function, *arguments, pure=False).result()
+            return value
+    raise ClusterError(
+        f"{_TRIES} worker processes died one after the other before any slide was begun: most likely there is too "
+        "little memory for the model; try --workers 1, and `batchscan doctor`"
+    )
 
 
 def _check_versions(client: Client, scheduler: str) -> None:
