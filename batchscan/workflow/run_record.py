@@ -170,6 +170,8 @@ class RunRecord:
         LedgerMismatch
             If a slide isn't accounted for.
         """
+        # First, since where the disk is full this is what makes room for the rest.
+        self.folder.clear_staging()
         rows = self.ledger.rows()
         if any(row.status not in ENDED for row in rows):
             self.ledger.interrupt()
@@ -177,7 +179,6 @@ class RunRecord:
         else:
             self.ledger.finish()
             finished = now()
-        self.folder.clear_staging()
         counts = self._write_tables(finished)
         self._check_accounts(rows)
         return counts
