@@ -21,7 +21,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from distributed import Client, KilledWorker
 
-from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import ClusterError, SourceVanished
 from batchscan.domain.records import SlideOutcome
 from batchscan.scan.cluster import end_worker, n_threads
@@ -184,6 +183,7 @@ class _Board(Generic[W, S, R]):
             return
         slide.saw_peak(returned.peak_rss_mb)
         if isinstance(returned, Returned):
+            slide.busy_s += returned.busy_s
             self._got_on, slide.away_since, slide.n_away = time.monotonic(), None, 0
             yield from self._follow(slide, returned)
         else:
@@ -214,7 +214,7 @@ class _Board(Generic[W, S, R]):
             yield BlockScanned(slide_id, len(value.p_raw))
         else:
             self.under_way -= 1
-            yield SlideFinished(slide_id, AttemptEnd(returned.worker, peak_rss_mb=slide.peak_rss_mb), value)
+            yield SlideFinished(slide_id, slide.end(returned.worker), value)
             return
         if not slide.waiting:
             self._submit(slide, self._steps.finish, slide.work, slide.survey, slide.scores, priority=2)
@@ -238,7 +238,7 @@ class _Board(Generic[W, S, R]):
         accident = raised.trouble in {Trouble.ACCIDENT, Trouble.AGAIN}
         slide.accidents += accident
         outcome = SlideOutcome(slide.work.slide_id, raised.status, raised.reason, raised.sentence)
-        end = AttemptEnd(raised.worker, raised.error_class, peak_rss_mb=slide.peak_rss_mb)
+        end = slide.end(raised.worker, raised.error_class)
         delay_s = self._delay_s(slide, raised)
         self._drop(slide)
         if delay_s is None:

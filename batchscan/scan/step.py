@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,11 +40,12 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What a step returned, where it ran, and the largest resident memory (MiB) of that process meanwhile."""
+    """What a step returned, where it ran and for how long, and the largest memory (MiB) of that process meanwhile."""
 
     worker: str
     value: Any
     peak_rss_mb: float | None
+    busy_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,11 @@ def run_step(topic: str, token: str, step: Callable[..., Any], *arguments: Any) 
     worker = get_worker()
     name = str(worker.name)
     _forget_peak()
+    clock = time.perf_counter()
     with beating(worker, topic, token):
         try:
-            return Returned(name, step(*arguments), _peak_rss_mb())
+            value = step(*arguments)
+            return Returned(name, value, _peak_rss_mb(), time.perf_counter() - clock)
         except BatchscanError as error:
             return _expected(name, error)
         except Exception as error:  # noqa: BLE001 - one slide's accident must not end the night

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from batchscan.domain.attempts import AttemptEnd
 from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.step import Raised
 
@@ -63,18 +64,23 @@ class SlideUnderWay(Generic[W, S]):
     tasks: set[str] = field(default_factory=set)
     begun: bool = False
     peak_rss_mb: float | None = None
+    busy_s: float = 0.0
     away_since: float | None = None
     n_away: int = 0
 
     def restart(self) -> None:
         """Forget this attempt; the next one begins with the survey."""
         self.survey, self.waiting, self.scores = None, 0, []
-        self.tasks, self.begun, self.peak_rss_mb = set(), False, None
+        self.tasks, self.begun, self.peak_rss_mb, self.busy_s = set(), False, None, 0.0
 
     def saw_peak(self, peak_rss_mb: float | None) -> None:
         """Keep the largest memory that a step of this attempt had."""
         if peak_rss_mb is not None:
             self.peak_rss_mb = max(self.peak_rss_mb or 0.0, peak_rss_mb)
+
+    def end(self, worker: str, error_class: str | None = None) -> AttemptEnd:
+        """What this attempt came to; `busy` is the time that its steps took on the workers."""
+        return AttemptEnd(worker, error_class, {"busy": self.busy_s}, self.peak_rss_mb)
 
     def next_delay_s(self, patience: Patience) -> float:
         """How long to wait before the place is tried again."""

@@ -130,7 +130,7 @@ class RunRecord:
             self._n_committed += 1
         self.folder.clear_attempts(slide_id)
         self.quarantine.forgive([slide_id])
-        end = replace(end, seconds=finished.seconds)
+        end = replace(end, seconds={**end.seconds, **finished.seconds})
         self.ledger.slide_ended(finished.outcome, end, finished.numbers, finished.profile)
         return SlideEnded(finished.outcome, reused=finished.staged is None)
 
