@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -84,7 +84,15 @@ class BlockScores:
     seconds: Mapping[str, float]
 
 
-def survey_slide(store: SlideStore, info: SlideInfo, settings: ScanSettings) -> tuple[Survey, Overview]:
+class BoxSource(Protocol):
+    """What an overview is read from: a slide store, or a slide file that is none yet."""
+
+    def read_box(self, box: Box, um_per_px: float) -> Uint8Array:
+        """(rows, cols, 3) uint8 of a box in level-0 pixels at a spacing."""
+        ...
+
+
+def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> tuple[Survey, Overview]:
     """Find the tissue of a slide and lay the grid over it.
 
     Raises

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
 from batchscan.domain.errors import DamagedResult, ModelError, SlideChanged, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
@@ -133,6 +134,19 @@ class SlideSurvey:
 
 
 @dataclass(frozen=True)
+class ResultState:
+    """The digests that a slide's result would have, and the committed one whose scan is still good, if there is one.
+
+    `unchanged` says that this is exactly what would come out again; otherwise it is judged and printed anew.
+    """
+
+    scan_digest: str
+    digest: str
+    earlier: SlideResult | None
+    unchanged: bool
+
+
+@dataclass(frozen=True)
 class FinishedSlide:
     """How a slide ended.
 
@@ -166,19 +180,27 @@ def resolve_engine(package: str, name: str) -> EngineInfo:
 def survey(work: SlideWork) -> SlideSurvey:
     """Open the slide; unless an earlier result can be used, find its tissue and lay the grid."""
     store = _made(work)
-    info = _info(work, store)
-    scan = scan_digest(info, work.model, work.engine, work.settings)
-    digest = result_digest(scan, info, work.model, work.settings, work.run.read_card(work.model.sha256))
-    committed = work.run.slide(work.slide_id)
-    earlier = None if work.fresh else _result(committed)
-    if earlier and earlier.digest == digest and _is_complete(work):
-        return SlideSurvey(info, scan, digest, survey=None, unchanged=True)
-    if earlier and earlier.scan_digest == scan and _has_pictures(committed):
-        return SlideSurvey(info, scan, digest, survey=None, unchanged=False)
+    info = slide_info(work, store)
+    known = state_of_result(work, info, work.run.read_card(work.model.sha256))
+    if known.earlier:
+        return SlideSurvey(info, known.scan_digest, known.digest, survey=None, unchanged=known.unchanged)
     found, overview = survey_slide(store, info, work.settings)
     place = _new_place(work)
     write_pictures(place, Pictures(overview.pixels, overview.tissue.um_per_px, overview.tissue.mask, {}))
-    return SlideSurvey(info, scan, digest, found, unchanged=False, pictures=place)
+    return SlideSurvey(info, known.scan_digest, known.digest, found, unchanged=False, pictures=place)
+
+
+def state_of_result(work: SlideWork, info: SlideInfo, card: ModelCard) -> ResultState:
+    """What the committed result of a slide is worth now; nothing is written."""
+    scan = scan_digest(info, work.model, work.engine, work.settings)
+    digest = result_digest(scan, info, work.model, work.settings, card)
+    committed = work.run.slide(work.slide_id)
+    earlier = None if work.fresh else _result(committed)
+    if earlier and earlier.digest == digest and _is_complete(work):
+        return ResultState(scan, digest, earlier, unchanged=True)
+    if earlier and earlier.scan_digest == scan and _has_pictures(committed):
+        return ResultState(scan, digest, earlier, unchanged=False)
+    return ResultState(scan, digest, earlier=None, unchanged=False)
 
 
 def scan(work: SlideWork, block: Block) -> BlockScores:
@@ -237,6 +259,18 @@ def _made(work: SlideWork) -> SlideStore:
         work.run.stores.mkdir(exist_ok=True)
         gets_on = voice()
         return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px, lambda _: gets_on()))
+    return open_given(work)
+
+
+def open_given(work: SlideWork) -> SlideStore:
+    """The store that was asked for.
+
+    Raises
+    ------
+    SlideError
+        If it can't be used, or contradicts the spacing given for it.
+    """
+    request = work.request
     store = open_store(request.path, request.spacing)
     own, given = contradicted_spacing(store, request.spacing), store.spacing
     if own:
@@ -283,7 +317,8 @@ def _has_pictures(folder: Path) -> bool:
     return True
 
 
-def _info(work: SlideWork, store: SlideStore) -> SlideInfo:
+def slide_info(work: SlideWork, store: SlideStore) -> SlideInfo:
+    """What is known of a slide once its store is open."""
     return SlideInfo(
         slide_id=work.slide_id,
         patient_id=work.request.patient_id,
