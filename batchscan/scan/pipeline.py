@@ -223,9 +223,13 @@ def check_readable(info: SlideInfo, table: PatchTable, max_unreadable: float) ->
     UnreadableSlide
         If more than `max_unreadable` of the tissue patches could not.
     """
-    n_bad = int((~table.readable).sum())
-    if n_bad > max_unreadable * len(table):
+    check_unreadable(info.slide_id, int((~table.readable).sum()), len(table), max_unreadable)
+
+
+def check_unreadable(slide_id: str, n_bad: int, n_patches: int, max_unreadable: float) -> None:
+    """The same for counted patches; raises the same."""
+    if n_bad > max_unreadable * n_patches:
         raise UnreadableSlide(
-            f"{info.slide_id}: {n_bad} of {len(table)} tissue patches can't be read (at most {max_unreadable:.1%} may "
+            f"{slide_id}: {n_bad} of {n_patches} tissue patches can't be read (at most {max_unreadable:.1%} may "
             "be missing); the slide store is damaged: ingest the slide again from its source"
         )

@@ -1,0 +1,198 @@
+"""A slide of a job -> how long its steps take on this worker: the run's own steps, into a folder that is gone after."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from batchscan.domain.errors import UnreadableSlide
+from batchscan.domain.geometry import floor_px
+from batchscan.domain.pixel_hash import NO_HASH
+from batchscan.domain.plan import Sample
+from batchscan.domain.records import SlideInfo, Uint8Array
+from batchscan.scan.grid import Block
+from batchscan.scan.pipeline import BlockScores, survey_slide
+from batchscan.stores.crew import Crew
+from batchscan.stores.foreseen import ForeseenStore
+from batchscan.stores.packages import open_package
+from batchscan.stores.pyramid_writer import StoreFacts, write_pyramid
+from batchscan.stores.pyramids import is_store
+from batchscan.stores.results import RunFolder
+from batchscan.stores.slides import VendorSlide
+from batchscan.workflow import slide_steps
+from batchscan.workflow.ingest_steps import store_path
+from batchscan.workflow.slide_steps import SlideSurvey, SlideWork
+
+# Patches are scored for about so long, after a few that see how fast that goes.
+_SCORING_S = 2.5
+_FIRST_PATCHES = 32
+# So large a square of a slide file is made a store.
+_PART_PX = 2048
+_BLOCK_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SampleWork:
+    """A slide to take a sample of; `number` tells samples of one slide apart."""
+
+    work: SlideWork
+    number: int
+
+    @property
+    def slide_id(self) -> str:
+        """Whose it is: no slide's id has a space."""
+        return f"sample {self.number}"
+
+
+def take_sample(asked: SampleWork) -> Sample:
+    """Run a slide's steps on this worker and see how long they take; at most some seconds' worth of its patches.
+
+    Raises
+    ------
+    SlideError
+        If the slide can't be read after all.
+    """
+    with tempfile.TemporaryDirectory(prefix="batchscan-plan-") as folder:
+        run = RunFolder(Path(folder) / "run")
+        run.create()
+        run.keep_card(open_package(asked.work.package).card)
+        work = replace(asked.work, run=run, staged=run.staging / asked.work.slide_id, fresh=True)
+        return _sampled(work) if is_store(work.request.path) else _sampled_part(work)
+
+
+def nothing_to_scan(asked: SampleWork, block: Block) -> BlockScores:
+    """A sample is taken in one step."""
+    raise AssertionError(f"{asked.slide_id}: {len(block)} patches are to be scanned besides")
+
+
+def as_taken(asked: SampleWork, sample: Sample, scores: list[BlockScores]) -> Sample:
+    """The sample is all there is."""
+    del asked, scores
+    return sample
+
+
+def _sampled(work: SlideWork) -> Sample:
+    surveyed = slide_steps.survey(work)
+    if surveyed.survey is None or not surveyed.blocks:
+        raise UnreadableSlide(f"{work.slide_id}: no tissue is found where there was some: see who writes to the slide")
+    begun_s, infer_s = _begun(work, surveyed.blocks[0])
+    scores, scan_s = _scored(work, surveyed.blocks, infer_s)
+    scores = [_unscored(surveyed, scores), *scores]
+    first_s, finish_s = (_finished_s(work, surveyed, scores) for _ in range(2))
+    n_patches = len(surveyed.survey.row)
+    return Sample(
+        n_patches=n_patches,
+        tissue_mm2=work.settings.patch.cells_mm2(n_patches),
+        n_scored=sum(len(each.row) for each in scores[1:]),
+        scan_s=scan_s,
+        finish_s=finish_s,
+        begin_s=max(0.0, begun_s) + max(0.0, first_s - finish_s),
+        result_bytes=_disk_bytes(work.staged),
+    )
+
+
+def _begun(work: SlideWork, block: Block) -> tuple[float, float]:
+    """Seconds by which the first patches took longer than when they were scanned again; and then, to score one."""
+    few = _first_cells(block, _FIRST_PATCHES)
+    clock = time.perf_counter()
+    slide_steps.scan(work, few)
+    between = time.perf_counter()
+    scored = slide_steps.scan(work, few)
+    return between - clock - (time.perf_counter() - between), scored.seconds["infer"] / len(few)
+
+
+def _scored(work: SlideWork, blocks: tuple[Block, ...], infer_s: float) -> tuple[list[BlockScores], float]:
+    """Scores of patches for about 2.5 s, and the seconds for them: of what a block's patches share, their part."""
+    scores: list[BlockScores] = []
+    scan_s = 0.0
+    for block in blocks:
+        n = floor_px((_SCORING_S - scan_s) / infer_s)
+        if n < 1:
+            break
+        part = _first_cells(block, n)
+        clock = time.perf_counter()
+        scores.append(slide_steps.scan(work, part))
+        shared_s = time.perf_counter() - clock - scores[-1].seconds["infer"]
+        scan_s += scores[-1].seconds["infer"] + shared_s * len(part) / len(block)
+    return scores, scan_s
+
+
+def _first_cells(block: Block, n: int) -> Block:
+    """The block with fewer patches; as much is read for them."""
+    return replace(block, rows=block.rows[:n], cols=block.cols[:n])
+
+
+def _unscored(surveyed: SlideSurvey, scores: list[BlockScores]) -> BlockScores:
+    """All cells as if they were like the median patch; those that have scores keep theirs, as they come after."""
+    assert surveyed.survey is not None
+    row, col = surveyed.survey.row, surveyed.survey.col
+    median = np.nanmedian(np.concatenate([each.p_raw for each in scores]))
+    n = len(row)
+    return BlockScores(
+        row, col, np.full(n, median, np.float32), np.ones(n, np.bool_), np.full(n, NO_HASH, np.uint64), {}
+    )
+
+
+def _finished_s(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) -> float:
+    clock = time.perf_counter()
+    slide_steps.finish(work, surveyed, scores)
+    return time.perf_counter() - clock
+
+
+def _sampled_part(work: SlideWork) -> Sample:
+    """Make a store of the square with the most tissue of a slide file, and take that as the slide."""
+    request = work.request
+    path = store_path(work.run.stores, work.slide_id)
+    work.run.stores.mkdir()
+    with VendorSlide(request.path) as slide, Crew(1) as crew:
+        store = ForeseenStore(slide, request.spacing or slide.spacing(), work.finest_um_per_px)
+        part = _richest(work, store)
+        clock = time.perf_counter()
+        write_pyramid(path, part, StoreFacts(work.slide_id, store.spacing, {}), crew, lambda _: None)
+        store_s = time.perf_counter() - clock
+    sample = _sampled(replace(work, request=replace(request, path=path, spacing=None)))
+    n_px = part.width_px * part.height_px
+    return replace(sample, store_px=n_px, store_s=store_s, store_bytes=_disk_bytes(path))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A rectangle of the store that a slide file would be, in its level-0 pixels, as a slide of its own."""
+
+    store: ForeseenStore
+    x: int
+    y: int
+    width_px: int
+    height_px: int
+
+    @property
+    def tile_px(self) -> int:
+        return self.store.pixels.tile_px
+
+    def read(self, x: int, y: int, width: int, height: int) -> Uint8Array:
+        return self.store.pixels.read(self.x + x, self.y + y, width, height)
+
+
+def _richest(work: SlideWork, store: ForeseenStore) -> _Part:
+    width, height = min(_PART_PX, store.width_px), min(_PART_PX, store.height_px)
+    info = SlideInfo(work.slide_id, work.slide_id, store.width_px, store.height_px, store.spacing, "")
+    survey, _ = survey_slide(store, info, work.settings)
+    box = max(survey.blocks, key=len).read_box(survey.grid)
+    x = min(max(0, floor_px(box.x + (box.width - width) / 2)), store.width_px - width)
+    y = min(max(0, floor_px(box.y + (box.height - height) / 2)), store.height_px - height)
+    return _Part(store, x, y, width, height)
+
+
+def _disk_bytes(folder: Path) -> int:
+    return sum(path.lstat().st_blocks * _BLOCK_BYTES for path in (folder, *_all_below(folder)))
+
+
+def _all_below(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        yield from (Path(root) / name for name in (*folders, *files))
