@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from batchscan.cli.progress import Display, announced_interrupt, display, durati
 from batchscan.cli.run import SCHEDULER_OPTION, planned_evaluation, quieten_dask
 
 if TYPE_CHECKING:
+    from batchscan.domain.records import SlideOutcome
     from batchscan.workflow.plan import Forecast, JobPlan, PlanEvent
 
 _SHOWN_PROBLEMS = 50
@@ -40,6 +42,7 @@ def plan(job: Path, out: Path | None, scheduler: str | None, workers: int | None
     predicted, and slides that would fail or be excluded, have no tissue or are there twice are named. Exit code 3 if
     there are any, or if the disk is too small.
     """
+    began = time.monotonic()
     from batchscan.domain.job import overridden, read_job  # noqa: PLC0415 - see the package's docstring
     from batchscan.workflow.plan import plan_job  # noqa: PLC0415
 
@@ -48,7 +51,7 @@ def plan(job: Path, out: Path | None, scheduler: str | None, workers: int | None
     planned_evaluation(chosen)
     quieten_dask()
     with display("slides", "patches") as shown, announced_interrupt(shown):
-        made = _draw(plan_job(chosen), shown)
+        made = _draw(plan_job(chosen, began), shown)
     click.echo(json.dumps(made.as_json()) if as_json else "\n".join(_page(made)))
     if made.problems or not made.fits:
         raise click.exceptions.Exit(EXIT_SOME_MISSING)
@@ -89,8 +92,7 @@ def _page(plan: JobPlan) -> Iterator[str]:
     yield ""
     yield f"{_number(len(plan.problems), 'finding')} to look at before the run:"
     for problem in plan.problems[:_SHOWN_PROBLEMS]:
-        word = {"done": "scanned all the same"}.get(problem.status.value, problem.status.value)
-        yield f"  {problem.slide_id}: {word} ({problem.reason}): {problem.sentence}"
+        yield f"  {problem.slide_id}: {_ending(problem)}: {problem.sentence.removeprefix(f'{problem.slide_id}: ')}"
     left = len(plan.problems) - _SHOWN_PROBLEMS
     if left > 0:
         yield f"  and {left} more: --json lists all"
@@ -100,6 +102,11 @@ def _counted(plan: JobPlan) -> Iterator[str]:
     for name, count in plan.counts.items():
         if count:
             yield f"{count} {_DOES[name]}"
+
+
+def _ending(problem: SlideOutcome) -> str:
+    word = _DOES.get(problem.status.value)
+    return f"{word} ({problem.reason})" if word else problem.reason
 
 
 def _predicted(plan: JobPlan) -> str:

@@ -9,13 +9,13 @@ from enum import StrEnum
 from batchscan.domain.records import SlideOutcome, SlideStatus
 
 # How a slide's last step and its folder grow with its tissue: fitted to the 20 whole mounts of the public set
-# (docs/planning.md). Only the shape is taken from here, its scale is measured by each plan.
+# (docs/planning.md). Only the shape is taken from here, how this machine and these slides differ is measured.
 _FINISH_S, _FINISH_S_PER_MM2 = 0.75, 0.00125
 _RESULT_BYTES, _RESULT_BYTES_PER_MM2, _RESULT_BYTES_PER_PATCH = 450_000, 5_500, 25
 # Beside the slides' own folders: a line each in ledger, summary and index page.
 _TABLE_BYTES = 4_000
 # What a calibration of seconds can't show of a night: other work on the machine, slides unlike those it saw.
-_BEYOND_CALIBRATION = 0.2
+_BEYOND_CALIBRATION = 0.25
 _DUPLICATE = "duplicate"
 
 
@@ -114,22 +114,26 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What one worker needs while all are busy: seconds and bytes a patch, a stored pixel, and by a slide's tissue."""
+    """What one worker needs while all are busy: seconds and bytes a patch, a stored pixel, and by a slide's tissue.
+
+    `finish_scale` is how many times longer the last step takes than the fitted shape says, `result_bytes_beyond` how
+    many more bytes a result has: pictures of finer slides are larger, and a slide has only so many.
+    """
 
     scan_s_per_patch: float
     finish_scale: float
-    result_scale: float
+    result_bytes_beyond: float
     store_s_per_px: float
     store_bytes_per_px: float
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Rates:
-        """The rates of all samples together; what none shows is 0, and 1 for a scale: see `uncalibrated`."""
-        results = [(each.result_bytes, _result_shape(each.tissue_mm2, each.n_patches)) for each in samples]
+        """The rates of all samples together; what none shows is 0, and the scale 1: see `uncalibrated`."""
+        beyond = [each.result_bytes - _result_shape(each.tissue_mm2, each.n_patches) for each in samples]
         return cls(
             scan_s_per_patch=_ratio([(each.scan_s, each.n_scored) for each in samples], 0.0),
             finish_scale=_ratio([(each.finish_s, _finish_shape(each.tissue_mm2)) for each in samples], 1.0),
-            result_scale=_ratio(results, 1.0),
+            result_bytes_beyond=_ratio([(each, 1.0) for each in beyond], 0.0),
             store_s_per_px=_ratio([(each.store_s, each.store_px) for each in samples], 0.0),
             store_bytes_per_px=_ratio([(each.store_bytes, each.store_px) for each in samples], 0.0),
         )
@@ -150,8 +154,9 @@ class Rates:
 
     def result_bytes(self, slide: SlidePlan) -> float:
         """What a slide's new result takes."""
-        shape = _result_shape(slide.tissue_mm2, slide.n_patches)
-        return 0.0 if slide.action is SlideAction.NONE else self.result_scale * shape
+        if slide.action is SlideAction.NONE:
+            return 0.0
+        return max(0.0, _result_shape(slide.tissue_mm2, slide.n_patches) + self.result_bytes_beyond)
 
     def store_bytes(self, slide: SlidePlan) -> float:
         """What a slide's new store takes."""
@@ -185,7 +190,7 @@ def foreseen_seconds(slides: Iterable[SlidePlan], samples: Sequence[Sample], wor
     -------
     Seconds
         Work / workers, but no less than the longest slide takes; the range goes by the fastest and the slowest
-        sample, and 20 % beyond.
+        sample, and 25 % beyond.
     """
     slides, rates = tuple(slides), Rates.of(samples)
     begin_s = start_s + max((each.begin_s for each in samples), default=0.0)

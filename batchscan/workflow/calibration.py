@@ -16,12 +16,12 @@ from batchscan.domain.geometry import floor_px
 from batchscan.domain.pixel_hash import NO_HASH
 from batchscan.domain.plan import Sample
 from batchscan.domain.records import SlideInfo, Uint8Array
-from batchscan.scan.grid import Block
+from batchscan.scan.grid import BLOCK_PATCHES, Block
 from batchscan.scan.pipeline import BlockScores, survey_slide
 from batchscan.stores.crew import Crew
 from batchscan.stores.foreseen import ForeseenStore
 from batchscan.stores.packages import open_package
-from batchscan.stores.pyramid_writer import StoreFacts, write_pyramid
+from batchscan.stores.pyramid_writer import CHUNK, PixelSource, StoreFacts, write_pyramid
 from batchscan.stores.pyramids import is_store
 from batchscan.stores.results import RunFolder
 from batchscan.stores.slides import VendorSlide
@@ -32,8 +32,12 @@ from batchscan.workflow.slide_steps import SlideSurvey, SlideWork
 # Patches are scored for about so long, after a few that see how fast that goes.
 _SCORING_S = 2.5
 _FIRST_PATCHES = 32
-# So large a square of a slide file is made a store.
+# No network is that fast; a clock may be that coarse.
+_LEAST_S = 1e-6
+# So large a square of a slide file is made a store to scan, and so many squares a side to see what is typical.
 _PART_PX = 2048
+_MOSAIC_SIDE = 5
+_CHUNK_PX = CHUNK[-1]
 _BLOCK_BYTES = 512
 
 
@@ -99,12 +103,12 @@ def _sampled(work: SlideWork) -> Sample:
 
 def _begun(work: SlideWork, block: Block) -> tuple[float, float]:
     """Seconds by which the first patches took longer than when they were scanned again; and then, to score one."""
-    few = _first_cells(block, _FIRST_PATCHES)
+    few = _first_cells(block, min(_FIRST_PATCHES, len(block)))
     clock = time.perf_counter()
     slide_steps.scan(work, few)
     between = time.perf_counter()
     scored = slide_steps.scan(work, few)
-    return between - clock - (time.perf_counter() - between), scored.seconds["infer"] / len(few)
+    return between - clock - (time.perf_counter() - between), max(_LEAST_S, scored.seconds["infer"] / len(few))
 
 
 def _scored(work: SlideWork, blocks: tuple[Block, ...], infer_s: float) -> tuple[list[BlockScores], float]:
@@ -112,10 +116,10 @@ def _scored(work: SlideWork, blocks: tuple[Block, ...], infer_s: float) -> tuple
     scores: list[BlockScores] = []
     scan_s = 0.0
     for block in blocks:
-        n = floor_px((_SCORING_S - scan_s) / infer_s)
+        n = min(BLOCK_PATCHES, floor_px((_SCORING_S - scan_s) / infer_s))
         if n < 1:
             break
-        part = _first_cells(block, n)
+        part = _first_cells(block, n if block is blocks[-1] else min(n, len(block)))
         clock = time.perf_counter()
         scores.append(slide_steps.scan(work, part))
         shared_s = time.perf_counter() - clock - scores[-1].seconds["infer"]
@@ -124,8 +128,8 @@ def _scored(work: SlideWork, blocks: tuple[Block, ...], infer_s: float) -> tuple
 
 
 def _first_cells(block: Block, n: int) -> Block:
-    """The block with fewer patches; as much is read for them."""
-    return replace(block, rows=block.rows[:n], cols=block.cols[:n])
+    """The block with so many patches, some of them again if it hasn't so many; as much is read for them."""
+    return replace(block, rows=np.resize(block.rows, n), cols=np.resize(block.cols, n))
 
 
 def _unscored(surveyed: SlideSurvey, scores: list[BlockScores]) -> BlockScores:
@@ -146,19 +150,27 @@ def _finished_s(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores
 
 
 def _sampled_part(work: SlideWork) -> Sample:
-    """Make a store of the square with the most tissue of a slide file, and take that as the slide."""
+    """Of a slide file: tissue from it becomes a small slide store to go on with, what is typical of it another."""
     request = work.request
-    path = store_path(work.run.stores, work.slide_id)
+    path, typical = (store_path(work.run.stores, name) for name in (work.slide_id, f"{work.slide_id}-typical"))
     work.run.stores.mkdir()
-    with VendorSlide(request.path) as slide, Crew(1) as crew:
+    with VendorSlide(request.path) as slide:
         store = ForeseenStore(slide, request.spacing or slide.spacing(), work.finest_um_per_px)
-        part = _richest(work, store)
+        facts = StoreFacts(work.slide_id, store.spacing, {})
+        _write(path, _richest(work, store), facts)
+        mosaic = _Mosaic(store)
         clock = time.perf_counter()
-        write_pyramid(path, part, StoreFacts(work.slide_id, store.spacing, {}), crew, lambda _: None)
+        _write(typical, mosaic, facts)
         store_s = time.perf_counter() - clock
     sample = _sampled(replace(work, request=replace(request, path=path, spacing=None)))
-    n_px = part.width_px * part.height_px
-    return replace(sample, store_px=n_px, store_s=store_s, store_bytes=_disk_bytes(path))
+    n_px = mosaic.width_px * mosaic.height_px
+    return replace(sample, store_px=n_px, store_s=store_s, store_bytes=_disk_bytes(typical))
+
+
+def _write(path: Path, pixels: PixelSource, facts: StoreFacts) -> None:
+    """As a run makes a slide's store, on one thread."""
+    with Crew(1) as crew:
+        write_pyramid(path, pixels, facts, crew, lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -177,6 +189,26 @@ class _Part:
 
     def read(self, x: int, y: int, width: int, height: int) -> Uint8Array:
         return self.store.pixels.read(self.x + x, self.y + y, width, height)
+
+
+@dataclass(frozen=True)
+class _Mosaic:
+    """Squares from all over such a store side by side, tissue and glass alike; they are its chunks' size."""
+
+    store: ForeseenStore
+    width_px: int = _MOSAIC_SIDE * _CHUNK_PX
+    height_px: int = _MOSAIC_SIDE * _CHUNK_PX
+    tile_px: int = _CHUNK_PX
+
+    def read(self, x: int, y: int, width: int, height: int) -> Uint8Array:
+        col, row = x // self.tile_px, y // self.tile_px
+        left = self._corner(col, self.store.width_px) + x % self.tile_px
+        top = self._corner(row, self.store.height_px) + y % self.tile_px
+        return self.store.pixels.read(left, top, width, height)
+
+    def _corner(self, index: int, size_px: int) -> int:
+        """Evenly over the slide, from its first pixels to its last."""
+        return max(0, size_px - self.tile_px) * index // (_MOSAIC_SIDE - 1)
 
 
 def _richest(work: SlideWork, store: ForeseenStore) -> _Part:

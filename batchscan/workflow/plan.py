@@ -170,13 +170,15 @@ PlanEvent = PlanBegun | RunReady | SlideInspected | PlanCalibrates | JobPlan
 _RunSteps = Callable[..., Iterator[Event]]
 
 
-def plan_job(job: Job) -> Iterator[PlanEvent]:
+def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
     """Look at every slide of a job and time the steps of a few; nothing is written but into temporary folders.
 
     Parameters
     ----------
     job
         With absolute paths.
+    began
+        When the command did, by `time.monotonic`: a run takes as long to begin.
 
     Yields
     ------
@@ -197,11 +199,10 @@ def plan_job(job: Job) -> Iterator[PlanEvent]:
     if not asked.requests:
         yield _joined(job, asked, _Findings(), 0, model, None, 0.0)
         return
-    clock = time.monotonic()
     with connect(job.run.scheduler, job.run.workers or default_workers(WORKER_BYTES)) as client:
         engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         workers = n_workers(client)
-        opened_s = time.monotonic() - clock
+        opened_s = time.monotonic() - began
         yield RunReady(workers, model, engine)
         now = datetime.now(UTC)
         works = (slide_work(each, job, package, settings, engine, now, fresh=False) for each in asked.requests)

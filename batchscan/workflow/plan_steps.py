@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import numpy as np
 
+from batchscan.domain.card import ModelCard
 from batchscan.domain.plan import SlideAction, SlidePlan
 from batchscan.domain.records import SlideInfo, SlideOutcome, SlideStatus
 from batchscan.scan.grid import Block
@@ -51,10 +53,11 @@ def as_inspected(work: SlideWork, plan: SlidePlan, scores: list[BlockScores]) ->
 
 
 def _of_store(work: SlideWork, store: SlideStore) -> SlidePlan:
+    card = _card(work.package)
     clock = time.perf_counter()
     info = slide_info(work, store)
     contents = _contents(store)
-    known = state_of_result(work, info, open_package(work.package).card)
+    known = state_of_result(work, info, card)
     if known.earlier is not None:
         action = SlideAction.NONE if known.unchanged else SlideAction.REPORT
         n_patches = known.earlier.counts.tissue
@@ -106,6 +109,12 @@ def _plan(
         contents=contents,
         remark=None if n_patches else SlideOutcome(work.slide_id, SlideStatus.DONE, "no_tissue", _NO_TISSUE),
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _card(package: str) -> ModelCard:
+    """Opened once a worker process, as a run does: weights are hashed for it."""
+    return open_package(package).card
 
 
 def _contents(store: SlideStore) -> tuple[str, ...]:
