@@ -207,8 +207,9 @@ class _Mosaic:
         return self.store.pixels.read(left, top, width, height)
 
     def _corner(self, index: int, size_px: int) -> int:
-        """Evenly over the slide, from its first pixels to its last."""
-        return max(0, size_px - self.tile_px) * index // (_MOSAIC_SIDE - 1)
+        """Of a square in the middle of each fifth of the slide: its edges are no more than they are of the whole."""
+        middle_px = size_px * (2 * index + 1) // (2 * _MOSAIC_SIDE)
+        return min(max(0, middle_px - self.tile_px // 2), max(0, size_px - self.tile_px))
 
 
 def _richest(work: SlideWork, store: ForeseenStore) -> _Part:
