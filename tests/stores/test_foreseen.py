@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,27 @@ def test_a_whole_file_passes(tmp_path: Path) -> None:
         write_aperio(tmp_path / f"{name}.svs", [tissue_like(side, side)])
         with VendorSlide(tmp_path / f"{name}.svs") as slide:
             ForeseenStore(slide, SPACING, 1.0).check_samples()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_piece_lost_from_a_real_file_is_found_if_an_ingest_would_meet_it(
+    seed: int, slides: Path, tmp_path: Path
+) -> None:
+    rng = random.Random(seed)
+    content = bytearray((slides / "cmu-1-small-region.svs").read_bytes())
+    n_lost = len(content) // 50
+    at = rng.randrange(1000, len(content) - n_lost)
+    content[at : at + n_lost] = bytes(n_lost)
+    (tmp_path / "a.svs").write_bytes(content)
+    try:
+        ingest_slide(SlideRequest("a", "a", tmp_path / "a.svs"), tmp_path, 1.0)
+        damaged = False
+    except UnreadableSlide:
+        damaged = True
+    with VendorSlide(tmp_path / "a.svs") as slide:
+        ahead = ForeseenStore(slide, slide.spacing(), 1.0)
+        if damaged:
+            with pytest.raises(UnreadableSlide):
+                ahead.check_samples()
+        else:
+            ahead.check_samples()
