@@ -27,7 +27,7 @@ from batchscan.stores.results import RunFolder
 from batchscan.stores.slides import VendorSlide
 from batchscan.workflow import slide_steps
 from batchscan.workflow.ingest_steps import store_path
-from batchscan.workflow.slide_steps import SlideSurvey, SlideWork
+from batchscan.workflow.slide_steps import FinishedSlide, SlideSurvey, SlideWork
 
 # Patches are scored for about so long, after a few that see how fast that goes.
 _SCORING_S = 2.5
@@ -66,7 +66,7 @@ def take_sample(asked: SampleWork) -> Sample:
         run = RunFolder(Path(folder) / "run")
         run.create()
         run.keep_card(open_package(asked.work.package).card)
-        work = replace(asked.work, run=run, staged=run.staging / asked.work.slide_id, fresh=True)
+        work = replace(asked.work, run=run, fresh=True)
         return _sampled(work) if is_store(work.request.path) else _sampled_part(work)
 
 
@@ -88,7 +88,7 @@ def _sampled(work: SlideWork) -> Sample:
     begun_s, infer_s = _begun(work, surveyed.blocks[0])
     scores, scan_s = _scored(work, surveyed.blocks, infer_s)
     scores = [_unscored(surveyed, scores), *scores]
-    first_s, finish_s = (_finished_s(work, surveyed, scores) for _ in range(2))
+    (first_s, _), (finish_s, finished) = (_finished(work, surveyed, scores) for _ in range(2))
     n_patches = len(surveyed.survey.row)
     return Sample(
         n_patches=n_patches,
@@ -97,7 +97,7 @@ def _sampled(work: SlideWork) -> Sample:
         scan_s=scan_s,
         finish_s=finish_s,
         begin_s=max(0.0, begun_s) + max(0.0, first_s - finish_s),
-        result_bytes=_disk_bytes(work.staged),
+        result_bytes=_disk_bytes(finished.staged) if finished.staged else 0,
     )
 
 
@@ -143,10 +143,10 @@ def _unscored(surveyed: SlideSurvey, scores: list[BlockScores]) -> BlockScores:
     )
 
 
-def _finished_s(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) -> float:
+def _finished(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) -> tuple[float, FinishedSlide]:
     clock = time.perf_counter()
-    slide_steps.finish(work, surveyed, scores)
-    return time.perf_counter() - clock
+    finished = slide_steps.finish(work, surveyed, scores)
+    return time.perf_counter() - clock, finished
 
 
 def _sampled_part(work: SlideWork) -> Sample:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,16 +26,21 @@ from batchscan.domain.plan import (
 )
 from batchscan.domain.records import EngineInfo, SlideOutcome, SlideStatus, without_path
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
-from batchscan.scan.dispatch import Event, SlideFinished, SlideStopped, Steps, run_slides
+from batchscan.scan.dispatch import Steps, run_slides
+from batchscan.scan.slide_events import Event, SlideFinished, SlideStopped
+from batchscan.scan.underway import Patience
 from batchscan.stores.packages import open_package
 from batchscan.workflow import calibration, plan_steps, slide_steps
 from batchscan.workflow.calibration import SampleWork
 from batchscan.workflow.ingest_steps import store_path
+from batchscan.workflow.quarantine import given_up
 from batchscan.workflow.run import WORKER_BYTES, RunReady, scan_settings, slide_work, where_of
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import AskedSlides, find_slides
 
 _INSPECTION = Steps(plan_steps.inspect, plan_steps.nothing_to_scan, plan_steps.as_inspected)
+# A plan waits for a place that is away no longer than an operator would.
+_AWAY_S = 60.0
 _SAMPLING = Steps(calibration.take_sample, calibration.nothing_to_scan, calibration.as_taken)
 
 
@@ -196,8 +201,9 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
     asked = find_slides(job.slides.sources, override)
     model = f"{package.info.name} {package.info.version}"
     yield PlanBegun(len(asked))
-    if not asked.requests:
-        yield _joined(job, asked, _Findings(), 0, model, None, 0.0)
+    findings = _Findings(given_up(job, asked.requests, package.info.sha256))
+    if len(findings.unusable) == len(asked.requests):
+        yield _joined(job, asked, findings, 0, model, None, 0.0)
         return
     with connect(job.run.scheduler, job.run.workers or default_workers(WORKER_BYTES)) as client:
         engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
@@ -205,9 +211,13 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
         opened_s = time.monotonic() - began
         yield RunReady(workers, model, engine)
         now = datetime.now(UTC)
-        works = (slide_work(each, job, package, settings, engine, now, fresh=False) for each in asked.requests)
-        findings = _Findings()
-        run_steps = functools.partial(run_slides, client)
+        works = (
+            slide_work(each, job, package, settings, engine, now, fresh=False)
+            for each in asked.requests
+            if each.slide_id not in findings.unusable
+        )
+        patience = Patience(job.run.attempts, job.run.stall_s, min(_AWAY_S, job.run.away_s))
+        run_steps = functools.partial(run_slides, client, patience=patience)
         yield from findings.inspect(run_steps, works)
         yield from findings.calibrate(run_steps, workers)
         clock = time.monotonic()
@@ -217,9 +227,9 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
 class _Findings:
     """What workers found, slide by slide."""
 
-    def __init__(self) -> None:
+    def __init__(self, unusable: Mapping[str, SlideOutcome]) -> None:
         self.slides: dict[str, SlidePlan] = {}
-        self.unusable: dict[str, SlideOutcome] = {}
+        self.unusable = dict(unusable)
         self.samples: list[Sample] = []
         self._works: dict[str, SlideWork] = {}
 

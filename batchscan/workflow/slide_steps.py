@@ -19,7 +19,7 @@ from typing import Any
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import DamagedResult, ModelError, SlideChanged, SpacingConflict
+from batchscan.domain.errors import ModelError, SlideChanged, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.profile import Profile
 from batchscan.domain.records import (
@@ -45,11 +45,7 @@ from batchscan.stores.packages import open_package
 from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import (
-    HEATMAP,
-    PICTURES,
     REGIONS,
-    REPORT,
-    RESULT,
     RunFolder,
     read_pictures,
     read_result,
@@ -61,6 +57,7 @@ from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
+from batchscan.workflow.result_state import ResultState, compared_result
 
 _LOG = logging.getLogger(__name__)
 _OPENING = threading.Lock()
@@ -134,19 +131,6 @@ class SlideSurvey:
 
 
 @dataclass(frozen=True)
-class ResultState:
-    """The digests that a slide's result would have, and the committed one whose scan is still good, if there is one.
-
-    `unchanged` says that this is exactly what would come out again; otherwise it is judged and printed anew.
-    """
-
-    scan_digest: str
-    digest: str
-    earlier: SlideResult | None
-    unchanged: bool
-
-
-@dataclass(frozen=True)
 class FinishedSlide:
     """How a slide ended.
 
@@ -194,13 +178,8 @@ def state_of_result(work: SlideWork, info: SlideInfo, card: ModelCard) -> Result
     """What the committed result of a slide is worth now; nothing is written."""
     scan = scan_digest(info, work.model, work.engine, work.settings)
     digest = result_digest(scan, info, work.model, work.settings, card)
-    committed = work.run.slide(work.slide_id)
-    earlier = None if work.fresh else _result(committed)
-    if earlier and earlier.digest == digest and _is_complete(work):
-        return ResultState(scan, digest, earlier, unchanged=True)
-    if earlier and earlier.scan_digest == scan and _has_pictures(committed):
-        return ResultState(scan, digest, earlier, unchanged=False)
-    return ResultState(scan, digest, earlier=None, unchanged=False)
+    committed = None if work.fresh else work.run.slide(work.slide_id)
+    return compared_result(committed, scan, digest, printed=work.print_report)
 
 
 def scan(work: SlideWork, block: Block) -> BlockScores:
@@ -288,33 +267,6 @@ def _open(work: SlideWork) -> SlideStore:
     if is_store(request.path):
         return open_store(request.path, request.spacing)
     return open_store(store_path(work.run.stores, work.slide_id))
-
-
-def _result(folder: Path) -> SlideResult | None:
-    """The committed result, if it can be read."""
-    if not (folder / RESULT).is_file():
-        return None
-    try:
-        return read_result(folder)
-    except DamagedResult as error:
-        _LOG.info("%s is scanned again: %s", folder.name, error)
-        return None
-
-
-def _is_complete(work: SlideWork) -> bool:
-    """Whether a committed result has every file that this run wants."""
-    wanted = (HEATMAP, PICTURES, REPORT) if work.print_report else (HEATMAP, PICTURES)
-    return all((work.run.slide(work.slide_id) / name).is_file() for name in wanted)
-
-
-def _has_pictures(folder: Path) -> bool:
-    """Whether a page can be made of a committed result's pictures."""
-    try:
-        read_pictures(folder)
-    except DamagedResult as error:
-        _LOG.info("%s is scanned again: %s", folder.name, error)
-        return False
-    return True
 
 
 def slide_info(work: SlideWork, store: SlideStore) -> SlideInfo:

@@ -14,11 +14,14 @@ from plan_jobs import WORDS, job_of, make_slides, tissue, tree, work_of
 from store_files import Pixels, write_own
 
 from batchscan.cli.plan import _page
+from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.plan import Sample, Seconds, SlideAction, SlidePlan
-from batchscan.domain.records import EngineInfo, SlideOutcome, SlideStatus
-from batchscan.scan.dispatch import Event, SlideFinished, SlideStopped
+from batchscan.domain.records import EngineInfo, SlideOutcome, SlideRequest, SlideStatus
+from batchscan.scan.slide_events import Event, SlideFinished, SlideStopped
+from batchscan.stores.ledger import Ledger
 from batchscan.workflow import plan as planning
 from batchscan.workflow.plan import Forecast, JobPlan, plan_job
+from batchscan.workflow.quarantine import Quarantine, given_up
 
 JOB = '[slides]\nsources = ["slides", "archive"]\n[run]\nout = "run"\n[report]\nper_slide = false\n'
 LOST = "was lost: ingest it again"
@@ -101,17 +104,36 @@ def test_a_slide_that_kills_its_reader_is_a_finding_and_samples_may_be_lost(tmp_
         for work in asked:
             if work.slide_id in {"b", "sample 0"}:
                 outcome = SlideOutcome(work.slide_id, SlideStatus.FAILED, "worker_died", sentence)
-                yield SlideStopped(outcome, "w", "KilledWorker")
+                yield SlideStopped(outcome, AttemptEnd("w", "KilledWorker"), accident=True)
             else:
                 result = slide_plan(work.slide_id) if steps is planning._INSPECTION else sample
-                yield SlideFinished(work.slide_id, "w", result)
+                yield SlideFinished(work.slide_id, AttemptEnd("w"), result)
 
-    findings = planning._Findings()
+    findings = planning._Findings({})
     assert len(list(findings.inspect(run_steps, iter(works)))) == 3
     assert sorted(findings.slides) == ["a", "c"]
     assert findings.unusable["b"].sentence == "b: its reader died"
     assert len(list(findings.calibrate(run_steps, 2))) == 1
     assert findings.samples == [sample]
+
+
+def test_a_slide_that_is_given_up_is_not_tried_and_its_ledger_is_left_alone(tmp_path: Path) -> None:
+    job = job_of(tmp_path / "a.svs", tmp_path / "run")
+    requests = [SlideRequest(name, name, tmp_path / f"{name}.svs") for name in ("a", "b")]
+    for request in requests:
+        request.path.write_text("a file")
+    assert given_up(job, requests, "5e") == {}
+    (tmp_path / "run").mkdir()
+    with Ledger.hold(tmp_path / "run" / "ledger.sqlite") as ledger:
+        quarantine = Quarantine(ledger, requests, "5e", attempts=3)
+        for _ in range(3):
+            quarantine.strike("b")
+    before = tree(tmp_path)
+    found = given_up(job, requests, "5e")
+    assert {slide_id: outcome.reason for slide_id, outcome in found.items()} == {"b": "quarantined"}
+    assert tree(tmp_path) == before
+    (tmp_path / "run" / "ledger.sqlite").write_text("no ledger")
+    assert given_up(job, requests, "5e") == {}
 
 
 def made_of(slides: int, problems: int, **given: Any) -> JobPlan:
