@@ -19,6 +19,7 @@ PAGES = (
     "docs/training.md",
     "docs/validation.md",
     "docs/intervals.md",
+    "docs/planning.md",
     "batchscan/demo/README.md",
 )
 

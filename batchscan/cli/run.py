@@ -17,7 +17,7 @@ from batchscan.cli.run_drawing import draw_run
 if TYPE_CHECKING:
     from batchscan.domain.job import EvaluationSection, Job
 
-_SCHEDULER = click.option(
+SCHEDULER_OPTION = click.option(
     "--scheduler", metavar="ADDR", help="An existing Dask scheduler (tcp://host:port) instead of this machine."
 )
 _FRESH = click.option("--fresh", is_flag=True, help="Redo everything, also what is already done.")
@@ -27,7 +27,7 @@ _RETRY = click.option("--retry", is_flag=True, help="Also try slides again that 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder, instead of the job file's.")
-@_SCHEDULER
+@SCHEDULER_OPTION
 @_FRESH
 @_RETRY
 def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retry: bool) -> None:
@@ -67,7 +67,7 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
 @click.option(
     "--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of all these slides, in place of their own."
 )
-@_SCHEDULER
+@SCHEDULER_OPTION
 @click.option("--workers", type=click.IntRange(1), help="Worker processes [default: one a core, as memory allows].")
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
 @_FRESH
@@ -121,7 +121,7 @@ def follow(job: Job, *, fresh: bool = False, retry: bool = False) -> None:
     """
     from batchscan.workflow.run import run_job  # noqa: PLC0415 - see the package's docstring
 
-    evaluation = _planned_evaluation(job)
+    evaluation = planned_evaluation(job)
     quieten_dask()
     with display("slides", "patches") as shown, drained(shown) as draining:
         counts = draw_run(run_job(job, fresh=fresh, retry=retry, draining=draining), shown)
@@ -133,7 +133,7 @@ def follow(job: Job, *, fresh: bool = False, retry: bool = False) -> None:
         raise click.exceptions.Exit(EXIT_SOME_MISSING)
 
 
-def _planned_evaluation(job: Job) -> EvaluationSection | None:
+def planned_evaluation(job: Job) -> EvaluationSection | None:
     """What follows the scan, checked before it: a night's work shouldn't end in a wrong word."""
     if job.evaluation.manifest is None:
         return None

@@ -18,7 +18,6 @@ import numpy as np
 import zarr
 
 from batchscan.domain.errors import (
-    SpacingTooCoarse,
     UnopenableSlide,
     UnreadableSlide,
     UnsuitableColour,
@@ -28,7 +27,7 @@ from batchscan.domain.records import Uint8Array
 from batchscan.stores.area import WHITE, AreaSum, Lattice
 from batchscan.stores.fingerprints import tree_fingerprint
 from batchscan.stores.ngff import ImageDocument, ScaledDataset, parse_image
-from batchscan.stores.spacings import check_size
+from batchscan.stores.spacings import check_fine_enough, check_size
 from batchscan.stores.store_files import BoundedStore, check_plain
 from batchscan.stores.zarr_documents import Json, read_array_document, read_group_attributes
 
@@ -38,7 +37,6 @@ OWN_ATTRIBUTES = "batchscan"
 # A level counts as fine enough when it is at most this much coarser than asked for, and a given spacing as a store's
 # own when it is at most this much off: rounding.
 SAME_SPACING = 1e-3
-LARGEST_UPSCALING = 0.01
 # Pixels that are decoded at once, unless one chunk has more.
 TILE_PX = 1 << 23
 BLENDED_ROWS = 256
@@ -153,11 +151,7 @@ class SlideStore:
         SpacingTooCoarse
             If level 0 is more than 1 % coarser.
         """
-        if self.spacing.um_per_px > um_per_px * (1 + LARGEST_UPSCALING):
-            raise SpacingTooCoarse(
-                f"{self.path}: its finest pixels are {self.spacing.um_per_px:g} um ({self.spacing.source}), coarser "
-                f"than the {um_per_px:g} um/px asked for: scan or ingest the slide at a finer spacing"
-            )
+        check_fine_enough(self.path, self.spacing, um_per_px)
         fine_enough = [level for level in self.levels if level.um_per_px <= um_per_px * (1 + SAME_SPACING)]
         return max(fine_enough, key=lambda level: level.um_per_px, default=self.levels[0])
 

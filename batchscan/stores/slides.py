@@ -181,16 +181,16 @@ class ShrunkSlide:
         self._slide = slide
         self._level = level
         self._factor = factor
-        self._source = slide.levels[level]
-        self.width_px = math.ceil(self._source.width_px / factor)
-        self.height_px = math.ceil(self._source.height_px / factor)
+        self.source = slide.levels[level]
+        self.width_px = math.ceil(self.source.width_px / factor)
+        self.height_px = math.ceil(self.source.height_px / factor)
         # Large enough that few of the scanner's tiles are decoded twice, small enough for many threads.
         self.tile_px = max(SMALLEST_TILE_PX, 1 << int(math.log2(READ_AT_ONCE_PX / factor)))
 
     @property
     def downsample(self) -> float:
         """The slide's level-0 pixels along a side of a pixel of this."""
-        return self._source.downsample * self._factor
+        return self.source.downsample * self._factor
 
     def read(self, x: int, y: int, width: int, height: int) -> Uint8Array:
         """(height, width, 3) uint8 RGB: exact area averages; beyond the level's edge is white.
@@ -201,8 +201,8 @@ class ShrunkSlide:
             If the file can't be decoded there.
         """
         left, top = x * self._factor, y * self._factor
-        wide = min(width * self._factor, self._source.width_px - left)
-        high = min(height * self._factor, self._source.height_px - top)
+        wide = min(width * self._factor, self.source.width_px - left)
+        high = min(height * self._factor, self.source.height_px - top)
         pixels = self._slide.read(self._level, left, top, wide, high)
         return shrink_rgb(padded(pixels, height * self._factor, width * self._factor), self._factor)
 

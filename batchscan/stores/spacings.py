@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from batchscan.domain.errors import ImplausibleSpacing, UnopenableSlide
+from batchscan.domain.errors import ImplausibleSpacing, SpacingTooCoarse, UnopenableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource
 
 LARGEST_ASPECT = 1.02
+LARGEST_UPSCALING = 0.01
 LONGEST_SIDE_PX = 2**31
 LONGEST_SIDE_MM = 500
 SPACING_REMEDY = "give it with --um-per-px or the manifest's um_per_px column"
@@ -54,4 +55,19 @@ def check_size(path: Path, width_px: int, height_px: int, spacing: Spacing) -> N
             f"{path}: {width_px} x {height_px} px at {spacing.um_per_px:g} um/px (from {spacing.source}) are "
             f"{spacing.mm(longest):.0f} mm, expected at most {LONGEST_SIDE_MM}: export the slide again, or if its "
             f"spacing is wrong, {SPACING_REMEDY}"
+        )
+
+
+def check_fine_enough(path: Path, spacing: Spacing, um_per_px: float) -> None:
+    """See that pixels of `um_per_px` can be made from level-0 pixels of `spacing`.
+
+    Raises
+    ------
+    SpacingTooCoarse
+        If these are more than 1 % coarser.
+    """
+    if spacing.um_per_px > um_per_px * (1 + LARGEST_UPSCALING):
+        raise SpacingTooCoarse(
+            f"{path}: its finest pixels are {spacing.um_per_px:g} um ({spacing.source}), coarser "
+            f"than the {um_per_px:g} um/px asked for: scan or ingest the slide at a finer spacing"
         )

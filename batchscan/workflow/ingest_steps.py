@@ -44,12 +44,15 @@ class Step:
         Does it; None when the archive has it already.
     downsample
         Level-0 pixels of the source along a side of one of the store.
+    facts
+        What the store of a vendor's slide says of itself; None for other sources.
     """
 
     request: SlideRequest
     n_px: int
     write: Write | None
     downsample: float = 1.0
+    facts: StoreFacts | None = None
 
 
 def store_path(archive: Path, slide_id: str) -> Path:
@@ -100,7 +103,7 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
             write_pyramid(target, pixels, facts, crew, on_pixels)
 
     done = _is_current(target, facts)
-    return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample)
+    return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample, facts)
 
 
 def _plan_patches(source: Source, archive: Path) -> Step:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from batchscan import __version__
+from batchscan.domain.errors import OutputError
+from batchscan.domain.job import Job
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
 from batchscan.stores.ledger import Ledger
+from batchscan.stores.results import RunFolder
 
 QUARANTINED = "quarantined"
 
@@ -77,3 +83,24 @@ class Quarantine:
                 continue
             parts.append(f"{place.name} {found.st_size if place.is_file() else 0} {found.st_mtime_ns}")
         return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
+
+
+def given_up(job: Job, requests: Sequence[SlideRequest], model_sha256: str) -> dict[str, SlideOutcome]:
+    """slide_id -> how a slide would end that a run of the job wouldn't try; the run folder stays as it is.
+
+    Empty where there is no ledger, or one that says nothing to this version.
+    """
+    ledger = RunFolder(job.run.out).ledger
+    with tempfile.TemporaryDirectory(prefix="batchscan-plan-") as folder:
+        # Whoever opens a ledger leaves files beside it.
+        copy = Path(folder) / ledger.name
+        try:
+            for suffix in ("", "-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(f"{ledger}{suffix}", f"{copy}{suffix}")
+            with Ledger.read(copy) as known:
+                quarantine = Quarantine(known, requests, model_sha256, job.run.attempts)
+        except (OSError, OutputError):
+            return {}
+    outcomes = ((request.slide_id, quarantine.outcome(request.slide_id)) for request in requests)
+    return {slide_id: outcome for slide_id, outcome in outcomes if outcome}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from batchscan.domain.errors import OutputError
@@ -23,8 +24,8 @@ from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import find_slides
 from batchscan.workflow.turns import in_turn
 
-# What one worker process needs with its network loaded: Keras took 1.1 GB at most, OpenVINO less than half.
-_WORKER_BYTES = 1_200_000_000
+WORKER_BYTES = 1_200_000_000
+"""What one worker process needs with its network loaded: Keras took 1.1 GB at most, OpenVINO less than half."""
 _STEPS = Steps(slide_steps.survey, slide_steps.scan, slide_steps.finish)
 
 
@@ -145,31 +146,48 @@ def _scan_all(
     if not to_do:
         return
     job, package = record.job, record.package
-    # Another machine may keep the shipped models elsewhere, but knows them by name.
-    where = job.model.package if job.model.package in shipped_models() else str(package.path)
-    workers = job.run.workers or default_workers(_WORKER_BYTES)
+    workers = job.run.workers or default_workers(WORKER_BYTES)
     with connect(job.run.scheduler, workers) as client:
-        engine = call_on_worker(client, slide_steps.resolve_engine, where, job.model.engine)
+        engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         record.engine = engine
         yield RunReady(n_workers(client), f"{package.info.name} {package.info.version}", engine)
         turns = in_turn(to_do, record.ledger.suspects())
         record.ledger.weigh({request.slide_id: seconds for request, seconds in turns})
         works = (
-            SlideWork(
-                request=request,
-                run=record.folder,
-                package=where,
-                model=package.info,
-                engine=engine,
-                settings=record.settings,
-                finest_um_per_px=job.slides.finest_um_per_px,
-                print_report=job.report.per_slide,
-                fresh=fresh,
-                started=record.started,
-            )
+            slide_work(request, job, package, record.settings, engine, record.started, fresh=fresh)
             for request, _ in turns
         )
         patience = Patience(job.run.attempts, job.run.stall_s, job.run.away_s)
         accidents = record.quarantine.accidents
         for event in run_slides(client, works, _STEPS, patience, draining=draining, accidents=accidents):
             yield from record.keep(event)
+
+
+def where_of(package: ModelPackage, job: Job) -> str:
+    """Where workers find the package: another machine may keep the shipped models elsewhere, but knows them by name."""
+    return job.model.package if job.model.package in shipped_models() else str(package.path)
+
+
+def slide_work(
+    request: SlideRequest,
+    job: Job,
+    package: ModelPackage,
+    settings: ScanSettings,
+    engine: EngineInfo,
+    started: datetime,
+    *,
+    fresh: bool,
+) -> SlideWork:
+    """What the tasks of one slide of a job need to know."""
+    return SlideWork(
+        request=request,
+        run=RunFolder(job.run.out),
+        package=where_of(package, job),
+        model=package.info,
+        engine=engine,
+        settings=settings,
+        finest_um_per_px=job.slides.finest_um_per_px,
+        print_report=job.report.per_slide,
+        fresh=fresh,
+        started=started,
+    )

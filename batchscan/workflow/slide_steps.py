@@ -17,8 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import DamagedResult, ModelError, SlideChanged, SpacingConflict
+from batchscan.domain.errors import ModelError, SlideChanged, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.profile import Profile
 from batchscan.domain.records import (
@@ -44,11 +45,7 @@ from batchscan.stores.packages import open_package
 from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import (
-    HEATMAP,
-    PICTURES,
     REGIONS,
-    REPORT,
-    RESULT,
     RunFolder,
     read_pictures,
     read_result,
@@ -60,6 +57,7 @@ from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
+from batchscan.workflow.result_state import ResultState, compared_result
 
 _LOG = logging.getLogger(__name__)
 _OPENING = threading.Lock()
@@ -166,19 +164,22 @@ def resolve_engine(package: str, name: str) -> EngineInfo:
 def survey(work: SlideWork) -> SlideSurvey:
     """Open the slide; unless an earlier result can be used, find its tissue and lay the grid."""
     store = _made(work)
-    info = _info(work, store)
-    scan = scan_digest(info, work.model, work.engine, work.settings)
-    digest = result_digest(scan, info, work.model, work.settings, work.run.read_card(work.model.sha256))
-    committed = work.run.slide(work.slide_id)
-    earlier = None if work.fresh else _result(committed)
-    if earlier and earlier.digest == digest and _is_complete(work):
-        return SlideSurvey(info, scan, digest, survey=None, unchanged=True)
-    if earlier and earlier.scan_digest == scan and _has_pictures(committed):
-        return SlideSurvey(info, scan, digest, survey=None, unchanged=False)
+    info = slide_info(work, store)
+    known = state_of_result(work, info, work.run.read_card(work.model.sha256))
+    if known.earlier:
+        return SlideSurvey(info, known.scan_digest, known.digest, survey=None, unchanged=known.unchanged)
     found, overview = survey_slide(store, info, work.settings)
     place = _new_place(work)
     write_pictures(place, Pictures(overview.pixels, overview.tissue.um_per_px, overview.tissue.mask, {}))
-    return SlideSurvey(info, scan, digest, found, unchanged=False, pictures=place)
+    return SlideSurvey(info, known.scan_digest, known.digest, found, unchanged=False, pictures=place)
+
+
+def state_of_result(work: SlideWork, info: SlideInfo, card: ModelCard) -> ResultState:
+    """What the committed result of a slide is worth now; nothing is written."""
+    scan = scan_digest(info, work.model, work.engine, work.settings)
+    digest = result_digest(scan, info, work.model, work.settings, card)
+    committed = None if work.fresh else work.run.slide(work.slide_id)
+    return compared_result(committed, scan, digest, printed=work.print_report)
 
 
 def scan(work: SlideWork, block: Block) -> BlockScores:
@@ -237,6 +238,18 @@ def _made(work: SlideWork) -> SlideStore:
         work.run.stores.mkdir(exist_ok=True)
         gets_on = voice()
         return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px, lambda _: gets_on()))
+    return open_given(work)
+
+
+def open_given(work: SlideWork) -> SlideStore:
+    """The store that was asked for.
+
+    Raises
+    ------
+    SlideError
+        If it can't be used, or contradicts the spacing given for it.
+    """
+    request = work.request
     store = open_store(request.path, request.spacing)
     own, given = contradicted_spacing(store, request.spacing), store.spacing
     if own:
@@ -256,34 +269,8 @@ def _open(work: SlideWork) -> SlideStore:
     return open_store(store_path(work.run.stores, work.slide_id))
 
 
-def _result(folder: Path) -> SlideResult | None:
-    """The committed result, if it can be read."""
-    if not (folder / RESULT).is_file():
-        return None
-    try:
-        return read_result(folder)
-    except DamagedResult as error:
-        _LOG.info("%s is scanned again: %s", folder.name, error)
-        return None
-
-
-def _is_complete(work: SlideWork) -> bool:
-    """Whether a committed result has every file that this run wants."""
-    wanted = (HEATMAP, PICTURES, REPORT) if work.print_report else (HEATMAP, PICTURES)
-    return all((work.run.slide(work.slide_id) / name).is_file() for name in wanted)
-
-
-def _has_pictures(folder: Path) -> bool:
-    """Whether a page can be made of a committed result's pictures."""
-    try:
-        read_pictures(folder)
-    except DamagedResult as error:
-        _LOG.info("%s is scanned again: %s", folder.name, error)
-        return False
-    return True
-
-
-def _info(work: SlideWork, store: SlideStore) -> SlideInfo:
+def slide_info(work: SlideWork, store: SlideStore) -> SlideInfo:
+    """What is known of a slide once its store is open."""
     return SlideInfo(
         slide_id=work.slide_id,
         patient_id=work.request.patient_id,
