@@ -10,10 +10,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from batchscan.stores.zarr_documents import DOCUMENTS, LARGEST_DOCUMENT_BYTES
+
 SAMPLE_BYTES = 64 * 1024
 N_SAMPLES = 16
-LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
-DOCUMENTS = frozenset({"zarr.json", ".zattrs", ".zgroup", ".zarray", ".zmetadata"})
 
 
 def file_fingerprint(path: Path) -> str:
@@ -50,9 +50,14 @@ def tree_fingerprint(folder: Path, chunks_a_shard: Mapping[str, int] = MappingPr
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(folder, onerror=_raise):
         folders.sort()
         yield from (Path(root) / file for file in sorted(files))
+
+
+def _raise(error: OSError) -> None:
+    """A folder that can't be listed isn't empty."""
+    raise error
 
 
 def _add_samples(digest: hashlib._Hash, path: Path, n_samples: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from batchscan.domain.errors import UnopenableSlide
 
+DOCUMENTS = frozenset({"zarr.json", ".zattrs", ".zgroup", ".zarray", ".zmetadata"})
 LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
 LARGEST_CHUNK_BYTES = 256 * 1024 * 1024
 # A shard's index is read whole too, and has an entry for each.

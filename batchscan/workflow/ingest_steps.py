@@ -12,6 +12,7 @@ from pathlib import Path
 from batchscan.domain.errors import OutputError, SlideError, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
+from batchscan.stores.absence import noticed_absence
 from batchscan.stores.crew import Crew
 from batchscan.stores.fingerprints import file_fingerprint
 from batchscan.stores.patchsets import PATCH_UM_PER_PX
@@ -150,7 +151,8 @@ def _in_archive(
 
 def _slide_fingerprint(slide: VendorSlide) -> str:
     """The file's samples, and OpenSlide's hash, which also covers the other files of a slide."""
-    digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
+    with noticed_absence(slide.path):
+        digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
     return f"sha256:{digest.hexdigest()}"
 
 
