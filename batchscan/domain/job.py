@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
 from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import JobError, UsageError
+from batchscan.domain.places import Address, Place, place_of
 
 EngineName = Literal["auto", "keras", "openvino"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -29,10 +30,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class SlidesSection(_Section):
-    """Which slides. `sources`: archives, manifests, slide stores or slide files."""
+def _place(given: object) -> Place:
+    if isinstance(given, Path | Address):
+        return given
+    if isinstance(given, str):
+        return place_of(given)
+    raise ValueError("isn't a path or an address")
 
-    sources: Annotated[tuple[Path, ...], Field(min_length=1)]
+
+_Source = Annotated[Place, PlainValidator(_place), PlainSerializer(str)]
+
+
+class SlidesSection(_Section):
+    """Which slides. `sources`: archives, manifests, slide stores or slide files; `s3://` for what is on S3."""
+
+    sources: Annotated[tuple[_Source, ...], Field(min_length=1)]
     um_per_px: Annotated[float, Field(gt=0.0)] | None = None
     finest_um_per_px: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0
 
@@ -218,7 +230,9 @@ def evaluation_section(given: dict[str, Any]) -> EvaluationSection:
 def absolute(job: Job, folder: Path) -> Job:
     """The same job with its relative paths taken from `folder`."""
     model = job.model.model_copy(update={"package": _package(job.model.package, folder)})
-    sources = tuple((folder / source).resolve() for source in job.slides.sources)
+    sources = tuple(
+        (folder / source).resolve() if isinstance(source, Path) else source for source in job.slides.sources
+    )
     of_evaluation: dict[str, Any] = {name: path and (folder / path).resolve() for name, path in _evaluation_paths(job)}
     of_evaluation["models"] = tuple(_package(name, folder) for name in job.evaluation.models)
     return job.model_copy(
@@ -251,6 +265,9 @@ def _complaints(error: ValidationError) -> Iterator[str]:
         key = ".".join(str(part) for part in item["loc"])
         if not key:
             yield item["msg"].removeprefix("Value error, ")
+        elif item["type"] == "value_error":
+            # What was given isn't repeated: an address may hold a password.
+            yield f"key {key!r} {item['msg'].removeprefix('Value error, ')}"
         elif item["type"] == "extra_forbidden":
             yield f"unknown key {key!r}{_nearest(key)}"
         elif item["type"] == "missing":

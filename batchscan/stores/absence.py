@@ -6,9 +6,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from batchscan.domain.errors import SlideError, SourceVanished
+from batchscan.domain.places import Address, Place
+from batchscan.stores.remote_files import names_in
 
 # What a folder of another machine says when that machine, or the way to it, is gone; EIO is a soft mount's. Not every
 # system has them all. A bad sector says EIO too: trying again costs little, and a wrong success is worse.
@@ -23,13 +24,13 @@ _AWAY = frozenset(
 
 
 @contextlib.contextmanager
-def noticed_absence(place: Path) -> Iterator[None]:
+def noticed_absence(place: Place) -> Iterator[None]:
     """What fails inside while a slide can't be reached is due to that: no damage, and no reason to leave it out.
 
     Parameters
     ----------
     place
-        The slide's file or folder; looked at after an error only.
+        The slide's file, folder or address; looked at after an error only.
 
     Raises
     ------
@@ -50,13 +51,15 @@ def noticed_absence(place: Path) -> Iterator[None]:
         ) from error
 
 
-def _absence(place: Path, error: BaseException) -> str | None:
+def _absence(place: Place, error: BaseException) -> str | None:
     """In which words the place is away; None if it is there."""
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno in _AWAY:
             return cause.strerror
         if isinstance(cause, FileNotFoundError) and cause.filename and os.path.lexists(cause.filename):
             return "a file of it was missing and is there again"
+    if isinstance(place, Address):
+        return None if names_in(place) else os.strerror(errno.ENOENT)
     try:
         place.stat()
     except OSError as absence:

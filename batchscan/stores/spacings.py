@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 from batchscan.domain.errors import ImplausibleSpacing, UnopenableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource
+from batchscan.domain.places import Place
 
 LARGEST_ASPECT = 1.02
 LONGEST_SIDE_PX = 2**31
@@ -14,7 +14,7 @@ LONGEST_SIDE_MM = 500
 SPACING_REMEDY = "give it with --um-per-px or the manifest's um_per_px column"
 
 
-def square_spacing(path: Path, um_x: float, um_y: float, source: SpacingSource) -> Spacing:
+def square_spacing(path: Place, um_x: float, um_y: float, source: SpacingSource) -> Spacing:
     """The one spacing of pixels that are square within 2 %: the mean.
 
     Raises
@@ -33,7 +33,7 @@ def square_spacing(path: Path, um_x: float, um_y: float, source: SpacingSource) 
         raise ImplausibleSpacing(f"{path}: {error}") from error
 
 
-def check_size(path: Path, width_px: int, height_px: int, spacing: Spacing) -> None:
+def check_size(path: Place, width_px: int, height_px: int, spacing: Spacing) -> None:
     """See that level 0 is no larger than a glass can be: what a file declares need not be there.
 
     Raises

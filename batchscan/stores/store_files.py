@@ -1,17 +1,20 @@
-"""A slide store's folder becomes files that may be read: regular ones only, and never more of one than its bound."""
+"""A slide store's folder of this machine becomes files that may be read: regular ones, none beyond its bound."""
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zarr.abc.store import ByteRequest, RangeByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
-from batchscan.domain.errors import UnopenableSlide, UnreadableSlide
+from batchscan.domain.errors import UnopenableSlide
+from batchscan.stores.trees import Part
 from batchscan.stores.zarr_documents import DOCUMENTS, LARGEST_CHUNK_BYTES
 
 # Encoded chunks are hardly larger than their pixels, whatever the pixels are.
@@ -39,25 +42,6 @@ def check_plain(store: Path) -> None:
             raise UnopenableSlide(
                 f"{store}: can't be listed ({error.strerror or error}): check its permissions and disk"
             ) from error
-
-
-def check_shards(store: Path, level: str, n_rows: int, n_cols: int) -> None:
-    """See that every shard of a level of a store of ours is there: zarr reads a missing one as fill value.
-
-    Raises
-    ------
-    UnreadableSlide
-        If one is missing.
-    """
-    for row in range(n_rows):
-        folder = store / level / "c" / "0" / str(row)
-        found = {shard.name for shard in folder.iterdir()} if folder.is_dir() else set()
-        missing = next((folder / str(col) for col in range(n_cols) if str(col) not in found), None)
-        if missing:
-            raise UnreadableSlide(
-                f"{store}: shard {missing.relative_to(store)} is missing, so the store is damaged: ingest the slide "
-                "again, or copy the store again"
-            )
 
 
 class BoundedStore(LocalStore):
@@ -102,6 +86,59 @@ class BoundedStore(LocalStore):
         """Where everything is gone, a chunk's absence says nothing of its pixels."""
         documents = [self.root / name for name in ("zarr.json", ".zarray")]
         return None if any(document.is_file() for document in documents) else documents[0]
+
+
+class LocalTree:
+    """A folder of this machine, or of one whose disk it sees, as what a store is read from."""
+
+    at_once = 1
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def is_file(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return (self.root / name).is_file()
+
+    def size(self, name: str) -> int:
+        """Bytes of a file that is there."""
+        return (self.root / name).stat().st_size
+
+    def read(self, name: str) -> bytes:
+        """All of a document."""
+        return (self.root / name).read_bytes()
+
+    def read_parts(self, parts: Sequence[Part]) -> list[bytes]:
+        """The bytes of each part, in the same order."""
+        found: list[bytes] = []
+        for name, of_file in itertools.groupby(parts, key=lambda part: part.name):
+            with (self.root / name).open("rb", buffering=0) as stream:
+                found += [os.pread(stream.fileno(), part.stop - part.start, part.start) for part in of_file]
+        return found
+
+    def names_in(self, folder: str) -> frozenset[str]:
+        """What lies right in a folder; nothing if there is none."""
+        path = self.root / folder
+        return frozenset(entry.name for entry in path.iterdir()) if path.is_dir() else frozenset()
+
+    def files(self) -> Iterator[str]:
+        """Every file, those of a folder before those of the folders in it, sorted by name."""
+        for root, folders, files in os.walk(self.root, onerror=_raise):
+            folders.sort()
+            yield from ((Path(root) / file).relative_to(self.root).as_posix() for file in sorted(files))
+
+    def check_plain(self) -> None:
+        """See that there are files and folders only; raises UnopenableSlide."""
+        check_plain(self.root)
+
+    def array(self, name: str, *, complete: bool) -> BoundedStore:
+        """One array as zarr reads it."""
+        return BoundedStore(self.root / name, complete=complete)
+
+
+def _raise(error: OSError) -> None:
+    """A folder that can't be listed isn't empty."""
+    raise error
 
 
 def _check_read(path: Path, byte_range: ByteRequest | None) -> None:

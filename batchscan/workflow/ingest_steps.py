@@ -80,9 +80,9 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
         If it can't be opened, its spacing isn't known or can't be one, or it is larger than any glass.
     """
     target = store_path(archive, request.slide_id)
-    with VendorSlide(request.path) as slide:
+    with VendorSlide(request.local_path) as slide:
         spacing = request.spacing or slide.spacing()
-        check_size(request.path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
+        check_size(request.local_path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
         shrunk = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
         kept = Spacing(spacing.um_per_px * shrunk.downsample, spacing.source)
         origin = {
@@ -96,7 +96,7 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
     facts = StoreFacts(request.slide_id, kept, origin)
 
     def write(crew: Crew, on_pixels: OnPixels) -> None:
-        with VendorSlide(request.path) as slide:
+        with VendorSlide(request.local_path) as slide:
             pixels = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
             write_pyramid(target, pixels, facts, crew, on_pixels)
 
@@ -129,13 +129,13 @@ def _plan_patches(source: Source, archive: Path) -> Step:
 
 def _plan_copy(request: SlideRequest, archive: Path) -> Step:
     target = store_path(archive, request.slide_id)
-    source = open_store(request.path, request.spacing)
-    done = request.path == target.resolve() or _has_copy(target, source.fingerprint)
+    source = open_store(request.local_path, request.spacing)
+    done = request.local_path == target.resolve() or _has_copy(target, source.fingerprint)
 
     def write(crew: Crew, on_pixels: OnPixels) -> None:
         with staged_folder(target) as folder:
-            _copy_tree(request.path, folder, crew)
-            _decode(open_store(folder, request.spacing), request.path, crew, on_pixels)
+            _copy_tree(request.local_path, folder, crew)
+            _decode(open_store(folder, request.spacing), request.local_path, crew, on_pixels)
 
     n_px = source.width_px * source.height_px
     return Step(_in_archive(request, target, request.spacing), n_px, None if done else write)

@@ -15,7 +15,7 @@ from batchscan.domain.errors import SourceVanished, UnreadableSlide
 from batchscan.domain.geometry import Box
 from batchscan.stores.fingerprints import tree_fingerprint
 from batchscan.stores.pyramids import open_store
-from batchscan.stores.store_files import BoundedStore
+from batchscan.stores.store_files import BoundedStore, LocalTree
 
 EVERYTHING = Box(0, 0, 300, 200)
 
@@ -101,4 +101,4 @@ def test_a_shard_that_is_there_again_was_not_damaged(own: Path, monkeypatch: pyt
 def test_a_folder_that_cannot_be_listed_has_no_fingerprint(own: Path) -> None:
     shutil.rmtree(own)
     with pytest.raises(FileNotFoundError):
-        tree_fingerprint(own)
+        tree_fingerprint(LocalTree(own))

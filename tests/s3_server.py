@@ -1,0 +1,95 @@
+"""A real S3 server (moto's) on loopback, as a process of its own; what it was asked for can be read afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import botocore.session
+from dask_processes import free_port
+
+BUCKET = "lab-slides"
+PASSWORD = "wJalrXUtnFEMI-not-a-real-secret"
+
+
+@dataclass
+class S3Server:
+    """A server with one bucket; ends as a context manager."""
+
+    log: Path
+    port: int = field(default_factory=free_port)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a user would set; nothing of the machine's own AWS settings counts."""
+        return {
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": PASSWORD,
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        with self.log.open("wb") as stream:
+            self._process = subprocess.Popen(command, stdout=stream, stderr=stream)
+        deadline = time.monotonic() + 60
+        while b"Running on" not in self.log.read_bytes():
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline
+        self.client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End it, in the middle of whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self, *, paused: bool) -> None:
+        """Let it take connections and answer none, or go on."""
+        self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+
+    @property
+    def client(self) -> Any:
+        """For what a user does with other tools."""
+        session = botocore.session.Session()
+        return session.create_client(
+            "s3",
+            region_name=self.environment["AWS_DEFAULT_REGION"],
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def upload(self, folder: Path, prefix: str) -> str:
+        """Copy a folder's files there; returns its address."""
+        client = self.client
+        for path in folder.rglob("*"):
+            if path.is_file():
+                key = f"{prefix}/{path.relative_to(folder).as_posix()}"
+                client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+        return f"s3://{BUCKET}/{prefix}"
+
+    def objects(self) -> dict[str, tuple[str, Any]]:
+        """Key -> (ETag, time of the last change) of everything there."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return {
+            each["Key"]: (each["ETag"], each["LastModified"]) for page in pages for each in page.get("Contents", ())
+        }
+
+    def requests(self) -> list[str]:
+        """Method and path of each request so far."""
+        return re.findall(r"([A-Z]+ /\S*) HTTP", self.log.read_text())
