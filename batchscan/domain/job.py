@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import JobError, UsageError
@@ -38,13 +48,20 @@ def _place(given: object) -> Place:
     raise ValueError("isn't a path or an address")
 
 
+def _some(sources: tuple[Place, ...]) -> tuple[Place, ...]:
+    # Not a length that pydantic asks for: it would miss the ones that are wrong, and repeat them.
+    if not sources:
+        raise ValueError("is empty: name at least one archive, manifest, store or slide")
+    return sources
+
+
 _Source = Annotated[Place, PlainValidator(_place), PlainSerializer(str)]
 
 
 class SlidesSection(_Section):
     """Which slides. `sources`: archives, manifests, slide stores or slide files; `s3://` for what is on S3."""
 
-    sources: Annotated[tuple[_Source, ...], Field(min_length=1)]
+    sources: Annotated[tuple[_Source, ...], AfterValidator(_some)]
     um_per_px: Annotated[float, Field(gt=0.0)] | None = None
     finest_um_per_px: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0
 
@@ -266,18 +283,22 @@ def _complaints(error: ValidationError) -> Iterator[str]:
         if not key:
             yield item["msg"].removeprefix("Value error, ")
         elif item["type"] == "value_error":
-            # What was given isn't repeated: an address may hold a password.
             yield f"key {key!r} {item['msg'].removeprefix('Value error, ')}"
         elif item["type"] == "extra_forbidden":
             yield f"unknown key {key!r}{_nearest(key)}"
         elif item["type"] == "missing":
             yield f"key {key!r} is missing"
         elif item["type"] == "string_pattern_mismatch":
-            yield f"key {key!r} is {item['input']!r}: expected an address such as tcp://host:8786"
+            yield f"key {key!r} is {_shown(item['input'])}: expected an address such as tcp://host:8786"
         elif item["type"] == "tuple_type":
-            yield f"key {key!r} is {item['input']!r}: expected a list, such as [{str(item['input'])!r}]"
+            yield f"key {key!r} is {_shown(item['input'])}: expected a list, such as [{_shown(item['input'])}]"
         else:
-            yield f"key {key!r} is {item['input']!r}: {item['msg'].lower()}"
+            yield f"key {key!r} is {_shown(item['input'])}: {item['msg'].lower()}"
+
+
+def _shown(given: object) -> str:
+    """What was given, addresses without their rest: a password or a key may be in it."""
+    return re.sub(r"://[^'\"]*", "://...", repr(given))
 
 
 def _nearest(key: str) -> str:

@@ -21,15 +21,17 @@ LARGEST_TABLE_BYTES = 64 << 20
 # Requests that are under way at once, and bytes between two wanted parts that are cheaper read than asked around.
 AT_ONCE = 64
 SMALL_GAP_BYTES = 64 << 10
-# An object store answers within milliseconds; who waits longer, tries the slide again later.
-_OPTIONS = {
+# An object store answers within milliseconds. Each step of the way tries twice: a server that hangs is given up after
+# some two minutes, and the slide tried again later.
+_TRIES = 2
+_OPTIONS: dict[str, Any] = {
     "use_listings_cache": False,
     "skip_instance_cache": True,
     "config_kwargs": {
         "connect_timeout": 10,
-        "read_timeout": 60,
+        "read_timeout": 20,
         "max_pool_connections": AT_ONCE,
-        "retries": {"max_attempts": 2},
+        "retries": {"total_max_attempts": _TRIES},
     },
 }
 _DENIED = frozenset(
@@ -84,10 +86,12 @@ def _filesystem(protocol: str) -> Any:
     import fsspec  # noqa: PLC0415 - takes a while, and most runs need none
 
     try:
-        return fsspec.filesystem(protocol, **_OPTIONS)
+        files = fsspec.filesystem(protocol, **_OPTIONS)
     except ImportError as error:
         remedy = f"python -m pip install 'batchscan[{protocol}]'"
         raise UsageError(f"{protocol}:// can't be read without one more package: {remedy}") from error
+    files.retries = _TRIES
+    return files
 
 
 def is_file(place: Address) -> bool:
