@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import botocore.session
+import pytest
 from dask_processes import free_port
+
+from batchscan.stores import remote_files
 
 BUCKET = "lab-slides"
 PASSWORD = "wJalrXUtnFEMI-not-a-real-secret"
@@ -62,7 +68,7 @@ class S3Server:
         """Let it take connections and answer none, or go on."""
         self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
 
-    @property
+    @functools.cached_property
     def client(self) -> Any:
         """For what a user does with other tools."""
         session = botocore.session.Session()
@@ -82,6 +88,18 @@ class S3Server:
                 key = f"{prefix}/{path.relative_to(folder).as_posix()}"
                 client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
         return f"s3://{BUCKET}/{prefix}"
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """This process talks to this server inside the block."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            remote_files._filesystem.cache_clear()
+            try:
+                yield
+            finally:
+                remote_files._filesystem.cache_clear()
 
     def objects(self) -> dict[str, tuple[str, Any]]:
         """Key -> (ETag, time of the last change) of everything there."""

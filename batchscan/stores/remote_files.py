@@ -21,8 +21,8 @@ LARGEST_TABLE_BYTES = 64 << 20
 # Requests that are under way at once, and bytes between two wanted parts that are cheaper read than asked around.
 AT_ONCE = 64
 SMALL_GAP_BYTES = 64 << 10
-# An object store answers within milliseconds. Each step of the way tries twice: a server that hangs is given up after
-# some two minutes, and the slide tried again later.
+# An object store answers within milliseconds. Three layers try twice each, so that a server that hangs is given up
+# after three minutes, and the slide tried again later.
 _TRIES = 2
 _OPTIONS: dict[str, Any] = {
     "use_listings_cache": False,

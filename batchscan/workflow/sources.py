@@ -89,11 +89,8 @@ def _remote_slides(source: Address) -> tuple[SlideRequest, ...]:
         return (SlideRequest(slide_id, slide_id, source),)
     if MANIFEST in names:
         return read_manifest(source / MANIFEST)
-    found = (
-        f"holds neither {MANIFEST} nor zarr.json"
-        if names
-        else "doesn't exist there: check bucket, folder and AWS_ENDPOINT_URL"
-    )
+    empty = "doesn't exist there: check bucket, folder and AWS_ENDPOINT_URL"
+    found = f"holds neither {MANIFEST} nor zarr.json" if names else empty
     raise UsageError(
         f"{source}: {found}; give an archive that `batchscan ingest` made, one slide store of it, or a manifest: other "
         "slides are read from disks only"

@@ -1,0 +1,167 @@
+"""An archive on a real S3 server, scanned as a user does it, against the same archive on disk."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import batchscan
+from s3_server import BUCKET, PASSWORD, S3Server
+
+import batchscan as batchscan_package
+from batchscan.domain.errors import ManifestError, UsageError
+from batchscan.domain.geometry import Spacing, SpacingSource
+from batchscan.domain.places import Address, place_of
+from batchscan.workflow.sources import find_slides
+
+DEMO = Path(batchscan_package.__file__).parent / "demo" / "8863.zip"
+STUDY = Address("s3", f"{BUCKET}/study/archive")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive") / "archive"
+    batchscan("ingest", DEMO, "--archive", folder)
+    with (folder / "ingest.csv").open("a") as table:
+        table.write("broken.svs,gone,failed,unreadable,it can't be read\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Iterator[S3Server]:
+    with S3Server(tmp_path_factory.mktemp("s3") / "log") as running, running.used():
+        running.upload(archive, "study/archive")
+        yield running
+
+
+def summary(run: Path) -> list[dict[str, str]]:
+    with (run / "summary.csv").open() as table:
+        return [{name: cell for name, cell in row.items() if "seconds" not in name} for row in csv.DictReader(table)]
+
+
+def result(run: Path) -> dict[str, Any]:
+    return {**json.loads((run / "slides/8863/result.json").read_text()), "seconds": None}
+
+
+def test_a_scan_there_is_a_scan_here_and_leaves_no_trace(server: S3Server, archive: Path, tmp_path: Path) -> None:
+    before, n_before = server.objects(), len(server.requests())
+    job = tmp_path / "job.toml"
+    job.write_text(f'[slides]\nsources = ["{STUDY}"]\n[run]\nout = "there"\nworkers = 1\n[report]\nper_slide = false\n')
+    # The ingest left one slide out: that is said of an archive there too.
+    there = batchscan("run", job, code=3)
+    batchscan("scan", archive, "--out", tmp_path / "here", "--no-report", "--workers", 1, code=3)
+    assert "2 asked, 1 done, 1 failed, 0 excluded" in there.err
+    assert "gone: failed (unreadable): it can't be read" in there.err
+    for name in ("patches.parquet", "regions.geojson", "heatmap.png"):
+        ours, theirs = (tmp_path / run / "slides/8863" / name for run in ("here", "there"))
+        assert theirs.read_bytes() == ours.read_bytes()
+    assert summary(tmp_path / "there") == summary(tmp_path / "here")
+    assert result(tmp_path / "there") == result(tmp_path / "here")
+    assert json.loads((tmp_path / "there/run.json").read_text())["job"]["slides"]["sources"] == [str(STUDY)]
+
+    assert server.objects() == before
+    asked = server.requests()[n_before:]
+    assert f"GET /{BUCKET}/study/archive/8863.ome.zarr/0/c/0/0/0" in asked
+    assert {request.split()[0] for request in asked} <= {"GET", "HEAD"}
+
+    written = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    said = (there.out + there.err).encode()
+    for secret in (*server.environment.values(), PASSWORD):
+        if len(secret) > len("eu-central-1"):
+            assert not any(secret.encode() in text for text in (*written, said))
+
+    # Once the archive is copied to a disk, what was computed from there counts.
+    moved = batchscan("scan", archive, "--out", tmp_path / "there", "--no-report", "--workers", 1, code=3)
+    assert "for 2 nothing had to be done again" in moved.err
+
+
+def test_archives_stores_and_manifests_are_found_there(server: S3Server) -> None:
+    (request,) = find_slides([STUDY], None).requests
+    assert (request.slide_id, request.path) == ("8863", STUDY / "8863.ome.zarr")
+    # Who needs labels has them on a disk.
+    assert not request.references
+    assert find_slides([STUDY / "manifest.csv"], None).requests == (request,)
+    spacing = Spacing(8.0, SpacingSource.OPTION)
+    (alone,) = find_slides([STUDY / "8863.ome.zarr"], spacing).requests
+    assert (alone.slide_id, alone.path, alone.spacing) == ("8863", STUDY / "8863.ome.zarr", spacing)
+    with pytest.raises(UsageError, match="'8863' is asked for twice"):
+        find_slides([STUDY, STUDY / "8863.ome.zarr"], None)
+    assert server.port
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (f"s3://{BUCKET}/nowhere", "doesn't exist there: check bucket, folder"),
+        ("s3://no-such-bucket/study", "doesn't exist there: check bucket, folder"),
+        (f"s3://{BUCKET}/study/archive/nothing.csv", "doesn't exist there: check bucket, folder"),
+        (f"s3://{BUCKET}/study", "holds neither manifest.csv nor zarr.json"),
+    ],
+)
+def test_what_is_not_there_is_named(server: S3Server, address: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_slides([place_of(address)], None)
+    assert str(caught.value).startswith(f"{address}: ")
+    assert said in str(caught.value)
+    assert server.port
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("../other/x.ome.zarr", "leads out of the manifest's folder"),
+        ("/lab-slides/other/x.ome.zarr", "leads out of the manifest's folder"),
+        ("s3://other/hidden.ome.zarr", "path is an address: manifests name what lies in their own folder"),
+        ("file:///etc/hidden", "path is an address"),
+        ("https://me:hidden@host/x", "path is an address"),
+        ("not-there.ome.zarr", "does not exist below the manifest's folder"),
+    ],
+)
+def test_a_manifest_names_only_what_lies_below_it(server: S3Server, tmp_path: Path, path: str, said: str) -> None:
+    text = f"slide_id,path,reference\na,{path},\nb,8863.ome.zarr,{path}\n"
+    server.client.put_object(Bucket=BUCKET, Key="study/archive/wrong.csv", Body=text.encode())
+    (tmp_path / "8863.ome.zarr").mkdir()
+    (tmp_path / "wrong.csv").write_text(text)
+    for manifest in (STUDY / "wrong.csv", tmp_path / "wrong.csv"):
+        with pytest.raises(ManifestError) as caught:
+            find_slides([manifest], None)
+        assert "2 wrong rows: line 2: path" in str(caught.value)
+        assert "line 3: reference" in str(caught.value)
+        assert said in str(caught.value)
+        assert "hidden" not in str(caught.value)
+
+
+def test_a_manifest_of_many_slides_is_checked_in_few_requests(server: S3Server) -> None:
+    for number in range(30):
+        server.client.put_object(Bucket=BUCKET, Key=f"many/{number}.ome.zarr/zarr.json", Body=b"{}")
+    rows = "".join(f"{number},{number}.ome.zarr\n" for number in range(30))
+    server.client.put_object(Bucket=BUCKET, Key="many/manifest.csv", Body=f"slide_id,path\r\n{rows}".encode())
+    n_before = len(server.requests())
+    assert len(find_slides([Address("s3", f"{BUCKET}/many")], None)) == 30
+    assert len(server.requests()) - n_before < 10
+
+
+def test_a_server_that_cannot_be_reached_is_said_in_one_line(
+    server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:hidden@127.0.0.1:9")
+    ran = batchscan("scan", STUDY, "--out", tmp_path / "run", code=1)
+    assert ran.err.strip().startswith(f"error: {STUDY}: can't be reached (")
+    assert len(ran.err.strip().splitlines()) == 1
+    assert "hidden" not in ran.err
+    assert not (tmp_path / "run").exists()
+    assert server.port
+
+
+def test_without_s3fs_what_to_install_is_said(tmp_path: Path) -> None:
+    words = ["batchscan", "scan", str(STUDY), "--out", str(tmp_path / "run")]
+    code = f"import sys; sys.modules['s3fs'] = None; sys.argv = {words!r}; from batchscan.cli import main; main()"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "s3:// can't be read without one more package: python -m pip install 'batchscan[s3]'" in ran.stderr
