@@ -13,14 +13,19 @@ from typing import Any
 import pytest
 from command import batchscan
 from s3_server import BUCKET, PASSWORD, S3Server
+from store_files import Pixels, noise, write_own
 
 import batchscan as batchscan_package
 from batchscan.domain.errors import ManifestError, UsageError
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.places import Address, place_of
+from batchscan.domain.records import SlideRequest
+from batchscan.stores.folders import file_mark
 from batchscan.workflow.sources import find_slides
+from batchscan.workflow.turns import in_turn
 
 DEMO = Path(batchscan_package.__file__).parent / "demo" / "8863.zip"
+SIZES = {"small": (20, 30), "large": (200, 300), "middle": (100, 90)}
 STUDY = Address("s3", f"{BUCKET}/study/archive")
 
 
@@ -135,6 +140,27 @@ def test_a_manifest_names_only_what_lies_below_it(server: S3Server, tmp_path: Pa
         assert "line 3: reference" in str(caught.value)
         assert said in str(caught.value)
         assert "hidden" not in str(caught.value)
+
+
+def test_a_replaced_file_has_another_mark(server: S3Server) -> None:
+    place = Address("s3", f"{BUCKET}/marked/zarr.json")
+    assert file_mark(place) is None
+    marks = set()
+    for content in (b"a", b"b", b"a"):
+        server.client.put_object(Bucket=BUCKET, Key="marked/zarr.json", Body=content)
+        marks.add(file_mark(place))
+    assert len(marks - {None}) == 2
+
+
+def test_larger_slides_there_go_first_too(server: S3Server, tmp_path: Path) -> None:
+    places = {name: write_own(tmp_path / f"{name}.ome.zarr", Pixels(noise(*size))) for name, size in SIZES.items()}
+    for name, path in places.items():
+        server.upload(path, f"sizes/{name}.ome.zarr")
+    requests = [SlideRequest(name, name, Address("s3", f"{BUCKET}/sizes/{name}.ome.zarr")) for name in places]
+    there = in_turn([*requests, SlideRequest("none", "none", Address("s3", f"{BUCKET}/none"))], ())
+    here = in_turn([SlideRequest(name, name, path) for name, path in places.items()], ())
+    assert [request.slide_id for request, _ in there] == ["large", "middle", "small", "none"]
+    assert [seconds for _, seconds in there] == [*(seconds for _, seconds in here), 0.0]
 
 
 def test_a_manifest_of_many_slides_is_checked_in_few_requests(server: S3Server) -> None:

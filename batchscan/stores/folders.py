@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from batchscan.domain.errors import SourceVanished
 from batchscan.domain.places import Address, Place
-from batchscan.stores.remote_files import names_in, read_table
+from batchscan.stores.remote_files import names_in, read_table, version_of
 
 
 class Folder:
@@ -41,3 +42,14 @@ def read_text(place: Place, encoding: str) -> str:
     if isinstance(place, Path):
         return place.read_text(encoding=encoding)
     return read_table(place).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def file_mark(place: Place) -> str | None:
+    """Tells a file from another in its place, without reading it; None if it can't be looked at."""
+    try:
+        if isinstance(place, Address):
+            return version_of(place)
+        found = place.stat()
+        return f"{found.st_size if place.is_file() else 0} {found.st_mtime_ns}"
+    except (OSError, SourceVanished):
+        return None

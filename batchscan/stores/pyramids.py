@@ -24,9 +24,8 @@ from batchscan.stores.absence import noticed_absence
 from batchscan.stores.area import WHITE, AreaSum, Lattice
 from batchscan.stores.fingerprints import tree_fingerprint
 from batchscan.stores.ngff import ImageDocument, ScaledDataset, parse_image
-from batchscan.stores.remote_trees import RemoteTree
+from batchscan.stores.remote_trees import tree_of
 from batchscan.stores.spacings import check_size
-from batchscan.stores.store_files import LocalTree
 from batchscan.stores.trees import Tree, check_shards
 from batchscan.stores.zarr_documents import GROUP_DOCUMENTS, Json, read_array_document, read_group_attributes
 
@@ -286,7 +285,7 @@ def open_store(path: Place, override: Spacing | None = None) -> SlideStore:
         If it isn't there.
     """
     with noticed_absence(path):
-        return _opened(RemoteTree(path) if isinstance(path, Address) else LocalTree(path), override)
+        return _opened(tree_of(path), override)
 
 
 def _opened(tree: Tree, override: Spacing | None) -> SlideStore:

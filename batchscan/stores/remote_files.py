@@ -10,7 +10,7 @@ import contextlib
 import errno
 import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from batchscan.domain.errors import SourceVanished, UsageError
@@ -96,16 +96,22 @@ def _filesystem(protocol: str) -> Any:
 
 def is_file(place: Address) -> bool:
     """Whether a file has this very address; raises SourceVanished."""
-    return _size(place) is not None
+    return _facts(place) is not None
 
 
-def _size(place: Address) -> int | None:
+def version_of(place: Address) -> str | None:
+    """What the store calls this version of a file; None if there is none. Raises SourceVanished."""
+    found = _facts(place)
+    return None if found is None else f"{found['size']} {found.get('ETag', found.get('LastModified', ''))}"
+
+
+def _facts(place: Address) -> Mapping[str, Any] | None:
     try:
         with answered(place):
-            found = _filesystem(place.protocol).info(place.path)
+            found: Mapping[str, Any] = _filesystem(place.protocol).info(place.path)
     except FileNotFoundError:
         return None
-    return int(found["size"]) if found["type"] == "file" else None
+    return found if found["type"] == "file" else None
 
 
 def names_in(folder: Address) -> frozenset[str]:
@@ -152,9 +158,10 @@ def read_table(place: Address) -> bytes:
     SourceVanished
         If the store doesn't answer.
     """
-    size = _size(place)
-    if size is None:
+    found = _facts(place)
+    if found is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place))
+    size = int(found["size"])
     if size > LARGEST_TABLE_BYTES:
         raise OSError(errno.EFBIG, f"has {size} bytes, more than {LARGEST_TABLE_BYTES >> 20} MiB")
     (content,) = read_parts(place.parent, [Part(place.name, 0, size)])

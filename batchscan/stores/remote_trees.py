@@ -6,16 +6,16 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import FsspecStore
 
-from batchscan.domain.places import Address
+from batchscan.domain.places import Address, Place
 from batchscan.stores.remote_files import read_part, read_parts, sizes_below
-from batchscan.stores.store_files import LARGEST_READ_BYTES
-from batchscan.stores.trees import Part
+from batchscan.stores.store_files import LARGEST_READ_BYTES, LocalTree
+from batchscan.stores.trees import Part, Tree
 from batchscan.stores.zarr_documents import DOCUMENTS, LARGEST_DOCUMENT_BYTES
 
 # Documents that are fetched together with the first one; an image has one a level, and one more.
@@ -89,6 +89,11 @@ class RemoteTree:
 
     def _is_document(self, name: str) -> bool:
         return name.rpartition("/")[2] in DOCUMENTS and self._sizes[name] <= LARGEST_DOCUMENT_BYTES
+
+
+def tree_of(place: Place) -> Tree:
+    """What a store at this place is read from; raises SourceVanished if an object store doesn't answer."""
+    return LocalTree(place) if isinstance(place, Path) else RemoteTree(place)
 
 
 class RemoteArrayStore(FsspecStore):
