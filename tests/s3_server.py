@@ -7,10 +7,13 @@ import functools
 import os
 import re
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +25,59 @@ from dask_processes import free_port
 from batchscan.stores import remote_files
 
 BUCKET = "lab-slides"
+ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 PASSWORD = "wJalrXUtnFEMI-not-a-real-secret"
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+    """Come back once something is so, as long as a process is at work on it."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            raise AssertionError(f"the process has ended with {process.returncode}")
+        assert time.monotonic() < deadline
+
+
+class Gate:
+    """A way to a server that can be shut and opened again; what is connected already stays so."""
+
+    def __init__(self, port: int) -> None:
+        self.port = free_port()
+        self._there = port
+
+    def open(self) -> None:
+        """Take connections."""
+        there = self._there
+
+        class Way(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with socket.create_connection(("127.0.0.1", there)) as beyond:
+                    back = threading.Thread(target=_pass_on, args=(beyond, self.request), daemon=True)
+                    back.start()
+                    _pass_on(self.request, beyond)
+                    back.join()
+
+        self._listening = _Listener(("127.0.0.1", self.port), Way)
+        threading.Thread(target=self._listening.serve_forever, daemon=True).start()
+
+    def shut(self) -> None:
+        """Refuse connections."""
+        self._listening.shutdown()
+        self._listening.server_close()
+
+
+class _Listener(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+
+
+def _pass_on(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while content := one.recv(1 << 16):
+            other.sendall(content)
+        other.shutdown(socket.SHUT_WR)
 
 
 @dataclass
@@ -36,7 +91,7 @@ class S3Server:
     def environment(self) -> dict[str, str]:
         """What a user would set; nothing of the machine's own AWS settings counts."""
         return {
-            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": PASSWORD,
             "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
@@ -49,10 +104,7 @@ class S3Server:
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         with self.log.open("wb") as stream:
             self._process = subprocess.Popen(command, stdout=stream, stderr=stream)
-        deadline = time.monotonic() + 60
-        while b"Running on" not in self.log.read_bytes():
-            assert self._process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline
+        wait_until(lambda: b"Running on" in self.log.read_bytes(), self._process)
         self.client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         return self
 
