@@ -19,6 +19,7 @@ PAGES = (
     "docs/training.md",
     "docs/validation.md",
     "docs/intervals.md",
+    "docs/s3.md",
     "batchscan/demo/README.md",
 )
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from command import batchscan
 from s3_server import ACCESS_KEY, BUCKET, PASSWORD, Gate, S3Server, wait_until
 from store_files import Pixels, noise, write_own
 
 import batchscan as batchscan_package
+from batchscan.cli.main import commands
 from batchscan.domain.errors import ManifestError, UsageError
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.places import Address, place_of
@@ -216,3 +218,17 @@ def test_without_s3fs_what_to_install_is_said(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert "s3:// can't be read without one more package: python -m pip install 'batchscan[s3]'" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ingest", "s3://me:hidden@lab/x", "--archive", "a"),
+        ("evaluate", "r", "--manifest", "s3://me:hidden@lab/m", "--out", "e"),
+    ],
+)
+def test_commands_that_read_disks_only_say_so(words: tuple[str, ...]) -> None:
+    ran = CliRunner().invoke(commands, words)
+    assert ran.exit_code == 2
+    assert "is an address, and this reads disks only" in ran.output
+    assert "hidden" not in ran.output

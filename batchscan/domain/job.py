@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -46,6 +47,12 @@ def _place(given: object) -> Place:
     if isinstance(given, str):
         return place_of(given)
     raise ValueError("isn't a path or an address")
+
+
+def _on_a_disk(given: object) -> object:
+    if "://" in str(given):
+        raise ValueError("is an address, and evaluation reads disks only: copy the manifest and its references to one")
+    return given
 
 
 def _some(sources: tuple[Place, ...]) -> tuple[Place, ...]:
@@ -156,7 +163,7 @@ class EvaluationSection(_Section):
         Patches of each kind in the galleries of wrong calls.
     """
 
-    manifest: Path | None = None
+    manifest: Annotated[Path, BeforeValidator(_on_a_disk)] | None = None
     out: Path | None = None
     prevalence: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = ()
     slide_score: SlideScore = "idc_mm2"

@@ -60,6 +60,12 @@ def test_a_wrong_address_is_named_by_its_key_and_not_repeated(tmp_path: Path, so
     assert "hidden" not in str(caught.value)
 
 
+def test_an_evaluation_reads_no_address(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"key 'evaluation.manifest' is an address") as caught:
+        _job(tmp_path, LEAST + '[evaluation]\nmanifest = "s3://me:hidden@lab/m.csv"\n')
+    assert "hidden" not in str(caught.value)
+
+
 def test_a_shipped_models_name_is_no_path(tmp_path: Path) -> None:
     assert _job(tmp_path, LEAST).model.package == "published-cnn"
 
