@@ -28,6 +28,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("domain/*", "stores/*", "training/*"),
     "openslide": ("stores/slides.py",),
     "zarr": ("stores/*",),
+    "fsspec": ("stores/remote_files.py",),
     "pyarrow": ("stores/*",),
     "sqlite3": ("stores/ledger.py", "stores/ledger_view.py"),
     "distributed": ("scan/cluster.py", "scan/dispatch.py", "scan/pulse.py", "scan/revival.py", "scan/step.py"),

@@ -20,6 +20,7 @@ PAGES = (
     "docs/validation.md",
     "docs/intervals.md",
     "docs/planning.md",
+    "docs/s3.md",
     "batchscan/demo/README.md",
 )
 

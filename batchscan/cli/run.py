@@ -43,7 +43,7 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
 
 
 @click.command()
-@click.argument("slides", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SLIDE|ARCHIVE|MANIFEST...")
+@click.argument("slides", nargs=-1, required=True, type=str, metavar="SLIDE|ARCHIVE|MANIFEST...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Run folder.")
 @MODEL_OPTION
 @click.option(
@@ -73,7 +73,7 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
 @_FRESH
 @_RETRY
 def scan(
-    slides: tuple[Path, ...],
+    slides: tuple[str, ...],
     out: Path,
     model: str | None,
     threshold: float | None,
@@ -92,7 +92,8 @@ def scan(
     """Scan slides and report each one's IDC extent.
 
     SLIDE is a slide store (.ome.zarr) or a file that OpenSlide opens, ARCHIVE a folder that `batchscan ingest`
-    filled, MANIFEST a CSV with slide_id and path. The same command again does only what is missing.
+    filled, MANIFEST a CSV with slide_id and path; stores, archives and their manifests may also be on S3, as
+    s3://bucket/folder. The same command again does only what is missing.
     """
     from batchscan.domain.job import absolute, validated_job  # noqa: PLC0415 - see the package's docstring
 

@@ -16,6 +16,7 @@ from PIL import Image
 from batchscan.domain.errors import MissingSpacing, UnopenableSlide, UnreadableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource, floor_px
 from batchscan.domain.records import Uint8Array
+from batchscan.stores.absence import noticed_absence
 from batchscan.stores.area import padded, shrink_rgb
 from batchscan.stores.spacings import SPACING_REMEDY, square_spacing
 
@@ -49,11 +50,14 @@ class VendorSlide:
     ------
     UnopenableSlide
         If OpenSlide doesn't recognise the file, or can't open it.
+    SourceVanished
+        If it isn't there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._handle = _open(path)
+        with noticed_absence(path):
+            self._handle = _open(path)
         self._reopening = threading.Lock()
         try:
             self._properties: dict[str, str] = dict(self._handle.properties)
@@ -116,9 +120,13 @@ class VendorSlide:
 
         Raises
         ------
-        UnreadableSlide
-            If the file can't be decoded there.
+        UnreadableSlide, SourceVanished
+            If the file can't be decoded there; if it is gone.
         """
+        with noticed_absence(self.path):
+            return self._decoded(level, x, y, width, height)
+
+    def _decoded(self, level: int, x: int, y: int, width: int, height: int) -> Uint8Array:
         downsample = self.levels[level].downsample
         corner = round(x * downsample), round(y * downsample)
         handle = self._handle

@@ -154,7 +154,7 @@ def _sampled_part(work: SlideWork) -> Sample:
     request = work.request
     path, typical = (store_path(work.run.stores, name) for name in (work.slide_id, f"{work.slide_id}-typical"))
     work.run.stores.mkdir()
-    with VendorSlide(request.path) as slide:
+    with VendorSlide(request.local_path) as slide:
         store = ForeseenStore(slide, request.spacing or slide.spacing(), work.finest_um_per_px)
         facts = StoreFacts(work.slide_id, store.spacing, {})
         _write(path, _richest(work, store), facts)

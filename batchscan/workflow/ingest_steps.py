@@ -12,6 +12,7 @@ from pathlib import Path
 from batchscan.domain.errors import OutputError, SlideError, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
+from batchscan.stores.absence import noticed_absence
 from batchscan.stores.crew import Crew
 from batchscan.stores.fingerprints import file_fingerprint
 from batchscan.stores.patchsets import PATCH_UM_PER_PX
@@ -82,9 +83,9 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
         If it can't be opened, its spacing isn't known or can't be one, or it is larger than any glass.
     """
     target = store_path(archive, request.slide_id)
-    with VendorSlide(request.path) as slide:
+    with VendorSlide(request.local_path) as slide:
         spacing = request.spacing or slide.spacing()
-        check_size(request.path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
+        check_size(request.local_path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
         shrunk = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
         kept = Spacing(spacing.um_per_px * shrunk.downsample, spacing.source)
         origin = {
@@ -98,7 +99,7 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
     facts = StoreFacts(request.slide_id, kept, origin)
 
     def write(crew: Crew, on_pixels: OnPixels) -> None:
-        with VendorSlide(request.path) as slide:
+        with VendorSlide(request.local_path) as slide:
             pixels = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
             write_pyramid(target, pixels, facts, crew, on_pixels)
 
@@ -131,13 +132,13 @@ def _plan_patches(source: Source, archive: Path) -> Step:
 
 def _plan_copy(request: SlideRequest, archive: Path) -> Step:
     target = store_path(archive, request.slide_id)
-    source = open_store(request.path, request.spacing)
-    done = request.path == target.resolve() or _has_copy(target, source.fingerprint)
+    source = open_store(request.local_path, request.spacing)
+    done = request.local_path == target.resolve() or _has_copy(target, source.fingerprint)
 
     def write(crew: Crew, on_pixels: OnPixels) -> None:
         with staged_folder(target) as folder:
-            _copy_tree(request.path, folder, crew)
-            _decode(open_store(folder, request.spacing), request.path, crew, on_pixels)
+            _copy_tree(request.local_path, folder, crew)
+            _decode(open_store(folder, request.spacing), request.local_path, crew, on_pixels)
 
     n_px = source.width_px * source.height_px
     return Step(_in_archive(request, target, request.spacing), n_px, None if done else write)
@@ -153,7 +154,8 @@ def _in_archive(
 
 def _slide_fingerprint(slide: VendorSlide) -> str:
     """The file's samples, and OpenSlide's hash, which also covers the other files of a slide."""
-    digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
+    with noticed_absence(slide.path):
+        digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
     return f"sha256:{digest.hexdigest()}"
 
 

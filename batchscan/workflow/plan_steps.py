@@ -75,7 +75,7 @@ def _of_file(work: SlideWork, step: Step) -> SlidePlan:
     clock = time.perf_counter()
     assert step.facts is not None
     request, content = work.request, step.facts.source["fingerprint"]
-    with VendorSlide(request.path) as slide:
+    with VendorSlide(request.local_path) as slide:
         store = ForeseenStore(slide, request.spacing or slide.spacing(), work.finest_um_per_px)
         size = store.width_px, store.height_px
         info = SlideInfo(work.slide_id, request.patient_id, *size, store.spacing, content, step.downsample)

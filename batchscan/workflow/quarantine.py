@@ -12,7 +12,9 @@ from pathlib import Path
 from batchscan import __version__
 from batchscan.domain.errors import OutputError
 from batchscan.domain.job import Job
+from batchscan.domain.places import Place
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
+from batchscan.stores.folders import file_mark
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.results import RunFolder
 
@@ -40,7 +42,7 @@ class Quarantine:
         # Only what had an accident before is looked at: a file's mark costs a look at the disk.
         struck = {slide_id for slide_id, _ in known}
         self._model = model_sha256
-        self._paths: Mapping[str, Path] = {request.slide_id: request.path for request in requests}
+        self._paths: Mapping[str, Place] = {request.slide_id: request.path for request in requests}
         self._marks = {slide_id: self._mark(slide_id) for slide_id in struck & set(self._paths)}
         self._counts = {slide_id: known.get((slide_id, mark), 0) for slide_id, mark in self._marks.items()}
 
@@ -77,11 +79,9 @@ class Quarantine:
         path = self._paths[slide_id]
         parts = [__version__, self._model]
         for place in (path, path / "zarr.json", path / ".zattrs"):
-            try:
-                found = place.stat()
-            except OSError:
-                continue
-            parts.append(f"{place.name} {found.st_size if place.is_file() else 0} {found.st_mtime_ns}")
+            mark = file_mark(place)
+            if mark:
+                parts.append(f"{place.name} {mark}")
         return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 

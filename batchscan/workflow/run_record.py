@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from batchscan import __version__
 from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import BatchscanError, DamagedResult, LedgerMismatch
 from batchscan.domain.job import Job
+from batchscan.domain.places import Place
 from batchscan.domain.records import (
     ENDED,
     SCHEMA_VERSION,
@@ -77,7 +77,7 @@ class RunRecord:
         self.package, self.settings = package, settings
         self.started = datetime.now(UTC)
         self.engine: EngineInfo | None = None
-        self.paths: dict[str, Path] = {}
+        self.paths: dict[str, Place] = {}
         self.quarantine = Quarantine(ledger, (), package.info.sha256, job.run.attempts)
         self._asked: frozenset[str] = frozenset()
         self._beaten = time.monotonic()

@@ -9,8 +9,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from batchscan.domain.errors import BatchscanError
+from batchscan.domain.places import Place
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.ngff import parse_image
+from batchscan.stores.remote_trees import tree_of
 from batchscan.stores.zarr_documents import read_array_document, read_group_attributes
 
 _AT_ONCE = 8
@@ -39,7 +41,7 @@ def in_turn(requests: Sequence[SlideRequest], suspects: Collection[str]) -> list
     return sorted(zip(requests, seconds, strict=True), key=lambda pair: (pair[0].slide_id in suspects, -pair[1]))
 
 
-def _rough_seconds(paths: Sequence[Path]) -> list[float]:
+def _rough_seconds(paths: Sequence[Place]) -> list[float]:
     """What each slide takes, roughly; 0 for those that can't be looked at, or don't answer in time."""
     found = [0.0] * len(paths)
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -64,13 +66,14 @@ def _rough_seconds(paths: Sequence[Path]) -> list[float]:
     return list(found)
 
 
-def _seconds(path: Path) -> float:
+def _seconds(path: Place) -> float:
     try:
-        attributes = read_group_attributes(path)
+        tree = tree_of(path)
+        attributes = read_group_attributes(tree)
         if attributes is None:
-            return path.stat().st_size * _VENDOR_S_PER_BYTE
+            return path.stat().st_size * _VENDOR_S_PER_BYTE if isinstance(path, Path) else 0.0
         finest = parse_image(path, attributes).datasets[0]
-        height, width = read_array_document(path / finest.path).shape[-2:]
+        height, width = read_array_document(tree, finest.path).shape[-2:]
         return height * width * finest.scale_x * finest.scale_y * _STORE_S_PER_UM2
     except (BatchscanError, OSError, ValueError):
         return 0.0

@@ -12,6 +12,7 @@ import pytest
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import parse_card
+from batchscan.domain.errors import SourceVanished
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     EngineInfo,
@@ -25,10 +26,11 @@ from batchscan.domain.records import (
 )
 from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
+from batchscan.scan.grid import blocks
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import REGIONS, RunFolder, read_pictures, read_result, write_pictures, write_result
 from batchscan.workflow import slide_steps
-from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish
+from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish, scan, survey
 
 SIDE = 50
 SPACING = Spacing(8.0, SpacingSource.VENDOR)
@@ -117,3 +119,14 @@ def test_attempts_at_one_slide_never_share_a_folder(tmp_path: Path) -> None:
     places = {slide_steps._new_place(work_on(run)) for _ in range(3)}
     assert len(places) == 3
     assert {place.parent for place in places} == {run.staging / "S"}
+
+
+def test_a_slide_whose_place_is_gone_is_neither_excluded_nor_taken_for_a_vendors_file(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    old = committed(run)
+    with pytest.raises(SourceVanished):
+        survey(work_on(run))
+    found = blocks(old.table.row, old.table.col, SETTINGS.patch)[0]
+    with pytest.raises(SourceVanished):
+        scan(work_on(run), found)
