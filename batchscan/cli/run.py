@@ -130,8 +130,18 @@ def follow(job: Job, *, fresh: bool = False, retry: bool = False) -> None:
     if counts["remaining"]:
         raise KeyboardInterrupt
     met = not evaluation or follow_evaluation([job.run.out], evaluation, job.gates.require)
+    if evaluation:
+        _link_evaluation(job.run.out)
     if counts["failed"] or counts["excluded"] or not met:
         raise click.exceptions.Exit(EXIT_SOME_MISSING)
+
+
+def _link_evaluation(run: Path) -> None:
+    """The run's digest was printed before its evaluation was there."""
+    from batchscan.stores.results import RunFolder  # noqa: PLC0415 - see the package's docstring
+    from batchscan.workflow.printing import renew_digest  # noqa: PLC0415
+
+    renew_digest(RunFolder(run))
 
 
 def planned_evaluation(job: Job) -> EvaluationSection | None:

@@ -1,4 +1,4 @@
-"""What happens in a run -> what is kept of it besides the slides' own results: ledger, run.json, tables, index page."""
+"""What happens in a run -> what is kept of it besides the slides' own results: ledger, run.json, tables, digest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from batchscan.domain.records import (
     SlideStatus,
     without_path,
 )
-from batchscan.report.render import render_run_index
 from batchscan.report.scores import other_scores
 from batchscan.scan.slide_events import (
     BlockScanned,
@@ -44,9 +43,10 @@ from batchscan.scan.slide_events import (
 from batchscan.stores.ledger import Ledger, now
 from batchscan.stores.ledger_view import LedgerRow
 from batchscan.stores.packages import ModelPackage
-from batchscan.stores.results import INDEX, RESULT, RUN_FACTS, RunFolder, write_json
-from batchscan.stores.summary import summary_row, write_summary
+from batchscan.stores.results import RESULT, RUN_FACTS, RunFolder, write_json
+from batchscan.stores.summary import write_summary
 from batchscan.workflow.ingest_steps import store_path
+from batchscan.workflow.morning import print_digest
 from batchscan.workflow.quarantine import Quarantine
 from batchscan.workflow.slide_steps import FinishedSlide
 from batchscan.workflow.sources import AskedSlides
@@ -68,7 +68,7 @@ Shown = SlideSurveyed | BlockScanned | SlideRetried | SlideEnded | WorkersChange
 
 
 class RunRecord:
-    """What is kept of a run besides the slides' own results: ledger, run.json, summary.csv, index.html."""
+    """What is kept of a run besides the slides' own results: ledger, run.json, summary.csv, digest."""
 
     def __init__(
         self, folder: RunFolder, ledger: Ledger, job: Job, package: ModelPackage, settings: ScanSettings
@@ -91,7 +91,7 @@ class RunRecord:
         absent = [SlideRequest(each.slide_id, each.slide_id, self.folder.path) for each in asked.not_ingested]
         self._asked = frozenset(request.slide_id for request in (*asked.requests, *absent))
         self.ledger.begin([*asked.requests, *absent], {"started": now(), "name": self.folder.path.name})
-        self._write_tables(finished=None)
+        self._write_tables(finished=None, pdf=False)
         return notes
 
     def ended_before(self, outcome: SlideOutcome) -> SlideEnded:
@@ -179,7 +179,7 @@ class RunRecord:
         else:
             self.ledger.finish()
             finished = now()
-        counts = self._write_tables(finished)
+        counts = self._write_tables(finished, pdf=True)
         self._check_accounts(rows)
         return counts
 
@@ -208,13 +208,13 @@ class RunRecord:
         each = self._n_bytes / self._n_committed
         return f"{text}; the {left} slides left need about {_megabytes(each * left)}, {_megabytes(each)} each"
 
-    def _write_tables(self, finished: str | None) -> dict[str, int]:
+    def _write_tables(self, finished: str | None, *, pdf: bool) -> dict[str, int]:
         rows = self.ledger.rows()
         counts = {status.value: sum(row.status is status for row in rows) for status in ENDED}
         counts |= {"remaining": len(rows) - sum(counts.values()), "asked": len(rows)}
         write_summary(self.folder.path / "summary.csv", rows)
         facts = self._write_run_json(finished, counts)
-        render_run_index(facts, [summary_row(row) for row in rows], self.folder.path / INDEX)
+        print_digest(self.folder, self.ledger, facts, pdf=pdf)
         return counts
 
     def _changes(self) -> Iterator[str]:
