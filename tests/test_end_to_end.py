@@ -331,7 +331,10 @@ def test_status_and_summary_account_for_every_slide(demo: tuple[Path, Ran]) -> N
     assert float(row["idc_mm2"]) == _result(folder)["extent"]["idc_mm2"]
     run = json.loads((folder / "run/run.json").read_text())
     assert run["counts"] == {"done": 1, "failed": 0, "excluded": 0, "remaining": 0, "asked": 1}
-    assert "slides/8863/report.pdf" in (folder / "run/index.html").read_text()
+    assert "slides/8863/report.pdf" in (folder / "run/slides-001.html").read_text()
+    assert '<a href="slides-001.html">All slides</a>' in (folder / "run/index.html").read_text()
+    (sheet,) = PdfReader(folder / "run/digest.pdf").pages
+    assert "1 slide asked for: 1 done, 0 failed, 0 excluded" in sheet.extract_text()
 
 
 def test_a_report_is_printed_again_without_slide_or_model(demo: tuple[Path, Ran]) -> None:
