@@ -21,6 +21,7 @@ PAGES = (
     "docs/intervals.md",
     "docs/planning.md",
     "docs/s3.md",
+    "docs/reliability.md",
     "batchscan/demo/README.md",
 )
 

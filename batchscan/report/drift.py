@@ -42,7 +42,7 @@ def comparable(profile: Profile | None) -> Profile:
     return {
         name: tuple(counts)
         for name, counts in (profile or {}).items()
-        if name in PROFILE_EDGES and len(counts) == len(PROFILE_EDGES[name]) - 1 and sum(counts)
+        if name in PROFILE_EDGES and len(counts) == len(PROFILE_EDGES[name]) - 1 and any(counts)
     }
 
 

@@ -141,7 +141,7 @@ def _summary(figures: RunFigures) -> Iterator[str]:
         why = ", ".join(f"{_lower(one.concern.title)} {one.n:,}" for one in figures.concerns)
         yield f"{numbers.count(figures.n_concerned, 'slide')} {verb} a look: {why}."
     elif figures.counts.done:
-        yield "No done slide needs a look."
+        yield "Nothing was found on the done slides that needs a look."
     if figures.counts.done:
         yield _grades(figures.grades)
     yield drift_headline(figures.drift)

@@ -55,10 +55,10 @@ def time_note(time: TimeFigures) -> str:
         "again from earlier is not counted."
     )
     if time.rest_s is None:
-        return f"Shares are of the time in stages: how long all workers were there is not known. {rates}"
-    span, workers = numbers.duration(time.span_s), numbers.count(time.workers, "worker")
+        return f"Shares are of the time in stages: how long the workers were there is not known. {rates}"
+    whole = f"the {numbers.duration(time.there_s)} that all workers were there, taken together"
     rest = "\u201cIn no stage\u201d: waiting, starting, loading the network, committing."
-    return f"Shares are of {workers} \u00d7 {span}. {rest} {rates}"
+    return f"Shares are of {whole}. {rest} {rates}"
 
 
 def speed_facts(time: TimeFigures) -> tuple[Fact, ...]:
@@ -74,8 +74,14 @@ def speed_facts(time: TimeFigures) -> tuple[Fact, ...]:
             numbers.rate(_a_second(time.n_slides * _SECONDS_AN_HOUR, span) if time.n_slides else None, "slides/h"),
             f"{numbers.count(time.n_slides, 'slide')} scanned in this run",
         ),
-        Fact("Workers", numbers.count(time.workers), f"for {numbers.duration(span)}" if time.workers and span else ""),
+        Fact("Workers", numbers.count(time.workers), _there(time)),
     )
+
+
+def _there(time: TimeFigures) -> str:
+    if time.there_s:
+        return f"at most, in {numbers.duration(time.span_s)}"
+    return f"ended a slide, in {numbers.duration(time.span_s)}" if time.workers else ""
 
 
 def _whole_s(time: TimeFigures) -> float:

@@ -83,7 +83,9 @@ class TimeFigures:
     span_s
         From start to finish, or to the end of the last attempt; None if neither is known.
     workers
-        How many; None if no worker ended anything.
+        How many at once at most, or where that isn't known how many ended anything; None if none did.
+    there_s
+        How long all workers together were there; None if that isn't known.
     stages, lost_s
         As in `WorkingTime`.
     n_patches
@@ -96,6 +98,7 @@ class TimeFigures:
 
     span_s: float | None
     workers: int | None
+    there_s: float | None
     stages: tuple[Stage, ...]
     lost_s: float
     n_patches: int
@@ -104,10 +107,10 @@ class TimeFigures:
 
     @property
     def rest_s(self) -> float | None:
-        """Worker seconds in no stage; None where workers or span aren't known, or more was timed than there was."""
-        if self.span_s is None or self.workers is None:
+        """Worker seconds in no stage; None where nobody counted how long they were there, or more was timed."""
+        if not self.there_s:
             return None
-        rest = self.span_s * self.workers - self.lost_s - sum(stage.seconds for stage in self.stages)
+        rest = self.there_s - self.lost_s - sum(stage.seconds for stage in self.stages)
         return rest if rest >= 0 else None
 
 
@@ -163,7 +166,7 @@ def run_figures(
     ----------
     facts
         What run.json says: `name`, `started`, `finished` (or None), `counts`, `model`, `engine`, `threshold`, and if
-        known `workers`, `reports`, `orientations`, `aggregation`.
+        known `workers` (`most` at once, `seconds` of all together), `reports`, `orientations`, `aggregation`.
     rows
         Every slide, in the order asked for.
     attempts
@@ -287,10 +290,12 @@ class _Night:
 
     def _time_figures(self, facts: Mapping[str, Any]) -> TimeFigures:
         started, finished = datetime.fromisoformat(facts["started"]), facts["finished"]
+        there = facts.get("workers") or {}
         end = datetime.fromisoformat(finished) if finished else self._time.last_ended
         return TimeFigures(
             span_s=(end - started).total_seconds() if end else None,
-            workers=facts.get("workers") or len(self._time.workers) or None,
+            workers=there.get("most") or len(self._time.workers) or None,
+            there_s=there.get("seconds"),
             stages=self._time.stages,
             lost_s=self._time.lost_s,
             n_patches=self._patches,

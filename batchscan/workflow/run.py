@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from batchscan.domain.errors import OutputError
 from batchscan.domain.geometry import PatchSpec, Spacing, SpacingSource
 from batchscan.domain.job import Job
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
-from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
+from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_threads, n_workers
 from batchscan.scan.dispatch import Steps, run_slides
 from batchscan.scan.grid import check_stride
 from batchscan.scan.underway import Patience
@@ -150,6 +151,7 @@ def _scan_all(
     with connect(job.run.scheduler, workers) as client:
         engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         record.engine = engine
+        record.workers.changed(n_threads(client), time.monotonic())
         yield RunReady(n_workers(client), f"{package.info.name} {package.info.version}", engine)
         turns = in_turn(to_do, record.ledger.suspects())
         record.ledger.weigh({request.slide_id: seconds for request, seconds in turns})

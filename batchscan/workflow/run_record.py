@@ -50,6 +50,7 @@ from batchscan.workflow.morning import print_digest
 from batchscan.workflow.quarantine import Quarantine
 from batchscan.workflow.slide_steps import FinishedSlide
 from batchscan.workflow.sources import AskedSlides
+from batchscan.workflow.worker_time import WorkerTime
 
 # How often the runner gives a sign of life in the ledger.
 _BEAT_S = 30.0
@@ -77,6 +78,7 @@ class RunRecord:
         self.package, self.settings = package, settings
         self.started = datetime.now(UTC)
         self.engine: EngineInfo | None = None
+        self.workers = WorkerTime()
         self.paths: dict[str, Place] = {}
         self.quarantine = Quarantine(ledger, (), package.info.sha256, job.run.attempts)
         self._asked: frozenset[str] = frozenset()
@@ -114,6 +116,8 @@ class RunRecord:
             case SlideStopped():
                 yield self._stopped(event)
             case WorkersChanged() | Waited():
+                if isinstance(event, WorkersChanged):
+                    self.workers.changed(event.n_threads, time.monotonic())
                 self._beat()
                 yield event
 
@@ -270,6 +274,7 @@ class RunRecord:
             "finished": finished,
             "counts": dict(counts),
             "reports": self.job.report.per_slide,
+            "workers": {"most": self.workers.most, "seconds": round(self.workers.seconds(time.monotonic()), 3)},
         }
         write_json(self.folder.path / RUN_FACTS, facts)
         return facts

@@ -34,6 +34,7 @@ def facts(asked: int, **given: Any) -> dict[str, Any]:
         "aggregation": {"sigma": 0.8, "temperature": 1.0, "intercept": 0.0},
         "counts": {"asked": asked},
         "reports": True,
+        "workers": {"most": 2, "seconds": 7000.0},
         **given,
     }
 

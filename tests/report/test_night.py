@@ -114,7 +114,7 @@ def test_time_is_of_this_run_and_rates_of_what_was_scanned_in_it() -> None:
         ("write", 8.5, 8.0),
     ]
     assert (time.lost_s, time.workers, time.span_s) == (4.0, 2, 3600.0)
-    assert time.rest_s == 2 * 3600 - 46
+    assert (time.there_s, time.rest_s) == (7000.0, 7000.0 - 46)
     assert (time.n_patches, time.n_timed_patches, time.n_slides) == (4000, 4000, 2)
 
 
@@ -124,15 +124,21 @@ def test_what_is_used_again_is_not_throughput() -> None:
     assert [stage.scanning_s for stage in reused.time.stages] == [0.0] * 4
 
 
-def test_a_stopped_run_lasts_until_its_last_attempt_and_says_the_workers_if_told() -> None:
-    figures = night(done("a"), attempts=(attempt("a", until="01:30:00"),), finished=None, workers=3)
-    assert (figures.time.span_s, figures.time.workers) == (1800.0, 3)
+def test_a_stopped_run_lasts_until_its_last_attempt() -> None:
+    figures = night(done("a"), attempts=(attempt("a", until="01:30:00"),), finished=None)
+    assert figures.time.span_s == 1800.0
     assert night(done("a"), finished=None).time.span_s is None
-    assert night(done("a")).time.workers is None
+
+
+def test_workers_that_nobody_counted_are_those_that_ended_something() -> None:
+    attempts = (attempt("a", worker="w1"), attempt("b", worker="w2"), attempt("a", worker="w1"))
+    time = night(done("a"), done("b"), attempts=attempts, workers=None).time
+    assert (time.workers, time.there_s, time.rest_s) == (2, None, None)
+    assert night(done("a"), workers={"most": 0, "seconds": 0.0}).time.workers is None
 
 
 def test_more_time_in_stages_than_there_was_leaves_the_rest_undefined() -> None:
-    assert night(done("a"), attempts=(attempt("a", seconds={"infer": 3601.0}),)).time.rest_s is None
+    assert night(done("a"), attempts=(attempt("a", seconds={"infer": 7001.0}),)).time.rest_s is None
 
 
 def test_slow_slides_are_summed_over_their_attempts() -> None:

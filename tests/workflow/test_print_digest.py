@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
 from batchscan.stores.ledger import Ledger, now
 from batchscan.stores.results import RunFolder
 from batchscan.workflow.morning import print_digest
+from batchscan.workflow.printing import renew_digest
 
 FACTS: dict[str, Any] = {
     "name": "overnight",
@@ -78,3 +80,24 @@ def test_a_ledger_of_other_slides_is_an_error(tmp_path: Path) -> None:
         facts = begun(ledger, "a", "b")
         with pytest.raises(LedgerMismatch, match="asked 3 and 2"):
             print_digest(folder, ledger, {**facts, "counts": {"asked": 3}}, pdf=True)
+
+
+def test_a_digest_is_made_again_when_reports_and_evaluations_are_there(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    with Ledger.hold(folder.ledger) as ledger:
+        facts = begun(ledger, "a")
+        ledger.slide_started("a")
+        ledger.slide_ended(SlideOutcome("a", SlideStatus.DONE), AttemptEnd("w1"), {"n_patches": 1})
+        print_digest(folder, ledger, {**facts, "reports": False}, pdf=True)
+    (folder.path / "run.json").write_text(json.dumps({**facts, "reports": False}))
+    slide, evaluation = folder.slide("a"), folder.path / "evaluation"
+    for made in (slide, evaluation):
+        made.mkdir()
+    (slide / "result.json").touch()
+    (slide / "report.pdf").touch()
+    (evaluation / "index.html").touch()
+    (evaluation / "evaluation.json").write_text(json.dumps({"provenance": {"created": now()}}))
+    links = ('href="evaluation/index.html"', 'href="slides/a/report.pdf"')
+    assert not [link for link in links if link in (folder.path / "index.html").read_text("utf-8")]
+    renew_digest(folder)
+    assert [link for link in links if link in (folder.path / "index.html").read_text("utf-8")] == list(links)
