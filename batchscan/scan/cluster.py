@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, KilledWorker, Nanny, Scheduler, SpecCluster, Worker, WorkerPlugin
+from distributed import Client, KilledWorker, Nanny, NannyPlugin, Scheduler, SpecCluster, Worker, WorkerPlugin
 from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
@@ -76,7 +76,41 @@ def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = ()) 
         ) from error
     with client:
         _check_versions(client, scheduler)
-        yield client
+        client.register_plugin(_SameVersion(__version__))
+        try:
+            yield client
+        finally:
+            _let_all_in(client)
+
+
+class _SameVersion(NannyPlugin):
+    """What the nanny of a worker that joins later unpickles first: without this very version it starts no worker.
+
+    Let in, such a worker would take step after step and fail or falsify each, being always free for the next.
+    """
+
+    name = "same-batchscan-version"
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def __reduce__(self) -> tuple[Callable[[str], _SameVersion], tuple[str]]:
+        return _let_in, (self._version,)
+
+
+def _let_all_in(client: Client) -> None:
+    # Where the scheduler is gone, or another runner was faster, there is nothing to take back.
+    if client.status == "running":
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            client.unregister_worker_plugin(_SameVersion.name, nanny=True)
+
+
+def _let_in(version: str) -> _SameVersion:
+    if version != __version__:
+        raise ClusterError(
+            f"the run is of batchscan {version}, this worker has {__version__}: install the same version"
+        )
+    return _SameVersion(version)
 
 
 class _LeaveInterruptsToTheRunner(WorkerPlugin):

@@ -1,0 +1,174 @@
+"""A run on a scheduler whose workers come and go: real `dask scheduler` and `dask worker` processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from dask_processes import scheduler, wait_until, worker
+from distributed import Client
+from gated_slides import STEPS, Gated
+
+from batchscan.domain.errors import ClusterError
+from batchscan.scan.cluster import connect
+from batchscan.scan.dispatch import Event, SlideFinished, SlideStarted, SlideStopped, run_slides
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A scheduler with worker "one", and slides that wait at a gate; whatever is started ends with the test."""
+
+    address: str
+    client: Client
+    one: Popen[bytes]
+    folder: Path
+    processes: contextlib.ExitStack
+    threads: ThreadPoolExecutor
+
+    def join(self, name: str, *words: str, code: Path | None = None) -> Popen[bytes]:
+        return self.processes.enter_context(worker(self.address, "--name", name, *words, code=code))
+
+    def slides(self, n: int) -> list[Gated]:
+        return [Gated(f"s{i:02}", self.folder / "gate", self.folder / "waiting") for i in range(n)]
+
+    def run(self, n: int) -> Future[list[Event]]:
+        """Begin to run so many slides; returns as soon as worker "one" waits at the gate."""
+        run = self.threads.submit(lambda: list(run_slides(self.client, self.slides(n), STEPS)))
+        self.wait_for("one")
+        return run
+
+    def wait_for(self, *names: str) -> None:
+        """Until each of the workers waits at the gate."""
+        wait_until(lambda: set(names) <= self.at_gate().keys())
+
+    def open_gate(self) -> None:
+        (self.folder / "gate").touch()
+
+    def workers(self) -> set[str]:
+        return {str(each["name"]) for each in self.client.scheduler_info(n_workers=-1)["workers"].values()}
+
+    def at_gate(self) -> dict[str, int]:
+        """Worker -> process id."""
+        return {name: int(pid) for name, pid, *_ in (path.name.split() for path in (self.folder / "waiting").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with scheduler() as (address, _):
+        yield address
+
+
+@pytest.fixture
+def stage(address: str, tmp_path: Path) -> Iterator[Stage]:
+    with _stage(address, tmp_path) as stage:
+        yield stage
+
+
+@contextlib.contextmanager
+def _stage(address: str, folder: Path) -> Iterator[Stage]:
+    (folder / "waiting").mkdir()
+    with contextlib.ExitStack() as processes, ThreadPoolExecutor(2) as threads:
+        one = processes.enter_context(worker(address, "--name", "one"))
+        client = processes.enter_context(connect(address, 1))
+        try:
+            yield Stage(address, client, one, folder, processes, threads)
+        finally:
+            (folder / "gate").touch()
+
+
+def _finished(events: list[Event]) -> list[SlideFinished[tuple[str, int, list[tuple[int, float]]]]]:
+    stopped = [event for event in events if isinstance(event, SlideStopped)]
+    assert stopped == []
+    return [event for event in events if isinstance(event, SlideFinished)]
+
+
+def test_workers_join_leave_and_die_and_the_results_are_those_of_a_quiet_run(stage: Stage) -> None:
+    run = stage.run(10)
+    stage.join("two")
+    stage.join("three", "--no-nanny")
+    stage.wait_for("two", "three")
+    os.kill(stage.at_gate()["three"], signal.SIGKILL)
+    wait_until(lambda: stage.workers() == {"one", "two"})
+    retired = stage.threads.submit(stage.client.retire_workers, names=["one"])
+    stage.open_gate()
+    finished = _finished(run.result(60))
+    assert len(retired.result(60)) == 1
+    assert stage.one.wait(60) == 0
+    assert (stage.workers(), finished[-1].worker) == ({"two"}, "two")
+    quiet = _finished(list(run_slides(stage.client, stage.slides(10), STEPS)))
+    assert {event.worker for event in quiet} == {"two"}
+    assert sorted(event.result for event in finished) == sorted(event.result for event in quiet)
+    assert len(quiet) == 10
+
+
+def test_a_worker_that_is_terminated_leaves_its_step_to_another(stage: Stage) -> None:
+    run = stage.run(3)
+    stage.join("two")
+    stage.wait_for("two")
+    stage.one.send_signal(signal.SIGTERM)
+    wait_until(lambda: stage.workers() == {"two"})
+    stage.open_gate()
+    assert {event.worker for event in _finished(run.result(60))} == {"two"}
+    assert stage.one.wait(60) == 0
+
+
+def test_without_any_worker_the_run_waits_for_the_next(stage: Stage) -> None:
+    run = stage.run(3)
+    stage.one.kill()
+    wait_until(lambda: stage.workers() == set())
+    stage.open_gate()
+    assert not run.done()
+    stage.join("two", "--no-nanny")
+    assert [event.worker for event in _finished(run.result(60))] == ["two"] * 3
+
+
+@pytest.mark.xfail(strict=True, reason="room is that of the workers at the start")
+def test_more_workers_have_more_slides_under_way(stage: Stage) -> None:
+    stage.open_gate()
+    under_way, most = 0, {1: 0, 3: 0}
+    for event in run_slides(stage.client, stage.slides(24), STEPS):
+        under_way += isinstance(event, SlideStarted)
+        under_way -= isinstance(event, SlideFinished)
+        n = len(stage.workers())
+        most[n] = max(most[n], under_way)
+        if n == 1 and isinstance(event, SlideFinished):
+            stage.join("two", "--no-nanny")
+            stage.join("three", "--no-nanny")
+            wait_until(lambda: stage.workers() == {"one", "two", "three"})
+    assert most == {1: 2 * 1 + 1, 3: 2 * 3 + 1}
+
+
+def test_a_scheduler_that_dies_stops_the_run_with_the_remedy(tmp_path: Path) -> None:
+    with scheduler() as (address, process), _stage(address, tmp_path) as stage:
+        run = stage.run(3)
+        process.kill()
+        with pytest.raises(ClusterError, match="start the same command again"):
+            run.result(60)
+
+
+def test_a_worker_with_another_batchscan_or_none_is_let_in_only_between_runs(stage: Stage) -> None:
+    other = stage.folder / "other"
+    other.mkdir()
+    (other / "sitecustomize.py").write_text("import batchscan\nbatchscan.__version__ = '0.0.1'\n")
+    none = stage.folder / "none"
+    none.mkdir()
+    (none / "batchscan.py").write_text("raise ImportError('not installed here')\n")
+    run = stage.run(4)
+    joining = [stage.join("other", code=other), stage.join("none", code=none)]
+    assert [process.wait(60) for process in joining] == [1, 1]
+    stage.open_gate()
+    assert {event.worker for event in _finished(run.result(60))} == {"one"}
+    with connect(stage.address, 1):
+        pass
+    stage.join("other", code=other)
+    wait_until(lambda: "other" in stage.workers())
+    says = r"workers run another \(tcp://\S+: 0\.0\.1\); install the same version on all"
+    with pytest.raises(ClusterError, match=says), connect(stage.address, 1):
+        pass
