@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -56,7 +57,14 @@ class Stage:
 
     def at_gate(self) -> dict[str, int]:
         """Worker -> process id."""
-        return {name: int(pid) for name, pid, *_ in (path.name.split() for path in (self.folder / "waiting").iterdir())}
+        return {name: int(pid) for name, pid, *_ in self._begun()}
+
+    def times_begun(self) -> Counter[tuple[str, ...]]:
+        """How many workers have begun with each block."""
+        return Counter(tuple(block) for _, _, *block in self._begun())
+
+    def _begun(self) -> list[list[str]]:
+        return [path.name.split() for path in (self.folder / "waiting").iterdir()]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +110,8 @@ def test_workers_join_leave_and_die_and_the_results_are_those_of_a_quiet_run(sta
     assert len(retired.result(60)) == 1
     assert stage.one.wait(60) == 0
     assert (stage.workers(), finished[-1].worker) == ({"two"}, "two")
+    # What "one" was at when it was retired it finished; what "three" was at when it was killed is done again.
+    assert [n for n in stage.times_begun().values() if n > 1] == [2]
     quiet = _finished(list(run_slides(stage.client, stage.slides(10), STEPS)))
     assert {event.worker for event in quiet} == {"two"}
     assert sorted(event.result for event in finished) == sorted(event.result for event in quiet)
