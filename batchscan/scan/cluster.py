@@ -206,6 +206,14 @@ def n_threads(client: Client) -> int:
         return 0
 
 
+def left_in_order(client: Client, address: str) -> bool:
+    """Whether the worker that was at an address was told to go (SIGTERM, retired, out of time), and said so."""
+    with contextlib.suppress(OSError, TimeoutError):
+        events = client.get_events(address)
+        return any(isinstance(each, dict) and each.get("action") == "closing-worker" for _, each in events)
+    return False
+
+
 def end_worker(client: Client, address: str) -> None:
     """End a worker process that is stuck, whatever it is doing; its nanny, if it has one, starts another."""
     with contextlib.suppress(Exception):

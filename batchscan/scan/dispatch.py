@@ -23,7 +23,7 @@ from distributed import Client, KilledWorker
 
 from batchscan.domain.errors import ClusterError, SourceVanished
 from batchscan.domain.records import SlideOutcome
-from batchscan.scan.cluster import end_worker, n_threads
+from batchscan.scan.cluster import end_worker, left_in_order, n_threads
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.pulse import Pulse, Sign, heard
@@ -149,11 +149,14 @@ class _Board(Generic[W, S, R]):
         if pulse.sign is Sign.ENDED:
             # If its worker dies from now on, the step has nothing to do with that.
             task.address = task.heard = None
-        elif pulse.sign is Sign.BEGUN and before is not None and before not in self._leaving:
+        elif pulse.sign is Sign.BEGUN and before is not None and not self._was_leaving(before):
             # The scheduler has handed it out again by itself.
             yield from self._trouble(task.slide, died())
         elif pulse.sign is Sign.BEGUN:
             yield from self._begin(task.slide)
+
+    def _was_leaving(self, address: str) -> bool:
+        return address in self._leaving or left_in_order(self._client, address)
 
     def _begin(self, slide: SlideUnderWay[W, S]) -> Iterator[Event]:
         if not slide.begun:

@@ -100,7 +100,8 @@ def run_job(
         yield RunPlanned(folder.path, len(asked), (*notes, *gpus.notes))
         try:
             yield from map(record.ended_before, asked.not_ingested)
-            yield from _scan_all(record, asked.requests, gpus.devices, fresh=fresh, retry=retry or fresh, draining=draining)
+            keen = retry or fresh
+            yield from _scan_all(record, asked.requests, gpus.devices, fresh=fresh, retry=keen, draining=draining)
         except OutputError as error:
             record.abandon()
             raise OutputError(f"{error}; {record.need()}") from error

@@ -6,9 +6,9 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
@@ -19,7 +19,8 @@ from gated_slides import STEPS, Gated
 
 from batchscan.domain.errors import ClusterError
 from batchscan.scan.cluster import connect
-from batchscan.scan.dispatch import Event, SlideFinished, SlideStarted, SlideStopped, run_slides
+from batchscan.scan.dispatch import run_slides
+from batchscan.scan.slide_events import Event, SlideFinished, SlideRetried, SlideStopped, WorkersChanged
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Stage:
     folder: Path
     processes: contextlib.ExitStack
     threads: ThreadPoolExecutor
+    events: list[Event] = field(default_factory=list)
 
     def join(self, name: str, *words: str, code: Path | None = None) -> Popen[bytes]:
         return self.processes.enter_context(worker(self.address, "--name", name, *words, code=code))
@@ -41,9 +43,13 @@ class Stage:
 
     def run(self, n: int) -> Future[list[Event]]:
         """Begin to run so many slides; returns as soon as worker "one" waits at the gate."""
-        run = self.threads.submit(lambda: list(run_slides(self.client, self.slides(n), STEPS)))
+        run = self.threads.submit(self.follow, self.slides(n))
         self.wait_for("one")
         return run
+
+    def follow(self, slides: Iterable[Gated]) -> list[Event]:
+        self.events.extend(run_slides(self.client, slides, STEPS))
+        return self.events
 
     def wait_for(self, *names: str) -> None:
         """Until each of the workers waits at the gate."""
@@ -57,14 +63,14 @@ class Stage:
 
     def at_gate(self) -> dict[str, int]:
         """Worker -> process id."""
-        return {name: int(pid) for name, pid, *_ in self._begun()}
+        return {name: int(pid) for name, pid, _ in self._waiting()}
 
-    def times_begun(self) -> Counter[tuple[str, ...]]:
-        """How many workers have begun with each block."""
-        return Counter(tuple(block) for _, _, *block in self._begun())
+    def begun(self) -> list[tuple[str, str]]:
+        """(worker, block) of every scan that was begun; a block is named by its slide and first row."""
+        return [(name, block) for name, _, block in self._waiting()]
 
-    def _begun(self) -> list[list[str]]:
-        return [path.name.split() for path in (self.folder / "waiting").iterdir()]
+    def _waiting(self) -> list[list[str]]:
+        return [path.name.split(maxsplit=2) for path in (self.folder / "waiting").iterdir()]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +108,7 @@ def test_workers_join_leave_and_die_and_the_results_are_those_of_a_quiet_run(sta
     stage.join("two")
     stage.join("three", "--no-nanny")
     stage.wait_for("two", "three")
+    killed = dict(stage.begun())["three"]
     os.kill(stage.at_gate()["three"], signal.SIGKILL)
     wait_until(lambda: stage.workers() == {"one", "two"})
     retired = stage.threads.submit(stage.client.retire_workers, names=["one"])
@@ -109,11 +116,15 @@ def test_workers_join_leave_and_die_and_the_results_are_those_of_a_quiet_run(sta
     finished = _finished(run.result(60))
     assert len(retired.result(60)) == 1
     assert stage.one.wait(60) == 0
-    assert (stage.workers(), finished[-1].worker) == ({"two"}, "two")
-    # What "one" was at when it was retired it finished; what "three" was at when it was killed is done again.
-    assert [n for n in stage.times_begun().values() if n > 1] == [2]
+    assert (stage.workers(), finished[-1].end.worker) == ({"two"}, "two")
+    # The steps that "one" and "three" were at are done again; only a death counts as its slide's accident.
+    left = {block for worker, block in stage.begun() if worker in {"one", "three"}}
+    again = {block for block, n in Counter(block for _, block in stage.begun()).items() if n > 1}
+    assert (len(again), again - left) == (2, set())
+    (retried,) = [event for event in run.result() if isinstance(event, SlideRetried)]
+    assert (retried.accident, retried.slide_id) == (True, killed.split()[0])
     quiet = _finished(list(run_slides(stage.client, stage.slides(10), STEPS)))
-    assert {event.worker for event in quiet} == {"two"}
+    assert {event.end.worker for event in quiet} == {"two"}
     assert sorted(event.result for event in finished) == sorted(event.result for event in quiet)
     assert len(quiet) == 10
 
@@ -125,34 +136,40 @@ def test_a_worker_that_is_terminated_leaves_its_step_to_another(stage: Stage) ->
     stage.one.send_signal(signal.SIGTERM)
     wait_until(lambda: stage.workers() == {"two"})
     stage.open_gate()
-    assert {event.worker for event in _finished(run.result(60))} == {"two"}
+    assert {event.end.worker for event in _finished(run.result(60))} == {"two"}
+    assert not any(isinstance(event, SlideRetried) for event in run.result())
     assert stage.one.wait(60) == 0
 
 
 def test_without_any_worker_the_run_waits_for_the_next(stage: Stage) -> None:
     run = stage.run(3)
     stage.one.kill()
-    wait_until(lambda: stage.workers() == set())
+    wait_until(lambda: WorkersChanged(0) in stage.events)
     stage.open_gate()
     assert not run.done()
     stage.join("two", "--no-nanny")
-    assert [event.worker for event in _finished(run.result(60))] == ["two"] * 3
+    assert [event.end.worker for event in _finished(run.result(60))] == ["two"] * 3
+    assert [event.n_threads for event in run.result() if isinstance(event, WorkersChanged)] == [0, 1]
 
 
-@pytest.mark.xfail(strict=True, reason="room is that of the workers at the start")
 def test_more_workers_have_more_slides_under_way(stage: Stage) -> None:
+    taken: list[Gated] = []
+
+    def works() -> Iterator[Gated]:
+        for slide in stage.slides(20):
+            taken.append(slide)
+            yield slide
+
+    run = stage.threads.submit(stage.follow, works())
+    stage.wait_for("one")
+    assert len(taken) == 2 * 1 + 1
+    stage.join("two", "--no-nanny")
+    stage.join("three", "--no-nanny")
+    wait_until(lambda: len(taken) == 2 * 3 + 1)
     stage.open_gate()
-    under_way, most = 0, {1: 0, 3: 0}
-    for event in run_slides(stage.client, stage.slides(24), STEPS):
-        under_way += isinstance(event, SlideStarted)
-        under_way -= isinstance(event, SlideFinished)
-        n = len(stage.workers())
-        most[n] = max(most[n], under_way)
-        if n == 1 and isinstance(event, SlideFinished):
-            stage.join("two", "--no-nanny")
-            stage.join("three", "--no-nanny")
-            wait_until(lambda: stage.workers() == {"one", "two", "three"})
-    assert most == {1: 2 * 1 + 1, 3: 2 * 3 + 1}
+    events = run.result(60)
+    assert [event.n_threads for event in events if isinstance(event, WorkersChanged)][-1] == 3
+    assert len(_finished(events)) == 20
 
 
 def test_a_scheduler_that_dies_stops_the_run_with_the_remedy(tmp_path: Path) -> None:
@@ -174,7 +191,7 @@ def test_a_worker_with_another_batchscan_or_none_is_let_in_only_between_runs(sta
     joining = [stage.join("other", code=other), stage.join("none", code=none)]
     assert [process.wait(60) for process in joining] == [1, 1]
     stage.open_gate()
-    assert {event.worker for event in _finished(run.result(60))} == {"one"}
+    assert {event.end.worker for event in _finished(run.result(60))} == {"one"}
     with connect(stage.address, 1):
         pass
     stage.join("other", code=other)
