@@ -45,7 +45,7 @@ scheduler=$!
 srun --kill-on-bad-exit=0 dask worker "$address" --nthreads 1 --no-dashboard --local-directory "${TMPDIR:-/tmp}" \
     --memory-limit "$memory" &
 workers=$!
-trap 'kill $workers $scheduler 2>/dev/null || true' EXIT
+trap 'kill $workers $scheduler ${patience:-} 2>/dev/null || true' EXIT
 
 # Nodes may take their time to start Python from a shared mount.
 python -c "import sys; from distributed import Client; Client(sys.argv[1], timeout=300).wait_for_workers(1, 600)" "$address"
@@ -53,7 +53,8 @@ python -c "import sys; from distributed import Client; Client(sys.argv[1], timeo
 batchscan run "$job" --scheduler "$address" &
 run=$!
 interrupted=
-trap 'interrupted=yes; kill -TERM $run' TERM
+# The run begins no slide any more and finishes those under way; what isn't finished after 200 s is left for the next time.
+trap 'interrupted=yes; kill -TERM $run; (sleep 200; kill -TERM $run) & patience=$!' TERM
 code=0
 wait $run || code=$?
 if [ -n "$interrupted" ]; then

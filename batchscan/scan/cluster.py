@@ -214,6 +214,16 @@ def left_in_order(client: Client, address: str) -> bool:
     return False
 
 
+def dismiss(client: Client, name: str) -> bool:
+    """Send one worker of an external scheduler away, with its nanny; False if there is no other to go on with."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    addresses = [address for address, worker in workers.items() if str(worker["name"]) == name]
+    if client.cluster is not None or len(addresses) == len(workers):
+        return False
+    client.retire_workers(addresses)
+    return True
+
+
 def end_worker(client: Client, address: str) -> None:
     """End a worker process that is stuck, whatever it is doing; its nanny, if it has one, starts another."""
     with contextlib.suppress(Exception):

@@ -21,9 +21,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from distributed import Client, KilledWorker
 
-from batchscan.domain.errors import ClusterError, SourceVanished
+from batchscan.domain.errors import ClusterError, ModelError, SourceVanished
 from batchscan.domain.records import SlideOutcome
-from batchscan.scan.cluster import end_worker, left_in_order, n_threads
+from batchscan.scan.cluster import dismiss, end_worker, left_in_order, n_threads
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.pulse import Pulse, Sign, heard
@@ -181,7 +181,7 @@ class _Board(Generic[W, S, R]):
             yield from self._trouble(slide, lost(error))
             return
         returned = self._fetched(task)
-        if returned is None:
+        if returned is None or self._dismissed(returned):
             self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
             return
         slide.saw_peak(returned.peak_rss_mb)
@@ -202,6 +202,13 @@ class _Board(Generic[W, S, R]):
             task.future.cancel()
             return None
         return value
+
+    def _dismissed(self, returned: Returned | Raised) -> bool:
+        """Whether the worker was sent away because the model, fine where the run began, isn't what it has."""
+        if isinstance(returned, Returned) or not isinstance(returned.error, ModelError):
+            return False
+        _LOG.warning("worker %s is dismissed: %s", returned.worker, returned.sentence)
+        return dismiss(self._client, returned.worker)
 
     def _follow(self, slide: SlideUnderWay[W, S], returned: Returned) -> Iterator[Event]:
         slide_id, value = slide.work.slide_id, returned.value

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from distributed import get_worker
 
+from batchscan.domain.errors import ModelError
 from batchscan.scan.dispatch import Steps
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
@@ -17,12 +18,16 @@ from batchscan.scan.pipeline import BlockScores
 
 @dataclass(frozen=True)
 class Gated:
-    """A slide whose blocks are scanned only while `gate` exists; each that is waited for leaves a file in `waiting`."""
+    """A slide whose blocks are scanned only while `gate` exists; each that is waited for leaves a file in `waiting`.
+
+    `unfit` is the worker that has another model.
+    """
 
     slide_id: str
     gate: Path
     waiting: Path
     n_blocks: int = 2
+    unfit: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ def scan(slide: Gated, block: Block) -> BlockScores:
     (slide.waiting / f"{name} {os.getpid()} {slide.slide_id} {block.rows[0]}").touch()
     while not slide.gate.exists():
         time.sleep(0.01)
+    if name == slide.unfit:
+        raise ModelError("this worker has another model")
     p = np.cos(block.rows, dtype=np.float32)
     seconds = {"read": 0.0, "infer": 0.0}
     return BlockScores(block.rows, block.cols, p, np.ones(len(p), np.bool_), np.zeros(len(p), np.uint64), seconds)

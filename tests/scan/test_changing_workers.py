@@ -8,7 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import Popen
 
@@ -17,7 +17,7 @@ from dask_processes import scheduler, wait_until, worker
 from distributed import Client
 from gated_slides import STEPS, Gated
 
-from batchscan.domain.errors import ClusterError
+from batchscan.domain.errors import ClusterError, ModelError
 from batchscan.scan.cluster import connect
 from batchscan.scan.dispatch import run_slides
 from batchscan.scan.slide_events import Event, SlideFinished, SlideRetried, SlideStopped, WorkersChanged
@@ -178,6 +178,19 @@ def test_a_scheduler_that_dies_stops_the_run_with_the_remedy(tmp_path: Path) -> 
         process.kill()
         with pytest.raises(ClusterError, match="start the same command again"):
             run.result(60)
+
+
+def test_a_worker_with_another_model_is_dismissed_unless_it_is_the_only_one(stage: Stage) -> None:
+    slides = [replace(slide, unfit="two") for slide in stage.slides(6)]
+    run = stage.threads.submit(stage.follow, slides)
+    two = stage.join("two")
+    stage.wait_for("one", "two")
+    stage.open_gate()
+    assert {event.end.worker for event in _finished(run.result(60))} == {"one"}
+    assert not any(isinstance(event, SlideRetried) for event in run.result())
+    assert two.wait(60) == 0
+    with pytest.raises(ModelError, match="another model"):
+        stage.follow([replace(slide, unfit="one") for slide in slides])
 
 
 def test_a_worker_with_another_batchscan_or_none_is_let_in_only_between_runs(stage: Stage) -> None:
