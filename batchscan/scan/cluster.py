@@ -166,7 +166,8 @@ def _local_cluster(workers: int, devices: tuple[str, ...]) -> Iterator[Client]:
 
 def _worker_specs(workers: int, devices: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """What SpecCluster starts, by worker name. A worker that dies is started again as it was, on the same device."""
-    seats = [(f"cpu-{i}", _NO_GPU, {}) for i in range(workers)]
+    cpu: dict[str, str] = {}
+    seats = [(f"cpu-{i}", _NO_GPU, cpu) for i in range(workers)]
     if devices:
         seats = [(_gpu_name(i, devices), devices[i % len(devices)], _GPU_ENVIRONMENT) for i in range(workers)]
     options = {
