@@ -29,7 +29,7 @@ job=${1:?usage: sbatch slurm.sh JOB.toml}
 # Put batchscan on the PATH here if it isn't yet: a module, or a virtual environment on the shared mount.
 # source /shared/batchscan/bin/activate
 
-# A port of this job's own: several jobs may share a node.
+# A port of this job's own: several jobs may share a node. Other nodes must reach this one by the name that hostname says.
 address=tcp://$(hostname):$((20000 + SLURM_JOB_ID % 20000))
 memory=$((${SLURM_MEM_PER_CPU:-3072} * ${SLURM_CPUS_PER_TASK:-1}))MiB
 
@@ -42,8 +42,8 @@ export NVIDIA_TF32_OVERRIDE=0 TF_FORCE_GPU_ALLOW_GROWTH=true
 
 dask scheduler --host "$(hostname)" --port "${address##*:}" --no-dashboard &
 scheduler=$!
-srun --kill-on-bad-exit=0 dask worker "$address" --nthreads 1 --no-dashboard --local-directory "${TMPDIR:-/tmp}" \
-    --memory-limit "$memory" &
+srun --kill-on-bad-exit=0 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \
+    dask worker "$address" --nthreads 1 --no-dashboard --local-directory "${TMPDIR:-/tmp}" --memory-limit "$memory" &
 workers=$!
 trap 'kill $workers $scheduler ${patience:-} 2>/dev/null || true' EXIT
 

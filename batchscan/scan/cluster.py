@@ -1,7 +1,7 @@
 """A scheduler, or the cores or GPUs of one machine -> a Dask client whose workers compute alike.
 
-One worker process a GPU is a few lines of our own, not dask-cuda: that exists for Linux with CUDA only, pulls in
-numba and the CUDA bindings, and brings memory pools that a scan has no use for, to set the same variable.
+One worker process a GPU is a few lines of our own, not dask-cuda: that is for Linux with CUDA only, pulls in pandas,
+numba-cuda and the CUDA bindings, and brings memory pools that a scan has no use for, to set the same variable.
 """
 
 from __future__ import annotations
@@ -221,7 +221,8 @@ def dismiss(client: Client, name: str) -> bool:
     addresses = [address for address, worker in workers.items() if str(worker["name"]) == name]
     if client.cluster is not None or len(addresses) == len(workers):
         return False
-    client.retire_workers(addresses)
+    with contextlib.suppress(OSError, TimeoutError):  # a scheduler that is gone is noticed elsewhere
+        client.retire_workers(addresses)
     return True
 
 
