@@ -71,9 +71,6 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
 @click.option(
     "--workers", type=click.IntRange(1), help="Worker processes [default: one a core or GPU, as memory allows]."
 )
-@click.option(
-    "--workers", type=click.IntRange(1), help="Worker processes [default: one a core or GPU, as memory allows]."
-)
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
 @_FRESH
 @_RETRY
