@@ -96,7 +96,7 @@ def run_job(
         folder.keep_card(package.card, package.seen_path)
         record = RunRecord(folder, ledger, job, package, settings)
         notes = record.begin(asked)
-        gpus = GpuChoice((), ()) if job.run.scheduler else choose_gpus(job.model.engine, job.run.workers)
+        gpus = gpus_of(job)
         yield RunPlanned(folder.path, len(asked), (*notes, *gpus.notes))
         try:
             yield from map(record.ended_before, asked.not_ingested)
@@ -109,6 +109,11 @@ def run_job(
             record.abandon()
             raise
         yield RunEnded(folder.path, record.close())
+
+
+def gpus_of(job: Job) -> GpuChoice:
+    """The GPUs for a job's workers; none where a scheduler has workers of its own."""
+    return GpuChoice((), ()) if job.run.scheduler else choose_gpus(job.model.engine, job.run.workers)
 
 
 def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
