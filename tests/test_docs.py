@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
+    "docs/clusters.md",
     "docs/model.md",
     "docs/training.md",
     "docs/validation.md",

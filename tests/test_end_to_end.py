@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 from command import Ran, batchscan
-from dask_processes import scheduler_with_a_worker
+from dask_processes import scheduler, worker
 from pypdf import PdfReader
 from scipy import ndimage
 from scipy.special import expit, logit
@@ -286,10 +286,22 @@ def test_numbers_do_not_depend_on_the_number_of_workers(demo: tuple[Path, Ran], 
     assert not (tmp_path / "1/slides/8863/report.pdf").exists()
 
 
-def test_workers_of_an_existing_scheduler_come_to_the_same(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+def test_workers_of_an_existing_scheduler_come_to_the_same_though_one_is_killed(
+    demo: tuple[Path, Ran], tmp_path: Path
+) -> None:
     folder, _ = demo
-    with scheduler_with_a_worker() as address:
-        batchscan("scan", folder / "archive", "--out", tmp_path / "run", "--scheduler", address)
+    command = [sys.executable, "-m", "batchscan", "scan", folder / "archive", "--out", tmp_path / "run", "--scheduler"]
+    with (
+        scheduler() as (address, _),
+        worker(address) as first,
+        subprocess.Popen([*command, address], stderr=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stderr
+        assert any(line.startswith("workers: 1") for line in process.stderr)
+        with worker(address):
+            first.kill()
+            said = process.stderr.read()
+            assert process.wait() == 0, said
     theirs, ours = (pq.read_table(run / "slides/8863/patches.parquet") for run in (tmp_path / "run", folder / "run"))
     assert theirs.equals(ours)
 

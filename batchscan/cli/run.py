@@ -68,7 +68,9 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
     "--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of all these slides, in place of their own."
 )
 @SCHEDULER_OPTION
-@click.option("--workers", type=click.IntRange(1), help="Worker processes [default: one a core, as memory allows].")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Worker processes [default: one a core or GPU, as memory allows]."
+)
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
 @_FRESH
 @_RETRY

@@ -21,9 +21,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from distributed import Client, KilledWorker
 
-from batchscan.domain.errors import ClusterError, SourceVanished
+from batchscan.domain.errors import ClusterError, ModelError, SourceVanished
 from batchscan.domain.records import SlideOutcome
-from batchscan.scan.cluster import end_worker, n_threads
+from batchscan.scan.cluster import dismiss, end_worker, left_in_order, n_threads
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.pulse import Pulse, Sign, heard
@@ -149,11 +149,14 @@ class _Board(Generic[W, S, R]):
         if pulse.sign is Sign.ENDED:
             # If its worker dies from now on, the step has nothing to do with that.
             task.address = task.heard = None
-        elif pulse.sign is Sign.BEGUN and before is not None and before not in self._leaving:
+        elif pulse.sign is Sign.BEGUN and before is not None and not self._was_leaving(before):
             # The scheduler has handed it out again by itself.
             yield from self._trouble(task.slide, died())
         elif pulse.sign is Sign.BEGUN:
             yield from self._begin(task.slide)
+
+    def _was_leaving(self, address: str) -> bool:
+        return address in self._leaving or left_in_order(self._client, address)
 
     def _begin(self, slide: SlideUnderWay[W, S]) -> Iterator[Event]:
         if not slide.begun:
@@ -178,7 +181,7 @@ class _Board(Generic[W, S, R]):
             yield from self._trouble(slide, lost(error))
             return
         returned = self._fetched(task)
-        if returned is None:
+        if returned is None or self._dismissed(returned):
             self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
             return
         slide.saw_peak(returned.peak_rss_mb)
@@ -199,6 +202,13 @@ class _Board(Generic[W, S, R]):
             task.future.cancel()
             return None
         return value
+
+    def _dismissed(self, returned: Returned | Raised) -> bool:
+        """Whether the worker was sent away because the model, fine where the run began, isn't what it has."""
+        if isinstance(returned, Returned) or not isinstance(returned.error, ModelError):
+            return False
+        _LOG.warning("worker %s is dismissed: %s", returned.worker, returned.sentence)
+        return dismiss(self._client, returned.worker)
 
     def _follow(self, slide: SlideUnderWay[W, S], returned: Returned) -> Iterator[Event]:
         slide_id, value = slide.work.slide_id, returned.value

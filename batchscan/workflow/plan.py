@@ -34,7 +34,7 @@ from batchscan.workflow import calibration, plan_steps, slide_steps
 from batchscan.workflow.calibration import SampleWork
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.quarantine import given_up
-from batchscan.workflow.run import WORKER_BYTES, RunReady, scan_settings, slide_work, where_of
+from batchscan.workflow.run import WORKER_BYTES, RunReady, gpus_of, scan_settings, slide_work, where_of
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import AskedSlides, find_slides
 
@@ -205,7 +205,9 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
     if len(findings.unusable) == len(asked.requests):
         yield _joined(job, asked, findings, 0, model, None, 0.0)
         return
-    with connect(job.run.scheduler, job.run.workers or default_workers(WORKER_BYTES)) as client:
+    devices = gpus_of(job).devices
+    local = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
+    with connect(job.run.scheduler, local, devices) as client:
         engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         workers = n_workers(client)
         opened_s = time.monotonic() - began

@@ -14,6 +14,7 @@ from batchscan.domain.job import Job
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_threads, n_workers
 from batchscan.scan.dispatch import Steps, run_slides
+from batchscan.scan.gpus import GpuChoice, choose_gpus
 from batchscan.scan.grid import check_stride
 from batchscan.scan.underway import Patience
 from batchscan.stores.ledger import Ledger
@@ -96,10 +97,12 @@ def run_job(
         folder.keep_card(package.card, package.seen_path)
         record = RunRecord(folder, ledger, job, package, settings)
         notes = record.begin(asked)
-        yield RunPlanned(folder.path, len(asked), notes)
+        gpus = gpus_of(job)
+        yield RunPlanned(folder.path, len(asked), (*notes, *gpus.notes))
         try:
             yield from map(record.ended_before, asked.not_ingested)
-            yield from _scan_all(record, asked.requests, fresh=fresh, retry=retry or fresh, draining=draining)
+            keen = retry or fresh
+            yield from _scan_all(record, asked.requests, gpus.devices, fresh=fresh, retry=keen, draining=draining)
         except OutputError as error:
             record.abandon()
             raise OutputError(f"{error}; {record.need()}") from error
@@ -107,6 +110,11 @@ def run_job(
             record.abandon()
             raise
         yield RunEnded(folder.path, record.close())
+
+
+def gpus_of(job: Job) -> GpuChoice:
+    """The GPUs for a job's workers; none where a scheduler has workers of its own."""
+    return GpuChoice((), ()) if job.run.scheduler else choose_gpus(job.model.engine, job.run.workers)
 
 
 def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
@@ -134,6 +142,7 @@ def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
 def _scan_all(
     record: RunRecord,
     requests: tuple[SlideRequest, ...],
+    devices: tuple[str, ...],
     *,
     fresh: bool,
     retry: bool,
@@ -147,8 +156,8 @@ def _scan_all(
     if not to_do:
         return
     job, package = record.job, record.package
-    workers = job.run.workers or default_workers(WORKER_BYTES)
-    with connect(job.run.scheduler, workers) as client:
+    workers = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
+    with connect(job.run.scheduler, workers, devices) as client:
         engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         record.engine = engine
         record.workers.changed(n_threads(client), time.monotonic())
