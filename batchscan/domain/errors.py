@@ -133,6 +133,12 @@ class SourceVanished(SlideError):
     code = "source_vanished"
 
 
+class SlideGone(SourceVanished):
+    """The slide is gone, while what lay beside it is there: moved or deleted, most likely."""
+
+    code = "slide_gone"
+
+
 class SlideChanged(SlideError):
     """The slide was replaced or written to while it was scanned: scanned again from the start."""
 

@@ -17,6 +17,7 @@ REMEDIES: Mapping[str, str] = {
     "unopenable": f"Is it a slide, and whole? {_COPY}",
     "unreadable": _COPY,
     "source_vanished": "Bring the folder or drive back, and start the same command again.",
+    "slide_gone": "It was moved or deleted: put it back, or take it out of the manifest.",
     "slide_changed": "Let nothing write to the archive during a run, and start the same command again.",
     "no_spacing": _GIVE_SPACING,
     "implausible_spacing": f"What the file says can\u2019t be true. {_GIVE_SPACING}",

@@ -22,7 +22,7 @@ from batchscan import __version__
 from batchscan.domain.errors import ClusterError
 
 _CONNECT_S = 15
-_TRIES = 3
+_TRIES = 5
 # One thread a worker process and one process a core: the same arithmetic whatever the number of workers.
 _WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -151,17 +151,34 @@ def _local_cluster(workers: int, devices: tuple[str, ...]) -> Iterator[Client]:
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
     }
-    # Nobody looks at a dashboard, and its fixed port may be taken.
-    options = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
-    scheduler = {"cls": Scheduler, "options": options}
     with (
         _safe_path(),
         dask.config.set(settings),
-        SpecCluster(_worker_specs(workers, devices), scheduler, silence_logs=logging.CRITICAL) as cluster,
+        _started(workers, devices) as cluster,
         Client(cluster) as client,
     ):
         client.register_plugin(_LeaveInterruptsToTheRunner())
         yield client
+
+
+def _started(workers: int, devices: tuple[str, ...]) -> SpecCluster:
+    """A cluster whose workers are all up; one that dies meanwhile spoils the cluster, so another is tried.
+
+    Raises
+    ------
+    ClusterError
+        If that happens again and again.
+    """
+    # Nobody looks at a dashboard, and its fixed port may be taken.
+    options = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    scheduler = {"cls": Scheduler, "options": options}
+    for _ in range(_TRIES):
+        with contextlib.suppress(RuntimeError, TimeoutError):
+            return SpecCluster(_worker_specs(workers, devices), scheduler, silence_logs=logging.CRITICAL)
+    raise ClusterError(
+        f"worker processes died {_TRIES} times while they started: most likely there is too little memory for "
+        f"{workers}; try --workers 1"
+    )
 
 
 def _worker_specs(workers: int, devices: tuple[str, ...]) -> dict[str, dict[str, Any]]:

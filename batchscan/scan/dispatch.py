@@ -49,6 +49,8 @@ _MOST_AWAY = 50
 # A step that merely waited on workers that died is handed out anew so often.
 _MOST_LOST = 20
 _FETCH_S = 120.0
+# So often a slide is tried again that alone is gone: whoever replaces it may not be done.
+_GONE_TRIES = 3
 _DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
 
 
@@ -262,6 +264,8 @@ class _Board(Generic[W, S, R]):
         """How long until the slide is tried again; None when it is given up."""
         if raised.trouble is Trouble.FINAL:
             return None
+        if raised.trouble is Trouble.GONE:
+            return slide.next_delay_s(self._patience) if slide.n_away < _GONE_TRIES else None
         if raised.trouble is not Trouble.AWAY:
             return 0.0 if slide.accidents < self._patience.attempts else None
         moment = time.monotonic()
@@ -271,8 +275,9 @@ class _Board(Generic[W, S, R]):
         if moment - self._got_on >= self._patience.away_s:
             # Not this slide alone: the rest of the night would fail too.
             raise SourceVanished(
-                f"{raised.sentence} Nothing could be read for {self._patience.away_s / 60:.0f} minutes: the run stops, "
-                "nothing is lost; start the same command again when the place is back"
+                f"the slides' place can't be reached: nothing could be read for {self._patience.away_s / 60:.0f} "
+                f"minutes, {slide.work.slide_id} among others; the run stops, nothing is lost: start the same command "
+                "again when the place is back"
             )
         return None
 
