@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 SCHEDULER_OPTION = click.option(
     "--scheduler", metavar="ADDR", help="An existing Dask scheduler (tcp://host:port) instead of this machine."
 )
-_FRESH = click.option("--fresh", is_flag=True, help="Redo everything, also what is already done.")
-_RETRY = click.option("--retry", is_flag=True, help="Also try slides again that were given up after several accidents.")
+FRESH_OPTION = click.option("--fresh", is_flag=True, help="Redo everything, also what is already done.")
+RETRY_OPTION = click.option(
+    "--retry", is_flag=True, help="Also try slides again that were given up after several accidents."
+)
 
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder, instead of the job file's.")
 @SCHEDULER_OPTION
-@_FRESH
-@_RETRY
+@FRESH_OPTION
+@RETRY_OPTION
 def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retry: bool) -> None:
     """Run a job file: scan, report, evaluate.
 
@@ -72,8 +74,8 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
     "--workers", type=click.IntRange(1), help="Worker processes [default: one a core or GPU, as memory allows]."
 )
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
-@_FRESH
-@_RETRY
+@FRESH_OPTION
+@RETRY_OPTION
 def scan(
     slides: tuple[str, ...],
     out: Path,

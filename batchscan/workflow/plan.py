@@ -175,7 +175,7 @@ PlanEvent = PlanBegun | RunReady | SlideInspected | PlanCalibrates | JobPlan
 _RunSteps = Callable[..., Iterator[Event]]
 
 
-def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
+def plan_job(job: Job, began: float, *, fresh: bool = False, retry: bool = False) -> Iterator[PlanEvent]:
     """Look at every slide of a job and time the steps of a few; nothing is written but into temporary folders.
 
     Parameters
@@ -184,6 +184,8 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
         With absolute paths.
     began
         When the command did, by `time.monotonic`: a run takes as long to begin.
+    fresh, retry
+        As of the run.
 
     Yields
     ------
@@ -201,7 +203,7 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
     asked = find_slides(job.slides.sources, override)
     model = f"{package.info.name} {package.info.version}"
     yield PlanBegun(len(asked))
-    findings = _Findings(given_up(job, asked.requests, package.info.sha256))
+    findings = _Findings({} if fresh or retry else given_up(job, asked.requests, package.info.sha256))
     if len(findings.unusable) == len(asked.requests):
         yield _joined(job, asked, findings, 0, model, None, 0.0)
         return
@@ -214,7 +216,7 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
         yield RunReady(workers, model, engine)
         now = datetime.now(UTC)
         works = (
-            slide_work(each, job, package, settings, engine, now, fresh=False)
+            slide_work(each, job, package, settings, engine, now, fresh=fresh)
             for each in asked.requests
             if each.slide_id not in findings.unusable
         )
