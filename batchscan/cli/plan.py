@@ -47,7 +47,7 @@ def plan(
     retry: bool,
     as_json: bool,
 ) -> None:
-    """Say what a run of a job file, with these options, would do, and change nothing.
+    """Say what a run of a job file would do; change nothing.
 
     Every slide is opened as the run would open it, and the steps of a few are timed: patches, time and disk are
     predicted, and slides that would fail or be excluded, have no tissue or are there twice are named. Exit code 3 if

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +24,12 @@ from batchscan.domain.plan import (
     foreseen_seconds,
     uncalibrated,
 )
-from batchscan.domain.records import EngineInfo, SlideOutcome, SlideStatus, without_path
+from batchscan.domain.records import EngineInfo, ScanSettings, SlideOutcome, SlideRequest, SlideStatus, without_path
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
 from batchscan.scan.dispatch import Steps, run_slides
 from batchscan.scan.slide_events import Event, SlideFinished, SlideStopped
 from batchscan.scan.underway import Patience
-from batchscan.stores.packages import open_package
+from batchscan.stores.packages import ModelPackage, open_package
 from batchscan.workflow import calibration, plan_steps, slide_steps
 from batchscan.workflow.calibration import SampleWork
 from batchscan.workflow.ingest_steps import store_path
@@ -214,18 +214,28 @@ def plan_job(job: Job, began: float, *, fresh: bool = False, retry: bool = False
         workers = n_workers(client)
         opened_s = time.monotonic() - began
         yield RunReady(workers, model, engine)
-        now = datetime.now(UTC)
-        works = (
-            slide_work(each, job, package, settings, engine, now, fresh=fresh)
-            for each in asked.requests
-            if each.slide_id not in findings.unusable
-        )
+        to_do = [each for each in asked.requests if each.slide_id not in findings.unusable]
+        works = _works(to_do, job, package, settings, engine, fresh=fresh)
         patience = Patience(job.run.attempts, job.run.stall_s, min(_AWAY_S, job.run.away_s))
         run_steps = functools.partial(run_slides, client, patience=patience)
         yield from findings.inspect(run_steps, works)
         yield from findings.calibrate(run_steps, workers)
         clock = time.monotonic()
     yield _joined(job, asked, findings, workers, model, engine, opened_s + time.monotonic() - clock)
+
+
+def _works(
+    requests: Iterable[SlideRequest],
+    job: Job,
+    package: ModelPackage,
+    settings: ScanSettings,
+    engine: EngineInfo,
+    *,
+    fresh: bool,
+) -> Iterator[SlideWork]:
+    now = datetime.now(UTC)
+    for request in requests:
+        yield slide_work(request, job, package, settings, engine, now, fresh=fresh)
 
 
 class _Findings:
