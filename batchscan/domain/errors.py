@@ -69,6 +69,12 @@ class RunBusyError(BatchscanError):
     code = "busy"
 
 
+class LedgerMismatch(BatchscanError):
+    """The ledger and the results in a run folder don't agree: a slide isn't accounted for."""
+
+    code = "ledger_mismatch"
+
+
 class PatchSetError(BatchscanError):
     """A patch folder or zip isn't in the public layout."""
 
@@ -143,6 +149,24 @@ class SlideDefect(SlideError):
     """Something that nobody thought of went wrong with one slide: a defect of batchscan or of a library."""
 
     code = "defect"
+
+
+class SourceVanished(SlideError):
+    """The slide's place can't be reached at the moment: tried again, and failed if it stays away."""
+
+    code = "source_vanished"
+
+
+class SlideGone(SourceVanished):
+    """The slide is gone, while what lay beside it is there: moved or deleted, most likely."""
+
+    code = "slide_gone"
+
+
+class SlideChanged(SlideError):
+    """The slide was replaced or written to while it was scanned: scanned again from the start."""
+
+    code = "slide_changed"
 
 
 class MissingSpacing(SlideExcluded):

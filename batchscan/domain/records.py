@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchscan.domain.aggregation import Aggregation, ScoredGrid
+from batchscan.domain.errors import UnopenableSlide
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
 from batchscan.domain.pixel_hash import Uint64Array
+from batchscan.domain.places import Place
 from batchscan.domain.plain_text import plain
 
 SCHEMA_VERSION = 3
@@ -47,7 +49,7 @@ class SlideRequest:
     slide_id, patient_id
         Pseudonymous ids, `[A-Za-z0-9._-]+`.
     path
-        The slide store, or a file that OpenSlide opens; absolute.
+        The slide store, or a file that OpenSlide opens; absolute, or an address.
     spacing
         An override from the manifest or an option; None leaves it to the slide.
     reference
@@ -62,7 +64,7 @@ class SlideRequest:
 
     slide_id: str
     patient_id: str
-    path: Path
+    path: Place
     spacing: Spacing | None = None
     reference: Path | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -73,6 +75,19 @@ class SlideRequest:
     def references(self) -> Mapping[str, Path]:
         """Every reader's labels by the reader's name; `reference` is that of reader ""."""
         return {**({"": self.reference} if self.reference else {}), **self.named_references}
+
+    @property
+    def local_path(self) -> Path:
+        """`path`, for who reads from disks only.
+
+        Raises
+        ------
+        UnopenableSlide
+            If it is an address.
+        """
+        if isinstance(self.path, Path):
+            return self.path
+        raise UnopenableSlide(f"{self.path}: is needed on a disk for this: copy it there first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +391,7 @@ class SlideOutcome:
     sentence: str = ""
 
 
-def without_path(outcome: SlideOutcome, *paths: Path) -> SlideOutcome:
+def without_path(outcome: SlideOutcome, *paths: Place) -> SlideOutcome:
     """The same outcome, to be printed: the slide's id stands for `paths`, which may tell who it is, in plain text."""
     sentence = outcome.sentence
     for path in paths:

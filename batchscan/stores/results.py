@@ -36,7 +36,7 @@ from batchscan.domain.records import (
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.extents import extent_json, read_extent
 from batchscan.stores.seen import SeenSet, read_seen
-from batchscan.stores.staging import check_writable, take_name
+from batchscan.stores.staging import check_writable, swap_in
 
 RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
     "result.json",
@@ -47,6 +47,7 @@ RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
 )
 RUN_FACTS, INDEX = "run.json", "index.html"
 _PICTURES = "pictures"
+PICTURES = f"{_PICTURES}/pictures.json"
 _PLAIN_SETTINGS = ("min_tissue", "max_unreadable", "threshold", "tolerance", "orientations")
 _JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
 
@@ -157,16 +158,24 @@ class RunFolder:
         for left in (*self.staging.parent.glob(".*.partial"), *self.path.glob(".*.tmp")):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
+    def staging_of(self, slide_id: str) -> Path:
+        """Where the attempts at a slide put their results, each in a folder of its own."""
+        return self.staging / slide_id
+
     def commit(self, staged: Path, slide_id: str) -> Path:
-        """Give a staged result its name; an older result of the slide makes way."""
+        """Give a staged result, which is on the disk, its name; an older result of the slide makes way."""
         final = self.slide(slide_id)
         try:
-            take_name(staged, final)
+            swap_in(staged, final)
         except OSError as error:
             raise OutputError(
                 f"{final}: can't be written ({error.strerror}); check permissions and free space"
             ) from error
         return final
+
+    def clear_attempts(self, slide_id: str) -> None:
+        """Drop what attempts at a slide have left."""
+        shutil.rmtree(self.staging_of(slide_id), ignore_errors=True)
 
     def set_aside(self, slide_id: str) -> None:
         """Take an older result of a slide out of sight: it isn't what the slide comes to now."""
@@ -306,7 +315,7 @@ def write_pictures(folder: Path, pictures: Pictures) -> None:
     _write_picture(place / "tissue.png", pictures.tissue)
     for (row, col), pixels in pictures.patches.items():
         _write_picture(place / "patches" / f"r{row}_c{col}.jpg", pixels)
-    write_json(place / "pictures.json", {"overview_um_per_px": pictures.overview_um_per_px})
+    write_json(folder / PICTURES, {"overview_um_per_px": pictures.overview_um_per_px})
 
 
 def _write_picture(path: Path, pixels: Uint8Array | BoolArray) -> None:
@@ -325,7 +334,7 @@ def read_pictures(folder: Path) -> Pictures:
     """
     place = folder / _PICTURES
     try:
-        facts = json.loads((place / "pictures.json").read_text(encoding="utf-8"))
+        facts = json.loads((folder / PICTURES).read_text(encoding="utf-8"))
         return Pictures(
             overview=_pixels(place / "overview.jpg"),
             overview_um_per_px=float(facts["overview_um_per_px"]),

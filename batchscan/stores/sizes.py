@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from batchscan.domain.errors import UnopenableSlide
+from batchscan.domain.places import Place
 
 # 256 MiB as RGBA; scanners write tiles of 0.06 to 1 megapixel.
 LARGEST_TILE_PX = 1 << 26
@@ -17,7 +17,7 @@ _MOST_PX_A_BYTE = 100_000
 _ALWAYS_PX = 1 << 29
 
 
-def check_levels(path: Path, n_levels: int) -> None:
+def check_levels(path: Place, n_levels: int) -> None:
     """See that an image has no more levels than one can have.
 
     Raises
@@ -32,7 +32,7 @@ def check_levels(path: Path, n_levels: int) -> None:
         )
 
 
-def check_tile(path: Path, width_px: int, height_px: int) -> None:
+def check_tile(path: Place, width_px: int, height_px: int) -> None:
     """See that what has to be decoded at once fits into memory.
 
     Raises
@@ -47,7 +47,7 @@ def check_tile(path: Path, width_px: int, height_px: int) -> None:
         )
 
 
-def check_content(path: Path, width_px: int, height_px: int, file_bytes: Iterable[int]) -> None:
+def check_content(path: Place, width_px: int, height_px: int, file_bytes: Iterable[int]) -> None:
     """See that there is anything to be read of what is declared: a line of text can promise a square kilometre.
 
     Parameters

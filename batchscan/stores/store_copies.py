@@ -18,7 +18,7 @@ from batchscan import __version__
 from batchscan.domain.errors import OutputError, UnopenableSlide, UnreadableSlide
 from batchscan.stores.ngff import ImageDocument, parse_image, whitelisted_image
 from batchscan.stores.pyramids import OWN_ATTRIBUTES, SlideStore
-from batchscan.stores.store_files import check_plain
+from batchscan.stores.trees import Tree
 from batchscan.stores.zarr_documents import read_array_document, read_document, read_group_attributes
 
 COPIED_FROM = "copied_from"
@@ -53,7 +53,7 @@ def copy_store(source: SlideStore, slide_id: str, folder: Path, on_step: Callabl
     Parameters
     ----------
     source
-        The store.
+        The store; on a disk.
     slide_id
         What the copy calls itself.
     folder
@@ -69,15 +69,16 @@ def copy_store(source: SlideStore, slide_id: str, folder: Path, on_step: Callabl
         If the copy reads back other than it was written.
     """
     # Once more, as what lay there when the slide was opened may have been replaced since.
-    check_plain(source.path)
-    attributes = read_group_attributes(source.path)
-    if attributes is None:
+    tree = source.tree
+    tree.check_plain()
+    attributes = read_group_attributes(tree)
+    if attributes is None or not isinstance(tree.root, Path):
         raise UnopenableSlide(f"{source.path}: no zarr group is there any more: copy it again")
     for index, level in enumerate(source.levels):
         target = folder / str(index)
         target.mkdir()
-        _copy_chunks(source.path / level.path, target, on_step)
-        _write_array_document(source.path / level.path, target)
+        _copy_chunks(tree.root / level.path, target, on_step)
+        _write_array_document(tree, level.path, target)
     image = parse_image(source.path, attributes)
     _write_group(folder, source, image, slide_id)
 
@@ -89,7 +90,7 @@ def is_copy_of(copy: SlideStore, fingerprint: str) -> bool:
 
 def _write_group(folder: Path, source: SlideStore, image: ImageDocument, slide_id: str) -> None:
     used = {level.path for level in source.levels}
-    n_channels = read_array_document(source.path / source.levels[0].path).shape[image.axes.index("c")]
+    n_channels = read_array_document(source.tree, source.levels[0].path).shape[image.axes.index("c")]
     said = whitelisted_image(slide_id, image, [each for each in image.datasets if each.path in used], n_channels)
     record: dict[str, Any] = {
         "writer": __version__,
@@ -100,7 +101,7 @@ def _write_group(folder: Path, source: SlideStore, image: ImageDocument, slide_i
     origin = source.record.get("source")
     if isinstance(origin, Mapping):
         record["source"] = _known(origin, _SOURCE)
-    if (source.path / "zarr.json").is_file():
+    if source.tree.is_file("zarr.json"):
         attributes = {"ome": {"version": "0.5", **said}, OWN_ATTRIBUTES: record}
         _write(folder / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": attributes})
     else:
@@ -123,13 +124,13 @@ def _is_plain_value(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and math.isfinite(value))
 
 
-def _write_array_document(source: Path, target: Path) -> None:
-    if (source / "zarr.json").is_file():
-        document = read_document(source / "zarr.json")
+def _write_array_document(tree: Tree, array: str, target: Path) -> None:
+    if tree.is_file(f"{array}/zarr.json"):
+        document = read_document(tree, f"{array}/zarr.json")
         known = {name: document[name] for name in _V3_ARRAY if name in document}
         _write(target / "zarr.json", {**known, "attributes": {}})
     else:
-        document = read_document(source / ".zarray")
+        document = read_document(tree, f"{array}/.zarray")
         _write(target / ".zarray", {name: document[name] for name in _V2_ARRAY if name in document})
 
 

@@ -313,7 +313,7 @@ def _in_archive(source: Source, step: Step, archive: Path, *, was_there: bool) -
         return _not_done(source, error), None
     outcome = SlideOutcome(source.slide_id, SlideStatus.DONE)
     store = store_path(archive, source.slide_id)
-    return SlideIngested(outcome, source.request.path, store, was_there, source.renamed), request
+    return SlideIngested(outcome, source.request.local_path, store, was_there, source.renamed), request
 
 
 def _not_done(source: Source, error: BatchscanError) -> SlideIngested:
@@ -321,7 +321,7 @@ def _not_done(source: Source, error: BatchscanError) -> SlideIngested:
     request = source.request
     outcome = SlideOutcome(source.slide_id, status, error.code, str(error))
     outcome = without_path(outcome, request.path, *request.references.values())
-    return SlideIngested(outcome, request.path, None, was_there=False, renamed=source.renamed)
+    return SlideIngested(outcome, request.local_path, None, was_there=False, renamed=source.renamed)
 
 
 def _row(event: SlideIngested) -> IngestRow:

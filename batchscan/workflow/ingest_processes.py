@@ -17,6 +17,7 @@ from batchscan.domain.errors import (
     UnreadableSlide,
     WorkerDied,
 )
+from batchscan.domain.places import Place
 from batchscan.stores.atomic import remove_temporaries
 from batchscan.stores.crew import Crew
 from batchscan.stores.slides import VendorSlide, vendor_of
@@ -168,7 +169,7 @@ def _write(write: Write, n_threads: int, report: OnPixels) -> None:
         write(crew, report)
 
 
-def _gone(path: Path, lost: LostProcess, stall_s: float) -> SlideError:
+def _gone(path: Place, lost: LostProcess, stall_s: float) -> SlideError:
     if isinstance(lost, Stalled):
         return HungSlide(
             f"{path}: reading it got no further for {stall_s:g} s, twice, and was ended; expected progress: the file "
@@ -180,20 +181,20 @@ def _gone(path: Path, lost: LostProcess, stall_s: float) -> SlideError:
     )
 
 
-def _hungry(path: Path, memory_bytes: int) -> HungrySlide:
+def _hungry(path: Place, memory_bytes: int) -> HungrySlide:
     return HungrySlide(
         f"{path}: reading it takes more than the {memory_bytes / 2**30:.1f} GiB of memory that it may have here; "
         "expected tiles of at most some megapixels: export the slide again with smaller tiles, or use a larger machine"
     )
 
 
-def _not_readable(path: Path, error: OSError) -> UnreadableSlide:
+def _not_readable(path: Place, error: OSError) -> UnreadableSlide:
     return UnreadableSlide(
         f"{path}: can't be read ({error.strerror or type(error).__name__}): check its permissions and disk"
     )
 
 
-def _defect(path: Path, error: Exception) -> SlideDefect:
+def _defect(path: Place, error: Exception) -> SlideDefect:
     """Without the error's own text, which may repeat what the file says."""
     return SlideDefect(
         f"{path}: {type(error).__name__} while it was read: a defect of batchscan or of a library; the slide is left "

@@ -13,6 +13,7 @@ from typing import Protocol
 from batchscan.domain.errors import SlideError, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
+from batchscan.stores.absence import noticed_absence
 from batchscan.stores.crew import Crew
 from batchscan.stores.fingerprints import file_fingerprint
 from batchscan.stores.patchfiles import NamedFiles, open_files
@@ -52,12 +53,15 @@ class Step:
         Does it; None when the archive has it already.
     downsample
         Level-0 pixels of the source along a side of one of the store.
+    facts
+        What the store of a vendor's slide says of itself; None for other sources.
     """
 
     request: SlideRequest
     n_px: int
     write: Write | None
     downsample: float = 1.0
+    facts: StoreFacts | None = None
 
 
 def store_path(archive: Path, slide_id: str) -> Path:
@@ -92,9 +96,9 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
         If it can't be opened, its spacing isn't known or can't be one, or it is larger than any glass.
     """
     target = store_path(archive, request.slide_id)
-    with VendorSlide(request.path) as slide:
+    with VendorSlide(request.local_path) as slide:
         spacing = request.spacing or slide.spacing()
-        check_size(request.path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
+        check_size(request.local_path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
         shrunk = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
         kept = Spacing(spacing.um_per_px * shrunk.downsample, spacing.source)
         origin = {
@@ -106,9 +110,9 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
         }
         n_px = shrunk.width_px * shrunk.height_px
     facts = StoreFacts(request.slide_id, kept, origin)
-    write = _WriteVendor(request.path, target, spacing.um_per_px, finest_um_per_px, facts)
+    write = _WriteVendor(request.local_path, target, spacing.um_per_px, finest_um_per_px, facts)
     done = _is_current(target, facts)
-    return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample)
+    return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample, facts)
 
 
 @dataclass(frozen=True)
@@ -173,10 +177,10 @@ def _files(path: Path, changed_ns: int, size: int) -> NamedFiles:
 
 def _plan_copy(request: SlideRequest, archive: Path) -> Step:
     target = store_path(archive, request.slide_id)
-    source = open_store(request.path, request.spacing)
-    done = request.path == target.resolve() or _has_copy(target, source.fingerprint)
+    source = open_store(request.local_path, request.spacing)
+    done = request.local_path == target.resolve() or _has_copy(target, source.fingerprint)
     n_px = source.width_px * source.height_px
-    write = None if done else _WriteCopy(request.path, target, request.slide_id, request.spacing)
+    write = None if done else _WriteCopy(request.local_path, target, request.slide_id, request.spacing)
     return Step(_in_archive(request, target, request.spacing), n_px, write)
 
 
@@ -207,7 +211,8 @@ def _in_archive(
 
 def _slide_fingerprint(slide: VendorSlide) -> str:
     """The file's samples, and OpenSlide's hash, which also covers the other files of a slide."""
-    digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
+    with noticed_absence(slide.path):
+        digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -192,7 +192,7 @@ def test_pipes_and_broken_links_are_named_and_nobody_waits_for_them(tmp_path: Pa
     assert reasons(events) == {
         "fine": ("done", ""),
         "pipe": ("excluded", "unopenable"),
-        "gone": ("excluded", "unopenable"),
+        "gone": ("failed", "source_vanished"),
     }
     assert "found a pipe or device" in ended(events)["pipe"].outcome.sentence
 
