@@ -1,4 +1,4 @@
-"""A folder as nobody should send it: names that pages, spreadsheets and terminals trip over, and a patient's name inside.
+"""A folder as nobody should send it: names that pages, spreadsheets and terminals trip over; a patient's name inside.
 
 One slide has it wherever a scanner or a person may put one: description, date, label and macro image, attributes.
 """
@@ -23,10 +23,10 @@ NAMES: dict[bytes, str] = {
     b"'quoted' \"b\".svs": "_quoted___b_",
     b"new\nline c.svs": "new_line_c",
     b"\x1b[2Jclear d.svs": "__2Jclear_d",
-    b"=cmd|' !A0' e.svs": "_cmd___A0__e",
+    b"=cmd|' !A0' e.svs": "_cmd____A0__e",
     b"-rf f.svs": "rf_f",
     b"@SUM(1+1) g.svs": "_SUM_1_1__g",
-    b"..%2f..%2fh.svs": "_2f.._2fh",
+    b"a..%2f..%2fh.svs": "a.._2f.._2fh",
     b"bad \xff\xfe bytes i.svs": "bad____bytes_i",
     "rtl \u202egvs j.svs".encode(): "rtl__gvs_j",
     "e\u0301 combining k.svs".encode(): "e__combining_k",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import html.parser
 import json
-import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -65,7 +64,7 @@ def test_every_name_has_its_line_and_its_id(there: Path, scanned: Ran) -> None:
 
 def test_names_of_files_are_plain_and_lie_where_they_should(there: Path, scanned: Ran) -> None:
     assert scanned
-    assert sorted(os.listdir(there)) == ["archive", "in", "of-archive", "run"]
+    assert sorted(path.name for path in there.iterdir()) == ["archive", "in", "of-archive", "run"]
     for path in written(there):
         assert re.fullmatch(r"[A-Za-z0-9._/-]+", path.relative_to(there).as_posix())
     assert {path.name for path in (there / "run/slides").iterdir()} == GOOD
@@ -86,8 +85,8 @@ def test_no_cell_runs_and_names_come_back(there: Path, scanned: Ran) -> None:
             cells = [cell for row in csv.reader(stream) for cell in row]
         assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r＝")]  # noqa: RUF001
     sources = {row["slide_id"]: row["source"] for row in table(there / "archive/ingest.csv")}
-    assert sources["_cmd___A0__e"] == "'=cmd|' !A0' e.svs"
-    assert from_cell(sources["_cmd___A0__e"]) == "=cmd|' !A0' e.svs"
+    assert sources["_cmd____A0__e"] == "'=cmd|' !A0' e.svs"
+    assert from_cell(sources["_cmd____A0__e"]) == "=cmd|' !A0' e.svs"
 
 
 class Tags(html.parser.HTMLParser):
@@ -113,7 +112,7 @@ def test_pages_have_no_script_and_reports_say_ids(there: Path, scanned: Ran) -> 
     for slide_id in GOOD:
         text = "".join(page.extract_text() for page in PdfReader(there / f"run/slides/{slide_id}/report.pdf").pages)
         assert slide_id in text
-        assert "49" not in re.findall(r"\{\{.*?\}\}|alert\(1\)", text)
+        assert "alert(1)" not in text
 
 
 def test_no_word_of_the_patient_is_in_any_byte_that_was_written(there: Path, ingested: Ran, scanned: Ran) -> None:

@@ -173,7 +173,7 @@ def _scale(store: Place, transformations: Sequence[_Transformation], names: Sequ
 def _inside(store: Place, path: str) -> str:
     """Only a plain relative path stays; links are followed before they are believed."""
     parts = PurePosixPath(path).parts
-    is_plain = "\\" not in path and ":" not in path and not path.startswith("/") and ".." not in parts
+    is_plain = path.isprintable() and not {"\\", ":"} & set(path) and not path.startswith("/") and ".." not in parts
     # Only a folder can have links.
     is_inside = not isinstance(store, Path) or (store / path).resolve().is_relative_to(store.resolve())
     if not is_plain or not is_inside:
