@@ -148,7 +148,7 @@ class HungrySlide(SlideError):
 class SlideDefect(SlideError):
     """Something that nobody thought of went wrong with one slide: a defect of batchscan or of a library."""
 
-    code = "defect"
+    code = "unexpected"
 
 
 class SourceVanished(SlideError):

@@ -34,6 +34,7 @@ REMEDIES: Mapping[str, str] = {
     "worker_died": (
         "Scan the slide alone with --workers 1 on a machine with more memory; if it dies again, its file is damaged."
     ),
+    "out_of_memory": "Export the slide again with smaller tiles or chunks, or use a machine with more memory.",
     "hung": f"Its reader never came back. {_COPY}",
     "quarantined": "It had accident after accident and is left alone: look at its file, then start again with --retry.",
     "unexpected": _DEFECT,
