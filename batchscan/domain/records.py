@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
 from batchscan.domain.pixel_hash import Uint64Array
+from batchscan.domain.profile import Profile
+from batchscan.domain.quality import NOT_JUDGED, Quality, QualitySettings
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 BoolArray = NDArray[np.bool_]
 Float32Array = NDArray[np.float32]
@@ -128,6 +130,8 @@ class ScanSettings:
         How many of the eight ways that a patch can lie are looked at; p_raw is their mean.
     aggregation
         How p_raw becomes p_idc.
+    quality
+        Beyond which limits a slide has no numbers.
     """
 
     patch: PatchSpec
@@ -137,6 +141,7 @@ class ScanSettings:
     tolerance: float
     orientations: int = 1
     aggregation: Aggregation = field(default_factory=Aggregation)
+    quality: QualitySettings = field(default_factory=QualitySettings)
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,8 @@ class PatchTable:
     pixel_hash
         (n,) uint64 of what the network saw (`domain/pixel_hash.py`), 0 where unreadable; None where the table was made
         without pixels.
+    sharpness
+        (n,) float32 of the same pixels (`scan/sharpness.py`), NaN where not defined; None likewise.
     """
 
     grid: PatchGrid
@@ -193,6 +200,7 @@ class PatchTable:
     p_idc: Float32Array
     readable: BoolArray
     pixel_hash: Uint64Array | None = None
+    sharpness: Float32Array | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -227,12 +235,15 @@ class PatchTable:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many patches: of the grid, with tissue (scanned), positive, borderline, unreadable."""
+    """How many patches: of the grid, with tissue (scanned), positive, borderline, unreadable.
+
+    None where the slide is not analysable: nothing is called positive there.
+    """
 
     grid: int
     tissue: int
-    positive: int
-    borderline: int
+    positive: int | None
+    borderline: int | None
     unreadable: int
 
 
@@ -278,6 +289,8 @@ class Focus:
 class Extent:
     """A slide's numbers. None means not defined; `undefined` then says why, by field name.
 
+    Of a slide that is not analysable, none is defined.
+
     Parameters
     ----------
     tissue_mm2, idc_mm2
@@ -300,8 +313,8 @@ class Extent:
         Field name -> why it is None.
     """
 
-    tissue_mm2: float
-    unreadable_mm2: float
+    tissue_mm2: float | None
+    unreadable_mm2: float | None
     idc_mm2: float | None
     idc_fraction: float | None
     n_foci: int | None
@@ -339,7 +352,8 @@ class Pictures:
 class SlideResult:
     """Everything known of one done slide: what result.json says, and the patch table beside it.
 
-    `seconds` holds read, tissue, infer, write and total; `qc` holds named facts (numbers or None).
+    `seconds` holds read, tissue, infer, write and total; `qc` holds named facts (numbers or None). `quality` says
+    whether the numbers may be given at all; `profile` counts the slide's values, for comparison with other slides.
     """
 
     slide: SlideInfo
@@ -353,6 +367,8 @@ class SlideResult:
     scan_digest: str
     digest: str
     table: PatchTable
+    quality: Quality = NOT_JUDGED
+    profile: Profile = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,7 +231,7 @@ def _is_one_patch(extent: Extent) -> bool:
 
 def _figures(result: SlideResult) -> tuple[Fact, ...]:
     extent, counts = result.extent, result.counts
-    read_mm2 = extent.tissue_mm2 - extent.unreadable_mm2
+    read_mm2 = (extent.tissue_mm2 or 0.0) - (extent.unreadable_mm2 or 0.0)
     low, high = map(numbers.score, uncertain_band(result.settings.threshold))
     return (
         _extent_fact(extent, "idc_mm2", "IDC-positive area", numbers.area(extent.idc_mm2)),

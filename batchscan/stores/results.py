@@ -35,6 +35,7 @@ from batchscan.domain.records import (
 )
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.extents import extent_json, read_extent
+from batchscan.stores.quality import quality_json, read_profile, read_quality, read_quality_settings
 from batchscan.stores.seen import SeenSet, read_seen
 from batchscan.stores.staging import check_writable, take_name
 
@@ -48,6 +49,7 @@ RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
 RUN_FACTS, INDEX = "run.json", "index.html"
 _PICTURES = "pictures"
 _PLAIN_SETTINGS = ("min_tissue", "max_unreadable", "threshold", "tolerance", "orientations")
+_OF_QUALITY = ("grade", "measures")
 _JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
 
 
@@ -218,7 +220,9 @@ def result_json(result: SlideResult) -> dict[str, Any]:
         "patch": {**asdict(settings.patch), "side_px": result.table.grid.side_px},
         "counts": asdict(result.counts),
         "extent": extent_json(result.extent),
-        "qc": dict(result.qc),
+        "quality": asdict(settings.quality),
+        "qc": {**result.qc, **quality_json(result.quality)},
+        "profile": {name: list(counts) for name, counts in result.profile.items()},
         "seconds": {name: round(value, 4) for name, value in result.seconds.items()},
         "scan_digest": result.scan_digest,
         "digest": result.digest,
@@ -240,6 +244,7 @@ def read_result(folder: Path) -> SlideResult:
         settings = ScanSettings(
             patch=PatchSpec(**{name: data["patch"][name] for name in ("patch_px", "um_per_px", "stride")}),
             aggregation=Aggregation(**data["aggregation"]),
+            quality=read_quality_settings(data["quality"]),
             **{name: data[name] for name in _PLAIN_SETTINGS},
         )
         slide = data["slide"]
@@ -252,11 +257,13 @@ def read_result(folder: Path) -> SlideResult:
             settings=settings,
             counts=Counts(**data["counts"]),
             extent=read_extent(data["extent"], regions),
-            qc=data["qc"],
+            qc={name: value for name, value in data["qc"].items() if name not in _OF_QUALITY},
             seconds=data["seconds"],
             scan_digest=data["scan_digest"],
             digest=data["digest"],
             table=read_table(folder, PatchGrid.over(info.width_px, info.height_px, spacing.um_per_px, settings.patch)),
+            quality=read_quality(data["qc"]),
+            profile=read_profile(data["profile"]),
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
         raise DamagedResult(
@@ -285,11 +292,16 @@ def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
         p_idc=_scores(table, "p_idc"),
         readable=table["readable"].to_numpy(zero_copy_only=False).astype(np.bool_),
         pixel_hash=table["pixels"].to_numpy(),
+        sharpness=_scores(table, "sharpness"),
     )
 
 
 def _scores(table: pa.Table, name: str) -> Float32Array:
     return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
+def _with_nulls(values: Float32Array | None, n: int) -> Any:
+    return pa.nulls(n, pa.float32()) if values is None else pa.array(values, mask=np.isnan(values))
 
 
 def write_pictures(folder: Path, pictures: Pictures) -> None:
@@ -358,6 +370,7 @@ def _write_table(path: Path, result: SlideResult) -> None:
         "p_idc": pa.array(table.p_idc, mask=~table.readable),
         "readable": table.readable,
         "pixels": np.zeros(len(table), np.uint64) if table.pixel_hash is None else table.pixel_hash,
+        "sharpness": _with_nulls(table.sharpness, len(table)),
     }
     facts = {
         "side_px": table.grid.side_px,

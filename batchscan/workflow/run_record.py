@@ -82,7 +82,7 @@ class RunRecord:
             case BlockScanned(slide_id, n_patches):
                 self.ledger.patches_scanned(slide_id, n_patches)
                 yield event
-            case SlideFinished(slide_id, worker, FinishedSlide(outcome, staged, numbers)):
+            case SlideFinished(slide_id, worker, FinishedSlide(outcome, staged, numbers, _)):
                 if staged is not None:
                     self.folder.commit(staged, slide_id)
                 self.ledger.slide_ended(outcome, numbers, worker, None)

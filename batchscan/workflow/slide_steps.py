@@ -20,6 +20,7 @@ from typing import Any
 from batchscan.domain.digest import result_digest, scan_digest
 from batchscan.domain.errors import DamagedResult, ModelError, SlideError, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
+from batchscan.domain.profile import Profile
 from batchscan.domain.records import (
     EngineInfo,
     ModelInfo,
@@ -136,6 +137,7 @@ class FinishedSlide:
     outcome: SlideOutcome
     staged: Path | None
     numbers: Mapping[str, Any]
+    profile: Profile
 
 
 def resolve_engine(package: str, name: str) -> EngineInfo:
@@ -172,7 +174,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     clock = time.perf_counter()
     if surveyed.unchanged:
         result = read_result(work.run.slide(work.slide_id))
-        return FinishedSlide(_outcome(result), staged=None, numbers=summary_numbers(result))
+        return FinishedSlide(_outcome(result), staged=None, numbers=summary_numbers(result), profile=result.profile)
     table, facts, seconds, pictures = _scanned(work, surveyed, scores)
     check_readable(surveyed.info, table, work.settings.max_unreadable)
     result = SlideResult(
@@ -198,7 +200,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     total = sum(seconds.values()) + write
     result = replace(result, seconds={**seconds, "write": write, "total": total})
     write_result(work.staged, result)
-    return FinishedSlide(_outcome(result), work.staged, summary_numbers(result))
+    return FinishedSlide(_outcome(result), work.staged, summary_numbers(result), result.profile)
 
 
 def _made(work: SlideWork) -> SlideStore:
