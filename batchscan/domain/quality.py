@@ -81,10 +81,11 @@ class MeasureKind:
 MEASURES: Mapping[str, MeasureKind] = MappingProxyType(
     {
         "sharpness": MeasureKind("", "blur", "noise"),
-        "pen_share": MeasureKind("share", "", "pen"),
-        "dark_share": MeasureKind("share", "", "dark"),
-        "overexposed_share": MeasureKind("share", "", "overexposed"),
-        "underexposed_share": MeasureKind("share", "", "underexposed"),
+        "blurred_share": MeasureKind("share", "no_blurred_parts", "blurred_parts"),
+        "pen_share": MeasureKind("share", "no_pen", "pen"),
+        "dark_share": MeasureKind("share", "nothing_dark", "dark"),
+        "overexposed_share": MeasureKind("share", "nothing_overexposed", "overexposed"),
+        "glass_level": MeasureKind("share", "underexposed", "bright_glass"),
         "haematoxylin_od": MeasureKind("OD", "haematoxylin_pale", "haematoxylin_dark"),
         "eosin_od": MeasureKind("OD", "eosin_pale", "eosin_dark"),
         "tissue_mm2": MeasureKind("mm2", "little_tissue", "much_tissue"),

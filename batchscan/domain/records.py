@@ -235,10 +235,7 @@ class PatchTable:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many patches: of the grid, with tissue (scanned), positive, borderline, unreadable.
-
-    None where the slide is not analysable: nothing is called positive there.
-    """
+    """How many patches: of the grid, with tissue (scanned), positive, borderline, unreadable; None: not analysable."""
 
     grid: int
     tissue: int
@@ -289,8 +286,6 @@ class Focus:
 class Extent:
     """A slide's numbers. None means not defined; `undefined` then says why, by field name.
 
-    Of a slide that is not analysable, none is defined.
-
     Parameters
     ----------
     tissue_mm2, idc_mm2
@@ -340,12 +335,16 @@ class Pictures:
         (rows, cols) bool, the tissue mask in the overview's frame.
     patches
         (row, col) of a patch -> its (side, side, 3) uint8 at the finest spacing stored.
+    pen, dark
+        (rows, cols) bool, marker pen and dark matter in the overview's frame; None where that isn't known.
     """
 
     overview: Uint8Array
     overview_um_per_px: float
     tissue: BoolArray
     patches: Mapping[tuple[int, int], Uint8Array]
+    pen: BoolArray | None = None
+    dark: BoolArray | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from batchscan.report.figures import heatmap_png
 from batchscan.report.render import render_run_index, render_slide_report
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger import Ledger
-from batchscan.stores.results import HEATMAP, INDEX, REPORT, RunFolder, read_pictures, read_result
+from batchscan.stores.pictures import read_pictures
+from batchscan.stores.results import HEATMAP, INDEX, REPORT, RunFolder, read_result
 from batchscan.stores.summary import summary_row
 
 

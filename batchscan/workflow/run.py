@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from batchscan.domain.errors import JobError
 from batchscan.domain.geometry import PatchSpec, Spacing, SpacingSource
 from batchscan.domain.job import Job
+from batchscan.domain.quality import QualitySettings
+from batchscan.domain.quality_limits import quality_settings
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
 from batchscan.scan.dispatch import BlockScanned, SlideSurveyed, Steps, run_slides
@@ -81,7 +84,7 @@ def run_job(job: Job, *, fresh: bool = False) -> Iterator[RunEvent]:
     folder.create()
     with Ledger.hold(folder.ledger) as ledger:
         folder.clear_staging()
-        folder.keep_card(package.card, package.seen_path)
+        folder.keep_card(package.card, package.seen_path, package.profile_path)
         record = RunRecord(folder, ledger, job, package, settings)
         notes = record.begin(asked)
         yield RunPlanned(folder.path, len(asked), notes)
@@ -100,7 +103,7 @@ def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
     Raises
     ------
     JobError
-        If the stride doesn't fit the model's patches.
+        If the stride doesn't fit the model's patches, or limits of quality contradict one another.
     """
     card, model = package.card, job.model
     patch = PatchSpec(card.patch_px, card.scale.um_per_px, job.patches.stride)
@@ -113,7 +116,16 @@ def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
         tolerance=card.engine_tolerance,
         orientations=card.context.orientations if model.orientations is None else model.orientations,
         aggregation=card.aggregation if model.neighbours is None else replace(card.aggregation, sigma=model.neighbours),
+        quality=_quality_settings(job, package),
     )
+
+
+def _quality_settings(job: Job, package: ModelPackage) -> QualitySettings:
+    section = job.quality
+    try:
+        return quality_settings(package.profile(), enabled=section.enabled, overrides=section.overrides)
+    except ValueError as error:
+        raise JobError(f"[quality] {error}: change that measure's limits in the job file") from error
 
 
 def _scan_all(record: RunRecord, requests: tuple[SlideRequest, ...], *, fresh: bool) -> Iterator[RunEvent]:

@@ -21,6 +21,7 @@ from batchscan.domain.digest import result_digest, scan_digest
 from batchscan.domain.errors import DamagedResult, ModelError, SlideError, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.profile import Profile
+from batchscan.domain.quality import Grade
 from batchscan.domain.records import (
     EngineInfo,
     ModelInfo,
@@ -34,29 +35,20 @@ from batchscan.domain.records import (
     SlideStatus,
     Uint8Array,
 )
-from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
 from batchscan.scan.engines import Engine, open_engine
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
 from batchscan.stores.packages import open_package
+from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import (
-    HEATMAP,
-    REGIONS,
-    REPORT,
-    RESULT,
-    RunFolder,
-    read_pictures,
-    read_result,
-    write_pictures,
-    write_result,
-)
+from batchscan.stores.results import HEATMAP, REGIONS, REPORT, RESULT, RunFolder, read_result, write_result
 from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
+from batchscan.workflow.slide_quality import judged_slide, not_analysable
 
 _LOG = logging.getLogger(__name__)
 _OPENING = threading.Lock()
@@ -157,7 +149,8 @@ def survey(work: SlideWork) -> SlideSurvey:
         return SlideSurvey(info, scan, digest, survey=None, unchanged=unchanged)
     found, overview = survey_slide(store, info, work.settings)
     shutil.rmtree(work.staged, ignore_errors=True)
-    pictures = Pictures(overview.pixels, overview.tissue.um_per_px, overview.tissue.mask, {})
+    tissue = overview.tissue
+    pictures = Pictures(overview.pixels, tissue.um_per_px, tissue.mask, {}, pen=tissue.pen, dark=overview.dark)
     write_pictures(work.staged, pictures)
     return SlideSurvey(info, scan, digest, found, unchanged=False)
 
@@ -177,18 +170,22 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
         return FinishedSlide(_outcome(result), staged=None, numbers=summary_numbers(result), profile=result.profile)
     table, facts, seconds, pictures = _scanned(work, surveyed, scores)
     check_readable(surveyed.info, table, work.settings.max_unreadable)
+    made = surveyed.survey or read_result(work.run.slide(work.slide_id))
+    judged = judged_slide(surveyed.info, table, work.settings, made)
     result = SlideResult(
         slide=surveyed.info,
         model=work.model,
         engine=work.engine,
         settings=work.settings,
-        counts=count_patches(table, work.settings),
-        extent=measure_extent(table, surveyed.info.spacing, work.settings.threshold),
+        counts=judged.counts,
+        extent=judged.extent,
         qc={**facts, "unreadable_share": float((~table.readable).mean()) if len(table) else None},
         seconds=seconds,
         scan_digest=surveyed.scan_digest,
         digest=surveyed.digest,
         table=table,
+        quality=judged.quality,
+        profile=judged.profile,
     )
     write_pictures(work.staged, pictures)
     foci = result.extent.foci
@@ -326,6 +323,10 @@ def _worth_a_picture(table: PatchTable, threshold: float) -> Iterator[tuple[int,
 
 
 def _outcome(result: SlideResult) -> SlideOutcome:
-    if result.counts.tissue:
-        return SlideOutcome(result.slide.slide_id, SlideStatus.DONE)
-    return SlideOutcome(result.slide.slide_id, SlideStatus.DONE, "no_tissue", "no tissue was found on the slide")
+    slide_id = result.slide.slide_id
+    if not result.counts.tissue:
+        return SlideOutcome(slide_id, SlideStatus.DONE, "no_tissue", "no tissue was found on the slide")
+    if result.quality.refuses:
+        reason, remedy = Grade.NOT_ANALYSABLE.value, "its report says what was measured; scan it again from the glass"
+        return SlideOutcome(slide_id, SlideStatus.DONE, reason, f"{not_analysable(result.quality)}: {remedy}")
+    return SlideOutcome(slide_id, SlideStatus.DONE)

@@ -25,14 +25,9 @@ from batchscan.domain.records import (
     SlideResult,
 )
 from batchscan.stores.packages import open_package
+from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import (
-    RunFolder,
-    read_pictures,
-    read_result,
-    write_pictures,
-    write_result,
-)
+from batchscan.stores.results import RunFolder, read_result, write_result
 
 PATCH = PatchSpec(50, 8.0, 1.0)
 CONTRACT = set("schema_version status slide model engine threshold patch counts extent qc seconds digest".split())

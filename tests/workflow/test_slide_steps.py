@@ -26,8 +26,9 @@ from batchscan.domain.records import (
 )
 from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
+from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import REGIONS, RunFolder, read_pictures, read_result, write_pictures, write_result
+from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.workflow import slide_steps
 from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish
 
