@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 PROFILE_EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
-        "haematoxylin_od": tuple(np.linspace(0.0, 0.6, 21).tolist()),
-        "eosin_od": tuple(np.linspace(0.0, 0.3, 21).tolist()),
-        "tissue_fraction": tuple(np.linspace(0.0, 1.0, 11).tolist()),
-        "p_raw": tuple(np.linspace(0.0, 1.0, 21).tolist()),
+        "haematoxylin_od": tuple(np.linspace(0.0, 0.8, 21).round(3).tolist()),
+        "eosin_od": tuple(np.linspace(0.0, 0.3, 21).round(3).tolist()),
+        "tissue_fraction": tuple(np.linspace(0.0, 1.0, 11).round(3).tolist()),
+        "p_raw": tuple(np.linspace(0.0, 1.0, 21).round(3).tolist()),
     }
 )
 """What is counted of every slide, and the bins' edges: a value on an edge belongs above it, one beyond the ends to

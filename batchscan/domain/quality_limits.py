@@ -22,7 +22,7 @@ DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
 )
 """docs/quality.md has what they were chosen on; benchmarks/quality_limits.py measures it again."""
 
-_PALEST, _DARKEST = 0.7, 1.25
+_PALEST, _DARKEST = 0.75, 1.2
 """Multiples of the ends of the training range, beyond which a stain is refused."""
 
 

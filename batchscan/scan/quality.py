@@ -6,22 +6,24 @@ a laboratory can set for itself. docs/quality.md has the formulas, the limits an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from batchscan.domain.profile import Profile, histogram
-from batchscan.domain.quality import Measured
+from batchscan.domain.quality import MEASURES, Measured
 from batchscan.domain.records import BoolArray, PatchTable, TissueMap, Uint8Array
 from batchscan.scan.sharpness import BLURRED_BELOW
-from batchscan.scan.stain import stain_densities, strongest
+from batchscan.scan.stain import STAINS, TissueStain, tissue_stain
 
-DARK_OD = 0.6
-"""Mean optical density of the three channels from which a pixel is dark: a quarter of the glass's light."""
+DARK_OD = 0.5
+"""Mean optical density of the three channels from which a pixel is dark: a third of the glass's light."""
 
 NO_TISSUE = "no tissue was found on the slide"
+_ALL_WHITE = "all of the tissue is white"
+_SCATTERED = "no square of 0.4 mm is half tissue"
 _NO_PATCH = "no patch with that much tissue has any detail"
 _MICROMETRES2 = 1e6
 # Dark matter within this of tissue may hide some.
@@ -69,25 +71,29 @@ def overview_quality(overview: Uint8Array, tissue: TissueMap) -> OverviewQuality
     dark = dark_matter(overview, tissue)
     pixels = overview[tissue.mask]
     if not len(pixels):
-        names = ("pen_share", "dark_share", "overexposed_share", "glass_level", "haematoxylin_od", "eosin_od")
-        return OverviewQuality(tuple(Measured(name, None, NO_TISSUE) for name in (*names, "tissue_mm2")), dark, {})
-    densities = stain_densities(pixels, tissue.background_rgb)
-    haematoxylin, eosin = strongest(densities)
+        names = (name for name in MEASURES if name not in _FROM_PATCHES)
+        return OverviewQuality(tuple(Measured(name, None, NO_TISSUE) for name in names), dark, {})
     values = {
         "pen_share": _share_beside(tissue.pen, tissue.mask),
         "dark_share": _share_beside(dark, tissue.mask),
         "overexposed_share": overexposed_share(pixels),
         "glass_level": max(tissue.background_rgb) / 255,
-        "haematoxylin_od": haematoxylin,
-        "eosin_od": eosin,
-        "tissue_mm2": len(pixels) * tissue.um_per_px**2 / _MICROMETRES2,
     }
-    profile = {name: histogram(name, densities[:, i]) for i, name in enumerate(("haematoxylin_od", "eosin_od"))}
-    return OverviewQuality(tuple(Measured(name, value) for name, value in values.items()), dark, profile)
+    stain = tissue_stain(overview, tissue)
+    measured = [
+        *(Measured(name, value, "" if value is not None else _ALL_WHITE) for name, value in values.items()),
+        *(Measured(name, *strength) for name, strength in zip(STAINS, _strengths(stain), strict=True)),
+        Measured("tissue_mm2", len(pixels) * tissue.um_per_px**2 / _MICROMETRES2),
+    ]
+    return OverviewQuality(tuple(measured), dark, stain.profile)
+
+
+def _strengths(stain: TissueStain) -> Sequence[tuple[float | None, str]]:
+    return [(value, "") for value in stain.strength] or [(None, _SCATTERED)] * len(STAINS)
 
 
 def dark_matter(overview: Uint8Array, tissue: TissueMap) -> BoolArray:
-    """(rows, cols) bool: what is in or near tissue, no pen, and lets less than a quarter of the light through.
+    """(rows, cols) bool: what is in or near tissue, no pen, and lets less than a third of the light through.
 
     A fold lies twice or more in the light's way, so that its density is a multiple of the tissue's beside it.
     """
