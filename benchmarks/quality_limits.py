@@ -1,4 +1,4 @@
-"""What each measure of quality comes to on real slides and on spoilt copies, and what spoils the model: a table on stdout.
+"""What measures of quality come to on real slides and on spoilt copies, and what spoils the model: a table on stdout.
 
     python benchmarks/quality_limits.py ARCHIVE [--overviews FOLDER] [--scores]
 

@@ -3,7 +3,8 @@
     python scripts/add_profile.py MODEL_DIR PATCHES
 
 PATCHES is the folder or zip that `batchscan train` was given. Nothing else of the package changes but the card's
-profile_sha256. Not for packages that were trained on labelled slides or started from another: train those again.
+profile_sha256 and profile_note. Not for packages that were trained on labelled slides or started from another: train
+those again.
 """
 
 # ruff: noqa: INP001, T201 - a script, which prints
@@ -45,19 +46,20 @@ def main(folder: Path, patches: Path) -> None:
             lambda rows: predicted(network, loaded.where(rows).pixels, card.context.orientations),
         )
     write_training_profile(folder / PROFILE_FILE, profile)
-    _note(package)
+    _note(package, profile.how_made)
     print(profile.how_made)
     print(profile.ranges)
 
 
-def _note(package: ModelPackage) -> None:
+def _note(package: ModelPackage, how_made: str) -> None:
     said = json.loads((package.path / CARD_FILE).read_text("utf-8"))
     fields: dict[str, object] = {}
     for name, value in said.items():
-        if name != "profile_sha256":
+        if name not in {"profile_sha256", "profile_note"}:
             fields[name] = value
         if name == "seen_sha256":
             fields["profile_sha256"] = hashlib.sha256((package.path / PROFILE_FILE).read_bytes()).hexdigest()
+            fields["profile_note"] = how_made
     with write_atomically(package.path / CARD_FILE) as text:
         text.write(json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
 

@@ -18,6 +18,9 @@ class Grade(StrEnum):
 
 SEVERITY = tuple(Grade)
 
+BLURRED_BELOW = 0.5
+"""Sharpness (`scan/sharpness.py`) from which down a patch counts as blurred."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -152,6 +155,11 @@ class Quality:
         """Codes of what is beyond its limits, the worst first."""
         found = [measure for measure in self.measures if measure.code]
         return tuple(one.code for one in sorted(found, key=lambda one: -SEVERITY.index(one.grade or Grade.GOOD)))
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Codes of what is not analysable."""
+        return tuple(measure.code for measure in self.measures if measure.grade is Grade.NOT_ANALYSABLE)
 
     @property
     def refuses(self) -> bool:

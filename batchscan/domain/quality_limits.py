@@ -12,9 +12,10 @@ from batchscan.domain.quality import Limits, QualitySettings
 DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
         "sharpness": Limits(review_below=1.6, refuse_below=0.5),
-        "blurred_share": Limits(review_above=0.1, refuse_above=0.5),
+        # Where half the patches are blurred, sharpness is refused: it is their median.
+        "blurred_share": Limits(review_above=0.1),
         "pen_share": Limits(review_above=0.01, refuse_above=0.25),
-        "dark_share": Limits(review_above=0.05, refuse_above=0.25),
+        "dark_share": Limits(review_above=0.02, refuse_above=0.25),
         "overexposed_share": Limits(review_above=0.05, refuse_above=0.25),
         "glass_level": Limits(review_below=0.87, refuse_below=0.72),
         "tissue_mm2": Limits(review_below=10.0, refuse_below=1.0),

@@ -17,6 +17,16 @@ from batchscan.report.foci import FocusRow, cell_diagonal, cell_mm, foci_note, f
 from batchscan.report.gallery import choose_gallery
 from batchscan.report.layout import Arrangement, picture_layout
 from batchscan.report.provenance import Provenance, is_technical, provenance
+from batchscan.report.quality import (
+    QualityRow,
+    marks_alt,
+    marks_caption,
+    quality_line,
+    quality_note,
+    quality_rows,
+    refusal,
+    refused_figures,
+)
 from batchscan.report.scores import has_neighbours
 from batchscan.report.words import RESEARCH_USE, Fact, spacing
 
@@ -61,6 +71,8 @@ class SlideContent:
         That the model has seen this patient; empty if it hasn't.
     accuracy
         How good the model was on patients that it had not seen.
+    quality_line
+        How good the slide itself is.
     figures
         The numbers of page one.
     notices
@@ -71,6 +83,10 @@ class SlideContent:
         How the pictures stand, and how much of their height the words of page one need.
     overview_alt, heatmap_alt
         The two pictures in words.
+    heatmap_title
+        Of the second picture, which marks what spoils the slide where that is not analysable.
+    quality_rows, quality_note, marks_alt, marks_caption
+        What was measured of the slide's quality, and the picture of it.
     foci, foci_note
         The largest foci, and how many are not listed.
     gallery
@@ -89,6 +105,7 @@ class SlideContent:
     answer: str
     independence: str
     accuracy: str
+    quality_line: str
     figures: tuple[Fact, ...]
     notices: tuple[str, ...]
     quality: tuple[Fact, ...]
@@ -96,8 +113,13 @@ class SlideContent:
     less_mm: float
     overview_alt: str
     overview_caption: str
+    heatmap_title: str
     heatmap_alt: str
     heatmap_caption: str
+    quality_rows: tuple[QualityRow, ...]
+    quality_note: str
+    marks_alt: str
+    marks_caption: str
     foci: tuple[FocusRow, ...]
     foci_note: str
     gallery: tuple[GalleryGroup, ...]
@@ -126,7 +148,8 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
     _check_card(result, card)
     slide, notices, quality = result.slide, tuple(cautions(result, card)), tuple(_quality(result))
     identity, answer, seen, accurate = _identity(result), _answer(result), independence(result, card), accuracy(card)
-    less_mm = _less_mm((slide.slide_id, identity, answer, accurate, *notices), len(quality), boxed=bool(seen))
+    line, refused = quality_line(result.quality), result.quality.refuses
+    less_mm = _less_mm((slide.slide_id, identity, answer, accurate, line, *notices), len(quality), boxed=bool(seen))
     return SlideContent(
         slide_id=slide.slide_id,
         identity=identity,
@@ -140,18 +163,24 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
         answer=answer,
         independence=seen,
         accuracy=accurate,
-        figures=_figures(result),
+        quality_line=line,
+        figures=refused_figures(result.quality) if refused else _figures(result),
         notices=notices,
         quality=quality,
         arrangement=picture_layout(slide.width_px, slide.height_px, less_mm).arrangement,
         less_mm=less_mm,
         overview_alt=captions.overview_alt(result),
         overview_caption=captions.overview_caption(result.extent),
-        heatmap_alt=captions.heatmap_alt(result),
-        heatmap_caption=captions.heatmap_caption(result),
+        heatmap_title="Quality" if refused else "Heat map",
+        heatmap_alt=marks_alt(result) if refused else captions.heatmap_alt(result),
+        heatmap_caption=marks_caption(result) if refused else captions.heatmap_caption(result),
+        quality_rows=quality_rows(result.quality),
+        quality_note=quality_note(result),
+        marks_alt="" if refused else marks_alt(result),
+        marks_caption="" if refused else marks_caption(result),
         foci=focus_rows(result.extent),
         foci_note=foci_note(result),
-        gallery=_gallery(result),
+        gallery=() if refused else _gallery(result),
         provenance=provenance(result, card),
     )
 
@@ -191,6 +220,8 @@ def _headline(result: SlideResult) -> str:
     extent = result.extent
     if not result.counts.tissue:
         return "No tissue was found: extent not defined"
+    if result.quality.refuses:
+        return refusal(result.quality)[0]
     if extent.idc_mm2 is None:
         return "Not analysed: the extent of IDC is not defined"
     if not extent.n_foci:
@@ -202,6 +233,8 @@ def _answer(result: SlideResult) -> str:
     extent, limit = result.extent, numbers.threshold(result.settings.threshold)
     if not result.counts.tissue:
         return "No patch was scored: IDC is neither shown nor excluded."
+    if result.quality.refuses:
+        return refusal(result.quality)[1]
     if extent.idc_mm2 is None:
         return f"{_sentence(extent.undefined.get('idc_mm2', 'the extent is not defined'))}."
     if not extent.n_foci:
@@ -276,7 +309,8 @@ def _extent_fact(extent: Extent, name: str, label: str, value: str, note: str = 
 def _quality(result: SlideResult) -> Iterator[Fact]:
     counts = result.counts
     yield Fact("Patches with tissue", f"{counts.tissue:,} of {counts.grid:,} on the grid")
-    yield Fact("Positive patches", f"{counts.positive:,}")
+    if counts.positive is not None:
+        yield Fact("Positive patches", f"{counts.positive:,}")
     for name, value in result.qc.items():
         if not is_technical(name):
             yield Fact(*numbers.fact(name, value))

@@ -13,9 +13,8 @@ import numpy as np
 from scipy import ndimage
 
 from batchscan.domain.profile import Profile, histogram
-from batchscan.domain.quality import MEASURES, Measured
+from batchscan.domain.quality import BLURRED_BELOW, MEASURES, Measured
 from batchscan.domain.records import BoolArray, PatchTable, TissueMap, Uint8Array
-from batchscan.scan.sharpness import BLURRED_BELOW
 from batchscan.scan.stain import STAINS, TissueStain, tissue_stain
 
 DARK_OD = 0.5

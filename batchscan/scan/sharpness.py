@@ -11,9 +11,6 @@ import numpy as np
 
 from batchscan.domain.records import Float32Array, Uint8Array
 
-BLURRED_BELOW = 0.5
-"""Sharpness from which down a patch counts as blurred: docs/quality.md has the measurement."""
-
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Bounds memory: a block may have thousands.
 _AT_ONCE = 256

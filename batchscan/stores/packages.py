@@ -207,7 +207,7 @@ def write_package(
     save
         Writes the network to the model.keras path that it is given; what it raises leaves nothing.
     card
-        Fields of the card; `weights_sha256`, `examples_sha256`, `seen_sha256` and `profile_sha256` are added here.
+        Fields of the card; the hashes of all files, and `profile_note`, are added here.
     golden
         At least 16 patches.
     examples, seen, profile
@@ -262,7 +262,7 @@ def _written_beside_network(
     with (folder / GOLDEN_FILE).open("wb") as stream:
         np.savez_compressed(stream, patches=golden.patches, p_idc=golden.p_idc)
     # A card made from another package's must not name that one's files.
-    fields: dict[str, str | None] = dict.fromkeys(("seen_sha256", "profile_sha256"))
+    fields: dict[str, str | None] = dict.fromkeys(("seen_sha256", "profile_sha256", "profile_note"))
     if examples is not None:
         with (folder / EXAMPLES_FILE).open("wb") as stream:
             np.savez_compressed(stream, patches=examples)
@@ -273,7 +273,7 @@ def _written_beside_network(
         fields["seen_sha256"] = _sha256(folder / SEEN_FILE)
     if profile is not None:
         write_training_profile(folder / PROFILE_FILE, profile)
-        fields["profile_sha256"] = _sha256(folder / PROFILE_FILE)
+        fields |= {"profile_sha256": _sha256(folder / PROFILE_FILE), "profile_note": profile.how_made}
     return {**fields, "weights_sha256": _sha256(folder / MODEL_FILE)}
 
 

@@ -45,4 +45,4 @@ def judged_slide(info: SlideInfo, table: PatchTable, settings: ScanSettings, mad
 
 def not_analysable(quality: Quality) -> str:
     """Why a slide has no numbers, with the codes that summary.csv has."""
-    return f"the slide is not analysable ({', '.join(quality.findings)})"
+    return f"the slide is not analysable ({', '.join(quality.refusals)})"
