@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,8 +65,8 @@ class Survey:
     blocks: tuple[Block, ...]
     qc: Mapping[str, Any]
     seconds: Mapping[str, float]
-    measured: tuple[Measured, ...]
-    profile: Profile
+    measured: tuple[Measured, ...] = ()
+    profile: Profile = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class BlockScores:
     """What a block's patches came to: p_raw (n,) float32, NaN where not readable (n,) bool; seconds read, infer.
 
     `pixel_hash` is (n,) uint64 of the patches as the network saw them (`domain/pixel_hash.py`), 0 where not readable;
-    `sharpness` (n,) float32 of the same pixels, NaN where not readable or not defined.
+    `sharpness` (n,) float32 of the same pixels, NaN where not readable or not defined, None where not measured.
     """
 
     row: Int32Array
@@ -91,8 +91,8 @@ class BlockScores:
     p_raw: Float32Array
     readable: BoolArray
     pixel_hash: Uint64Array
-    sharpness: Float32Array
     seconds: Mapping[str, float]
+    sharpness: Float32Array | None = None
 
 
 def survey_slide(store: SlideStore, info: SlideInfo, settings: ScanSettings) -> tuple[Survey, Overview]:
@@ -160,7 +160,7 @@ def scan_block(store: SlideStore, grid: PatchGrid, block: Block, settings: ScanS
     p_raw[readable] = raw_scores(read_ones, settings.orientations, engine)
     _check_finite(p_raw[readable], engine)
     seconds = {"read": read, "infer": time.perf_counter() - clock - read}
-    return BlockScores(block.rows, block.cols, p_raw, readable, pixel_hash, sharp, seconds)
+    return BlockScores(block.rows, block.cols, p_raw, readable, pixel_hash, seconds, sharp)
 
 
 def _check_finite(p_raw: Float32Array, engine: Engine) -> None:
@@ -210,7 +210,8 @@ def patch_table(survey: Survey, scores: Iterable[BlockScores], settings: ScanSet
         p_by_cell[block.row, block.col] = block.p_raw
         readable_by_cell[block.row, block.col] = block.readable
         hash_by_cell[block.row, block.col] = block.pixel_hash
-        sharpness_by_cell[block.row, block.col] = block.sharpness
+        if block.sharpness is not None:
+            sharpness_by_cell[block.row, block.col] = block.sharpness
     p_raw = p_by_cell[survey.row, survey.col]
     table = PatchTable(
         grid=survey.grid,

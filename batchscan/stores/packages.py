@@ -303,12 +303,13 @@ def _opened(folder: Path) -> ModelPackage:
     package = ModelPackage(folder, card, ModelInfo(card.name, card.version, card.weights_sha256))
     package.golden()
     package.seen()
+    package.profile()
     return package
 
 
 def _check_inside(folder: Path) -> None:
     """A package is its folder: a link out of it would have another file read, or another one tomorrow."""
-    for name in (*FILES, EXAMPLES_FILE, SEEN_FILE):
+    for name in (*FILES, EXAMPLES_FILE, SEEN_FILE, PROFILE_FILE):
         try:
             target = (folder / name).resolve()
         except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself

@@ -1,4 +1,4 @@
-"""Sharpness by hand, and what must not change it; how it falls with blur on real patches is in test_slide_quality.py."""
+"""Sharpness by hand, and what must not change it; how blur lowers it on a real slide is in test_slide_quality.py."""
 
 from __future__ import annotations
 
