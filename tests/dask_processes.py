@@ -7,7 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -17,29 +18,47 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Return once it holds; fail if it doesn't within that time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def scheduler_with_a_worker() -> Iterator[str]:
     """The scheduler's address."""
-    port = str(free_port())
-    address = f"tcp://127.0.0.1:{port}"
-    with (
-        _process("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"),
-        _process("worker", address, "--nthreads", "1", "--no-dashboard"),
-    ):
+    with scheduler() as (address, _), worker(address):
         yield address
 
 
 @contextlib.contextmanager
-def _process(*words: str) -> Iterator[None]:
+def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Its address, and the process."""
+    port = str(free_port())
+    with _process("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard") as process:
+        yield f"tcp://127.0.0.1:{port}", process
+
+
+@contextlib.contextmanager
+def worker(address: str, *words: str, code: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of `dask worker`; modules in `code` go before all others."""
+    with _process("worker", address, "--nthreads", "1", "--no-dashboard", *words, code=code) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _process(*words: str, code: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     command = [str(Path(sys.executable).with_name("dask")), *words]
     # Steps that a test defines are pickled by name: these processes must find the tests.
     here = Path(__file__).parent
-    places = [str(here), str(here / "scan"), os.environ.get("PYTHONPATH", "")]
+    places = [*([str(code)] if code else []), str(here), str(here / "scan"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet) as process:
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             try:

@@ -19,6 +19,8 @@ PAGES = (
     "docs/training.md",
     "docs/validation.md",
     "docs/intervals.md",
+    "docs/planning.md",
+    "docs/s3.md",
     "batchscan/demo/README.md",
 )
 

@@ -8,19 +8,20 @@ from pathlib import Path
 import click
 
 from batchscan.cli.exits import EXIT_SOME_MISSING
+from batchscan.cli.local_paths import LocalPath
 from batchscan.cli.progress import Display, announced_interrupt, display
 
 _PX_PER_MPX = 1e6
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, type=LocalPath(exists=True), metavar="SOURCE...")
 @click.option(
     "--archive", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where stores go."
 )
 @click.option(
     "--manifest",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=LocalPath(exists=True, dir_okay=False),
     metavar="CSV",
     help="What is known of the slides: slide_id, path, patient_id, um_per_px, reference, ...",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchscan.cli.exits import EXIT_SOME_MISSING
+from batchscan.cli.local_paths import LocalPath
 from batchscan.cli.progress import Display, display
 from batchscan.cli.typed import typed_command
 
@@ -27,7 +28,7 @@ _GATE = 'What must be reached, such as "sensitivity.low >= 0.85" or "slide.auroc
 @click.option(
     "--manifest",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     metavar="CSV",
     help="Names the slides with their reference labels.",
 )

@@ -17,6 +17,7 @@ from batchscan.cli.doctor import doctor
 from batchscan.cli.evaluate import evaluate
 from batchscan.cli.exits import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from batchscan.cli.model import model
+from batchscan.cli.plan import plan
 from batchscan.cli.printing import report
 from batchscan.cli.run import run, scan
 from batchscan.cli.status import status
@@ -42,7 +43,7 @@ def commands(*, debug: bool) -> None:
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
 
 
-for _command in (demo, doctor, ingest, run, scan, status, report, evaluate, compare, train, model):
+for _command in (demo, doctor, ingest, plan, run, scan, status, report, evaluate, compare, train, model):
     commands.add_command(_command)
 
 

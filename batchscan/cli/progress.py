@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
@@ -108,6 +109,29 @@ def announced_interrupt(shown: Display) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def drained(shown: Display) -> Iterator[Callable[[], bool]]:
+    """Something to ask whether to stop: yes after a first Ctrl-C or SIGTERM; a second one stops at once.
+
+    Batch systems send SIGTERM before they kill.
+    """
+    asked = threading.Event()
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            shown.line("stopping")
+            signal.default_int_handler(number, frame)
+        asked.set()
+        shown.line("no slide is begun any more; those under way are finished first (Ctrl-C again stops at once)")
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def duration(seconds: float) -> str:

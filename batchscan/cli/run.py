@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,25 +11,26 @@ import click
 from batchscan.cli.evaluate import follow_evaluation
 from batchscan.cli.exits import EXIT_SOME_MISSING
 from batchscan.cli.model import MODEL_OPTION
-from batchscan.cli.progress import Display, announced_interrupt, display
+from batchscan.cli.progress import display, drained
+from batchscan.cli.run_drawing import draw_run
 
 if TYPE_CHECKING:
     from batchscan.domain.job import EvaluationSection, Job
-    from batchscan.domain.records import SlideOutcome
-    from batchscan.workflow.run import RunEvent
 
-_SCHEDULER = click.option(
+SCHEDULER_OPTION = click.option(
     "--scheduler", metavar="ADDR", help="An existing Dask scheduler (tcp://host:port) instead of this machine."
 )
 _FRESH = click.option("--fresh", is_flag=True, help="Redo everything, also what is already done.")
+_RETRY = click.option("--retry", is_flag=True, help="Also try slides again that were given up after several accidents.")
 
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder, instead of the job file's.")
-@_SCHEDULER
+@SCHEDULER_OPTION
 @_FRESH
-def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> None:
+@_RETRY
+def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retry: bool) -> None:
     """Run a job file: scan, report, evaluate.
 
     Its slides are scanned and reported and, where it names reference labels, evaluated against them. The same
@@ -39,11 +39,11 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> N
     from batchscan.domain.job import overridden, read_job  # noqa: PLC0415 - see the package's docstring
 
     chosen = overridden(read_job(job), {"out": out and out.resolve(), "scheduler": scheduler})
-    follow(chosen, fresh=fresh)
+    follow(chosen, fresh=fresh, retry=retry)
 
 
 @click.command()
-@click.argument("slides", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SLIDE|ARCHIVE|MANIFEST...")
+@click.argument("slides", nargs=-1, required=True, type=str, metavar="SLIDE|ARCHIVE|MANIFEST...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Run folder.")
 @MODEL_OPTION
 @click.option(
@@ -67,12 +67,13 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool) -> N
 @click.option(
     "--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of all these slides, in place of their own."
 )
-@_SCHEDULER
+@SCHEDULER_OPTION
 @click.option("--workers", type=click.IntRange(1), help="Worker processes [default: one a core, as memory allows].")
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
 @_FRESH
+@_RETRY
 def scan(
-    slides: tuple[Path, ...],
+    slides: tuple[str, ...],
     out: Path,
     model: str | None,
     threshold: float | None,
@@ -86,11 +87,13 @@ def scan(
     *,
     no_report: bool,
     fresh: bool,
+    retry: bool,
 ) -> None:
     """Scan slides and report each one's IDC extent.
 
     SLIDE is a slide store (.ome.zarr) or a file that OpenSlide opens, ARCHIVE a folder that `batchscan ingest`
-    filled, MANIFEST a CSV with slide_id and path. The same command again does only what is missing.
+    filled, MANIFEST a CSV with slide_id and path; stores, archives and their manifests may also be on S3, as
+    s3://bucket/folder. The same command again does only what is missing.
     """
     from batchscan.domain.job import absolute, validated_job  # noqa: PLC0415 - see the package's docstring
 
@@ -108,27 +111,30 @@ def scan(
         "report": {"per_slide": not no_report},
     }
     sections = {name: {key: value for key, value in keys.items() if value is not None} for name, keys in given.items()}
-    follow(absolute(validated_job(sections, "the options"), Path.cwd()), fresh=fresh)
+    follow(absolute(validated_job(sections, "the options"), Path.cwd()), fresh=fresh, retry=retry)
 
 
-def follow(job: Job, *, fresh: bool = False) -> None:
+def follow(job: Job, *, fresh: bool = False, retry: bool = False) -> None:
     """Run a job, draw what happens, print where the results are.
 
-    Exit 3 if a slide failed or was excluded, if one can't be evaluated, or a gate was missed.
+    Exit 3 if a slide failed or was excluded, if one can't be evaluated, or a gate was missed; 130 if it was told to
+    stop and slides are left.
     """
     from batchscan.workflow.run import run_job  # noqa: PLC0415 - see the package's docstring
 
-    evaluation = _planned_evaluation(job)
+    evaluation = planned_evaluation(job)
     quieten_dask()
-    with display("slides", "patches") as shown, announced_interrupt(shown):
-        counts = _draw(run_job(job, fresh=fresh), shown)
+    with display("slides", "patches") as shown, drained(shown) as draining:
+        counts = draw_run(run_job(job, fresh=fresh, retry=retry, draining=draining), shown)
     click.echo(f"{job.run.out / 'index.html'}")
+    if counts["remaining"]:
+        raise KeyboardInterrupt
     met = not evaluation or follow_evaluation([job.run.out], evaluation, job.gates.require)
     if counts["failed"] or counts["excluded"] or not met:
         raise click.exceptions.Exit(EXIT_SOME_MISSING)
 
 
-def _planned_evaluation(job: Job) -> EvaluationSection | None:
+def planned_evaluation(job: Job) -> EvaluationSection | None:
     """What follows the scan, checked before it: a night's work shouldn't end in a wrong word."""
     if job.evaluation.manifest is None:
         return None
@@ -139,44 +145,6 @@ def _planned_evaluation(job: Job) -> EvaluationSection | None:
         section = section.model_copy(update={"out": job.run.out / "evaluation"})
     check_evaluation(section, job.gates.require)
     return section
-
-
-def _draw(events: Iterator[RunEvent], shown: Display) -> dict[str, int]:
-    from batchscan.scan.dispatch import BlockScanned, SlideSurveyed  # noqa: PLC0415 - see the package's docstring
-    from batchscan.workflow.run import RunEnded, RunPlanned, RunReady  # noqa: PLC0415
-    from batchscan.workflow.run_record import SlideEnded  # noqa: PLC0415
-
-    counts: dict[str, int] = {}
-    n_reused = 0
-    for event in events:
-        match event:
-            case RunPlanned(folder, n_slides, notes):
-                shown.line("\n".join((*notes, f"{_slides(n_slides)} -> {folder}; starting workers")))
-                shown.expect(jobs=n_slides)
-            case RunReady(workers, model, engine):
-                shown.line(f"workers: {workers}, model: {model}, engine: {engine.name} {engine.precision}")
-            case SlideSurveyed(_, n_patches):
-                shown.expect(units=n_patches)
-            case BlockScanned(_, n_patches):
-                shown.advance(units=n_patches)
-            case SlideEnded(outcome, reused):
-                n_reused += reused
-                shown.advance(jobs=1)
-                _say_trouble(outcome, shown)
-            case RunEnded(_, ended):
-                counts = dict(ended)
-    totals = ", ".join(f"{counts[name]} {name}" for name in ("asked", "done", "failed", "excluded"))
-    shown.line(f"{totals}; for {n_reused} nothing had to be done again" if n_reused else totals)
-    return counts
-
-
-def _slides(count: int) -> str:
-    return f"{count} slide" if count == 1 else f"{count} slides"
-
-
-def _say_trouble(outcome: SlideOutcome, shown: Display) -> None:
-    if outcome.reason:
-        shown.line(f"{outcome.slide_id}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")
 
 
 def quieten_dask() -> None:

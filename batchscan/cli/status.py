@@ -9,6 +9,8 @@ import click
 
 from batchscan.cli.progress import duration
 
+_NAMED = 30
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
@@ -24,10 +26,15 @@ def status(run: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(state.as_json()))
         return
-    click.echo(f"{run}: {state.state}, started {state.started}")
+    by = f" by {state.holder}" if state.holder else ""
+    click.echo(f"{run}: {state.state}{by}, started {state.started}")
     counts = {"asked": state.asked, **state.counts, "remaining": state.remaining}
     click.echo(", ".join(f"{n} {name}" for name, n in counts.items()))
+    if state.retried:
+        click.echo(f"attempts that were retried: {state.retried}")
     if state.eta_s is not None:
         click.echo(f"about {duration(state.eta_s)} left")
-    for row in state.troubles:
-        click.echo(f"  {row.slide_id}: {row.status.value} ({row.reason}): {row.sentence}")
+    for outcome in state.troubles[:_NAMED]:
+        click.echo(f"  {outcome.slide_id}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")
+    if len(state.troubles) > _NAMED:
+        click.echo(f"  and {len(state.troubles) - _NAMED} more: --json has all, {run / 'index.html'} their reasons")

@@ -17,7 +17,8 @@ class AttemptEnd:
     error_class
         Name of the error's class; None without an error.
     seconds
-        Stage (`read`, `tissue`, `infer`, ...) -> seconds spent in it.
+        Stage (`read`, `tissue`, `infer`, `write`, their `total`) -> seconds spent in it; `busy` is how long its steps
+        took on the workers, all in all.
     peak_rss_mb
         Largest resident memory (MiB) of any worker process while it had a step of this attempt; None if unknown.
     """
@@ -32,7 +33,8 @@ class AttemptEnd:
 class Attempt:
     """One attempt as the ledger keeps it; times are ISO 8601 in UTC, `ended` and `status` None while it goes on.
 
-    `status` is the slide's (`done`, `failed`, `excluded`), `retried` where another attempt followed, or `interrupted`.
+    `status` is the slide's (`done`, `failed`, `excluded`), `retried` where another attempt followed, `interrupted` or
+    `killed` where its runner was.
     """
 
     slide_id: str

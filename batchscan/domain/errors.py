@@ -69,6 +69,12 @@ class RunBusyError(BatchscanError):
     code = "busy"
 
 
+class LedgerMismatch(BatchscanError):
+    """The ledger and the results in a run folder don't agree: a slide isn't accounted for."""
+
+    code = "ledger_mismatch"
+
+
 class PatchSetError(BatchscanError):
     """A patch folder or zip isn't in the public layout."""
 
@@ -119,6 +125,18 @@ class UnreadableSlide(SlideError):
     """The slide opens, but pixels that are needed can't be read: failed."""
 
     code = "unreadable"
+
+
+class SourceVanished(SlideError):
+    """The slide's place can't be reached at the moment: tried again, and failed if it stays away."""
+
+    code = "source_vanished"
+
+
+class SlideChanged(SlideError):
+    """The slide was replaced or written to while it was scanned: scanned again from the start."""
+
+    code = "slide_changed"
 
 
 class MissingSpacing(SlideExcluded):

@@ -131,6 +131,10 @@ class PatchSpec:
         """Side of a patch in micrometres."""
         return self.patch_px * self.um_per_px
 
+    def cells_mm2(self, n_patches: int) -> float:
+        """Area of the cells of so many patches, square millimetres; but for a grid's first row and column exactly."""
+        return n_patches * (self.side_um * self.stride / UM_PER_MM) ** 2
+
 
 @dataclass(frozen=True, slots=True)
 class PatchGrid:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import JobError, UsageError
+from batchscan.domain.places import Address, Place, place_of
 
 EngineName = Literal["auto", "keras", "openvino"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -29,10 +41,34 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class SlidesSection(_Section):
-    """Which slides. `sources`: archives, manifests, slide stores or slide files."""
+def _place(given: object) -> Place:
+    if isinstance(given, Path | Address):
+        return given
+    if isinstance(given, str):
+        return place_of(given)
+    raise ValueError("isn't a path or an address")
 
-    sources: Annotated[tuple[Path, ...], Field(min_length=1)]
+
+def _on_a_disk(given: object) -> object:
+    if "://" in str(given):
+        raise ValueError("is an address, and evaluation reads disks only: copy the manifest and its references to one")
+    return given
+
+
+def _some(sources: tuple[Place, ...]) -> tuple[Place, ...]:
+    # Not a length that pydantic asks for: it would miss the ones that are wrong, and repeat them.
+    if not sources:
+        raise ValueError("is empty: name at least one archive, manifest, store or slide")
+    return sources
+
+
+_Source = Annotated[Place, PlainValidator(_place), PlainSerializer(str)]
+
+
+class SlidesSection(_Section):
+    """Which slides. `sources`: archives, manifests, slide stores or slide files; `s3://` for what is on S3."""
+
+    sources: Annotated[tuple[_Source, ...], AfterValidator(_some)]
     um_per_px: Annotated[float, Field(gt=0.0)] | None = None
     finest_um_per_px: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0
 
@@ -59,11 +95,30 @@ class PatchesSection(_Section):
 
 
 class RunSection(_Section):
-    """Where the run is kept and what works on it. Without `workers`: one a core, as memory allows."""
+    """Where the run is kept, what works on it, and what is borne before a slide is given up.
+
+    Parameters
+    ----------
+    out
+        The run folder.
+    workers
+        Worker processes on this machine; None: one a core, as memory allows.
+    scheduler
+        An existing Dask scheduler instead.
+    attempts
+        So many accidents (its worker died, it hung, a defect) end a slide, which is then left out of later runs.
+    stall_s
+        A step without a sign of life for so long is ended with its worker.
+    away_s
+        So long a place that can't be reached, and workers, are waited for.
+    """
 
     out: Path
     workers: Annotated[int, Field(ge=1)] | None = None
     scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss|inproc)://|^[^/]+:\d+$")] | None = None
+    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    stall_s: Annotated[float, Field(ge=5.0)] = 600.0
+    away_s: Annotated[float, Field(ge=0.0)] = 1800.0
 
 
 class LimitsSection(_Section):
@@ -138,7 +193,7 @@ class EvaluationSection(_Section):
         Patches of each kind in the galleries of wrong calls.
     """
 
-    manifest: Path | None = None
+    manifest: Annotated[Path, BeforeValidator(_on_a_disk)] | None = None
     out: Path | None = None
     prevalence: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = ()
     slide_score: SlideScore = "idc_mm2"
@@ -230,7 +285,9 @@ def evaluation_section(given: dict[str, Any]) -> EvaluationSection:
 def absolute(job: Job, folder: Path) -> Job:
     """The same job with its relative paths taken from `folder`."""
     model = job.model.model_copy(update={"package": _package(job.model.package, folder)})
-    sources = tuple((folder / source).resolve() for source in job.slides.sources)
+    sources = tuple(
+        (folder / source).resolve() if isinstance(source, Path) else source for source in job.slides.sources
+    )
     of_evaluation: dict[str, Any] = {name: path and (folder / path).resolve() for name, path in _evaluation_paths(job)}
     of_evaluation["models"] = tuple(_package(name, folder) for name in job.evaluation.models)
     return job.model_copy(
@@ -263,16 +320,23 @@ def _complaints(error: ValidationError) -> Iterator[str]:
         key = ".".join(str(part) for part in item["loc"])
         if not key:
             yield item["msg"].removeprefix("Value error, ")
+        elif item["type"] == "value_error":
+            yield f"key {key!r} {item['msg'].removeprefix('Value error, ')}"
         elif item["type"] == "extra_forbidden":
             yield f"unknown key {key!r}{_nearest(key)}"
         elif item["type"] == "missing":
             yield f"key {key!r} is missing"
         elif item["type"] == "string_pattern_mismatch":
-            yield f"key {key!r} is {item['input']!r}: expected an address such as tcp://host:8786"
+            yield f"key {key!r} is {_shown(item['input'])}: expected an address such as tcp://host:8786"
         elif item["type"] == "tuple_type":
-            yield f"key {key!r} is {item['input']!r}: expected a list, such as [{str(item['input'])!r}]"
+            yield f"key {key!r} is {_shown(item['input'])}: expected a list, such as [{_shown(item['input'])}]"
         else:
-            yield f"key {key!r} is {item['input']!r}: {item['msg'].lower()}"
+            yield f"key {key!r} is {_shown(item['input'])}: {item['msg'].lower()}"
+
+
+def _shown(given: object) -> str:
+    """What was given, addresses without their rest: a password or a key may be in it."""
+    return re.sub(r"://[^'\"]*", "://...", repr(given))
 
 
 def _nearest(key: str) -> str:

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchscan.domain.aggregation import Aggregation, ScoredGrid
+from batchscan.domain.errors import UnopenableSlide
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
 from batchscan.domain.pixel_hash import Uint64Array
+from batchscan.domain.places import Place
 from batchscan.domain.profile import Profile
 from batchscan.domain.quality import NOT_JUDGED, Quality, QualitySettings
 
@@ -48,7 +50,7 @@ class SlideRequest:
     slide_id, patient_id
         Pseudonymous ids, `[A-Za-z0-9._-]+`.
     path
-        The slide store, or a file that OpenSlide opens; absolute.
+        The slide store, or a file that OpenSlide opens; absolute, or an address.
     spacing
         An override from the manifest or an option; None leaves it to the slide.
     reference
@@ -63,7 +65,7 @@ class SlideRequest:
 
     slide_id: str
     patient_id: str
-    path: Path
+    path: Place
     spacing: Spacing | None = None
     reference: Path | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +76,19 @@ class SlideRequest:
     def references(self) -> Mapping[str, Path]:
         """Every reader's labels by the reader's name; `reference` is that of reader ""."""
         return {**({"": self.reference} if self.reference else {}), **self.named_references}
+
+    @property
+    def local_path(self) -> Path:
+        """`path`, for who reads from disks only.
+
+        Raises
+        ------
+        UnopenableSlide
+            If it is an address.
+        """
+        if isinstance(self.path, Path):
+            return self.path
+        raise UnopenableSlide(f"{self.path}: is needed on a disk for this: copy it there first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,28 +157,6 @@ class ScanSettings:
     orientations: int = 1
     aggregation: Aggregation = field(default_factory=Aggregation)
     quality: QualitySettings = field(default_factory=QualitySettings)
-
-
-@dataclass(frozen=True)
-class TissueMap:
-    """Which pixels of an overview are tissue.
-
-    Parameters
-    ----------
-    mask
-        (rows, cols) bool, True where there is tissue.
-    pen
-        (rows, cols) bool, True where a marker pen covered the glass; never tissue.
-    background_rgb
-        The glass's colour, 0-255 each.
-    um_per_px
-        The overview's spacing.
-    """
-
-    mask: BoolArray
-    pen: BoolArray
-    background_rgb: tuple[int, int, int]
-    um_per_px: float
 
 
 @dataclass(frozen=True)
@@ -390,7 +383,7 @@ class SlideOutcome:
     sentence: str = ""
 
 
-def without_path(outcome: SlideOutcome, *paths: Path) -> SlideOutcome:
+def without_path(outcome: SlideOutcome, *paths: Place) -> SlideOutcome:
     """The same outcome with the slide's id in place of `paths`, which may tell who it is: outcomes get printed."""
     sentence = outcome.sentence
     for path in paths:

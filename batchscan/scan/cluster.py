@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin
 from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
 from batchscan.domain.errors import ClusterError
 
 _CONNECT_S = 15
+_TRIES = 3
 # One thread a worker process and one process a core: the same arithmetic whatever the number of workers.
 _WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -89,6 +90,8 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
         "distributed.worker.multiprocessing-method": "spawn",
         "distributed.worker.daemon": True,
+        # Whom to blame for a dead worker, and how often to try, is the dispatcher's to say.
+        "distributed.scheduler.allowed-failures": 0,
         # Tasks hold next to nothing between them: a worker near its limit must go on, not wait for memory to come back.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
@@ -121,10 +124,45 @@ def n_workers(client: Client) -> int:
     return len(client.nthreads())
 
 
+def n_threads(client: Client) -> int:
+    """How many threads all workers have together now; 0 also while the scheduler can't be reached."""
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, TimeoutError):
+        return 0
+
+
+def end_worker(client: Client, address: str) -> None:
+    """End a worker process that is stuck, whatever it is doing; its nanny, if it has one, starts another."""
+    with contextlib.suppress(Exception):
+        client.run(_kill_child, workers=[address], nanny=True)
+        return
+    # Without a nanny the process has to end itself; its event loop answers even where its thread is stuck.
+    with contextlib.suppress(Exception):
+        client.run(os._exit, 1, workers=[address], wait=False)
+
+
+def _kill_child(dask_worker: Any) -> None:
+    """Run by a nanny, which is given as `dask_worker`."""
+    os.kill(dask_worker.pid, signal.SIGKILL)
+
+
 def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function on any one worker and wait for what it returns; it may raise."""
-    value: T = client.submit(function, *arguments, pure=False).result()
-    return value
+    """Call a function on any one worker and wait for what it returns; it may raise.
+
+    Raises
+    ------
+    ClusterError
+        If worker after worker dies of it.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(KilledWorker):
+            value: T = client.submit(function, *arguments, pure=False).result()
+            return value
+    raise ClusterError(
+        f"{_TRIES} worker processes died one after the other before any slide was begun: most likely there is too "
+        "little memory for the model; try --workers 1, and `batchscan doctor`"
+    )
 
 
 def _check_versions(client: Client, scheduler: str) -> None:

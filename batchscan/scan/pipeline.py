@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,9 +23,9 @@ from batchscan.domain.records import (
     PatchTable,
     ScanSettings,
     SlideInfo,
-    TissueMap,
     Uint8Array,
 )
+from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.engines import Engine
 from batchscan.scan.grid import Block, blocks, cut_patches, scanned_cells, tissue_fractions
 from batchscan.scan.quality import overview_quality
@@ -95,7 +95,15 @@ class BlockScores:
     sharpness: Float32Array | None = None
 
 
-def survey_slide(store: SlideStore, info: SlideInfo, settings: ScanSettings) -> tuple[Survey, Overview]:
+class BoxSource(Protocol):
+    """What an overview is read from: a slide store, or a slide file that is none yet."""
+
+    def read_box(self, box: Box, um_per_px: float) -> Uint8Array:
+        """(rows, cols, 3) uint8 of a box in level-0 pixels at a spacing."""
+        ...
+
+
+def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> tuple[Survey, Overview]:
     """Find the tissue of a slide and lay the grid over it.
 
     Raises
@@ -235,9 +243,13 @@ def check_readable(info: SlideInfo, table: PatchTable, max_unreadable: float) ->
     UnreadableSlide
         If more than `max_unreadable` of the tissue patches could not.
     """
-    n_bad = int((~table.readable).sum())
-    if n_bad > max_unreadable * len(table):
+    check_unreadable(info.slide_id, int((~table.readable).sum()), len(table), max_unreadable)
+
+
+def check_unreadable(slide_id: str, n_bad: int, n_patches: int, max_unreadable: float) -> None:
+    """The same for counted patches; raises the same."""
+    if n_bad > max_unreadable * n_patches:
         raise UnreadableSlide(
-            f"{info.slide_id}: {n_bad} of {len(table)} tissue patches can't be read (at most {max_unreadable:.1%} may "
+            f"{slide_id}: {n_bad} of {n_patches} tissue patches can't be read (at most {max_unreadable:.1%} may "
             "be missing); the slide store is damaged: ingest the slide again from its source"
         )

@@ -14,7 +14,8 @@ from scipy import ndimage
 
 from batchscan.domain.profile import Profile, histogram
 from batchscan.domain.quality import BLURRED_BELOW, MEASURES, Measured
-from batchscan.domain.records import BoolArray, PatchTable, TissueMap, Uint8Array
+from batchscan.domain.records import BoolArray, PatchTable, Uint8Array
+from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.stain import STAINS, TissueStain, tissue_stain
 
 DARK_OD = 0.5

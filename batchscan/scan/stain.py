@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchscan.domain.profile import Profile, histogram, summed
-from batchscan.domain.records import BoolArray, TissueMap, Uint8Array
+from batchscan.domain.records import BoolArray, Uint8Array
+from batchscan.domain.tissue_map import TissueMap
 
 STAINS = ("haematoxylin_od", "eosin_od")
 _COLOURS = ((0.650, 0.704, 0.286), (0.072, 0.990, 0.105))

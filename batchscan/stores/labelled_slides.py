@@ -17,6 +17,7 @@ from batchscan.domain.errors import (
     UnopenableSlide,
 )
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
+from batchscan.domain.places import Place
 from batchscan.domain.records import SlideRequest, Uint8Array
 from batchscan.stores.annotations import annotated_cells
 from batchscan.stores.manifest import read_manifest_lines, refuse_rows
@@ -101,7 +102,7 @@ def read_labelled_slides(manifest: Path, patch: PatchSpec) -> tuple[LabelledSlid
         raise ManifestError(f"{manifest}: no row has a reference: name a file of labels in the column reference")
     slides, wrong = [], []
     reviews: dict[Path, Mapping[str, Reference]] = {}
-    lines_by_path: dict[Path, int] = {}
+    lines_by_path: dict[Place, int] = {}
     lines_by_reference: dict[Path | None, list[int]] = {}
     for line, request in lines:
         lines_by_reference.setdefault(request.reference, []).append(line)

@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
+from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import OutputError, RunBusyError
+from batchscan.domain.profile import Profile
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
+from batchscan.stores.holders import SILENT_S, Holder
+from batchscan.stores.ledger_view import LedgerView
 
+# A ledger of another version is made anew: results are in the slides' folders, and the next run finds them there.
+_VERSION = 2
+_TABLES = ("run", "slides", "attempts", "strikes", "events")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS slides (
     slide_id TEXT PRIMARY KEY, patient_id TEXT NOT NULL, path TEXT NOT NULL, position INTEGER NOT NULL,
     status TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', sentence TEXT NOT NULL DEFAULT '',
-    n_patches INTEGER, n_scanned INTEGER NOT NULL DEFAULT 0, numbers TEXT) STRICT;
+    n_patches INTEGER, n_scanned INTEGER NOT NULL DEFAULT 0, weight REAL NOT NULL DEFAULT 0,
+    numbers TEXT, profile TEXT) STRICT;
 CREATE TABLE IF NOT EXISTS attempts (
-    slide_id TEXT NOT NULL REFERENCES slides, started TEXT NOT NULL, ended TEXT, worker TEXT,
-    status TEXT, error_class TEXT, error_message TEXT) STRICT;
+    slide_id TEXT NOT NULL, started TEXT NOT NULL, ended TEXT, worker TEXT, status TEXT, reason TEXT,
+    error_class TEXT, error_message TEXT, seconds TEXT, peak_rss_mb REAL) STRICT;
+CREATE INDEX IF NOT EXISTS attempts_of ON attempts (slide_id);
+CREATE TABLE IF NOT EXISTS strikes (slide_id TEXT PRIMARY KEY, source TEXT NOT NULL, count INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS events (at TEXT NOT NULL, kind TEXT NOT NULL, slide_id TEXT, detail TEXT) STRICT;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """A slide's line in the ledger; `numbers` are the columns of summary.csv that a result fills."""
-
-    slide_id: str
-    patient_id: str
-    status: SlideStatus
-    reason: str
-    sentence: str
-    n_patches: int | None
-    n_scanned: int
-    numbers: Mapping[str, Any]
 
 
 def now() -> str:
@@ -48,12 +43,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class Ledger:
+class Ledger(LedgerView):
     """The open ledger of one run. The runner holds it with `hold`; everybody else opens it with `read`."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._db = connection
+        super().__init__(connection)
         self._path = path
+        self._me = Holder.this_process(now())
 
     @classmethod
     @contextmanager
@@ -63,13 +59,13 @@ class Ledger:
         Raises
         ------
         RunBusyError
-            If another live runner on this host, or a runner on another host, holds the run.
+            If another live runner holds the run.
         OutputError
             If the file can't be written or isn't a ledger.
         """
         try:
             connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")
+            connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         except sqlite3.Error as error:
             raise OutputError(f"{path}: can't be opened as a ledger ({error}); choose another --out") from error
         with closing(connection):
@@ -88,36 +84,65 @@ class Ledger:
         Raises
         ------
         OutputError
-            If there is no ledger.
+            If there is no ledger, or one of another version of batchscan.
         """
         if not path.is_file():
             raise OutputError(f"{path.parent}: isn't a run folder (no {path.name}); give the folder that --out named")
         try:
             connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
             with closing(connection):
-                yield cls(connection, path)
+                ledger = cls(connection, path)
+                if ledger._version() != _VERSION:
+                    raise OutputError(
+                        f"{path}: another version of batchscan wrote this ledger; run the job again: results are kept"
+                    )
+                yield ledger
         except sqlite3.Error as error:
             raise OutputError(f"{path}: can't be read as a ledger ({error})") from error
 
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
     def _take(self) -> None:
-        with self._transaction():
-            held = self.facts().get("holder")
-            if held and not holder_is_gone(held):
+        with self._transaction(held=False):
+            self._make_tables()
+            found = self.facts().get("holder")
+            holder = found and Holder.of(found)
+            if holder and not holder.is_gone(datetime.now(UTC)):
                 raise RunBusyError(
-                    f"a runner on {held['host']} with pid {held['pid']} is at work in this run folder; wait for it, or "
-                    f"stop it and start again (if that machine is gone for good, delete {self._path}: results stay)"
+                    f"a runner on {holder.host} with pid {holder.pid} is at work in this run folder; wait for it, or "
+                    f"stop it and start again (one on a machine that is gone is taken over {SILENT_S / 60:.0f} minutes "
+                    "after its last sign of life)"
                 )
-            self._set_fact("holder", _me())
+            if holder:
+                self._event("taken over", detail=f"from {holder.host}, pid {holder.pid}")
+            self._set_fact("holder", asdict(self._me))
+
+    def _make_tables(self) -> None:
+        if self._version() not in (0, _VERSION) or self._is_first_version():
+            for table in _TABLES:
+                self._db.execute(f"DROP TABLE IF EXISTS {table}")
+        for statement in _SCHEMA.split(";"):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _is_first_version(self) -> bool:
+        """The first version of a ledger didn't say its number."""
+        columns = {row[1] for row in self._db.execute("PRAGMA table_info(slides)")}
+        return bool(columns) and "profile" not in columns
 
     def _release(self) -> None:
-        with self._transaction():
+        # Where nothing can be written any more, the hold ends with the process.
+        with suppress(OutputError, RunBusyError), self._transaction():
             self._db.execute("DELETE FROM run WHERE key = 'holder'")
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, held: bool = True) -> Iterator[None]:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
+                if held:
+                    self._check_held()
                 yield
             except BaseException:
                 if self._db.in_transaction:
@@ -128,9 +153,25 @@ class Ledger:
             text = f"{self._path}: can't be written ({error}); make room or check permissions, and start again to go on"
             raise OutputError(text) from error
 
-    def facts(self) -> dict[str, Any]:
-        """Facts about the run as a whole: holder, started, finished, job."""
-        return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM run")}
+    def _check_held(self) -> None:
+        """A runner that slept for long may have been taken for dead: then the run is another's."""
+        holder = Holder.of(self.facts().get("holder") or {})
+        if holder.token != self._me.token:
+            raise RunBusyError(
+                f"this runner gave no sign of life for so long that another took the run over ({holder.host}, pid "
+                f"{holder.pid}): it goes on there; look with `batchscan status`"
+            )
+
+    def beat(self) -> None:
+        """Give a sign of life."""
+        with self._transaction():
+            self._set_fact("holder", asdict(replace(self._me, beat=now())))
+
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Keep facts about the run as a whole."""
+        with self._transaction():
+            for key, value in facts.items():
+                self._set_fact(key, value)
 
     def _set_fact(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, json.dumps(value)))
@@ -147,11 +188,19 @@ class Ledger:
                 ],
             )
             # A runner that was killed could not end its attempts.
-            self._db.execute("UPDATE attempts SET ended = ?, status = 'interrupted' WHERE ended IS NULL", (now(),))
+            self._db.execute("UPDATE attempts SET ended = ?, status = 'killed' WHERE ended IS NULL", (now(),))
             self._db.execute("DELETE FROM run WHERE key = 'finished'")
             for key, value in facts.items():
                 self._set_fact(key, value)
             self._event("begin")
+
+    def weigh(self, weights: Mapping[str, float]) -> None:
+        """Keep how much work each slide is, in any unit."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE slides SET weight = ? WHERE slide_id = ?",
+                [(weight, slide_id) for slide_id, weight in weights.items()],
+            )
 
     def interrupt(self) -> None:
         """The runner stops before every slide has ended; those under way are pending again."""
@@ -170,7 +219,10 @@ class Ledger:
     def slide_started(self, slide_id: str) -> None:
         """An attempt at a slide begins."""
         with self._transaction():
-            self._db.execute("UPDATE slides SET status = ? WHERE slide_id = ?", (SlideStatus.RUNNING, slide_id))
+            self._db.execute(
+                "UPDATE slides SET status = ?, n_patches = NULL, n_scanned = 0 WHERE slide_id = ?",
+                (SlideStatus.RUNNING, slide_id),
+            )
             self._db.execute("INSERT INTO attempts (slide_id, started) VALUES (?, ?)", (slide_id, now()))
 
     def slide_surveyed(self, slide_id: str, n_patches: int) -> None:
@@ -184,61 +236,69 @@ class Ledger:
             self._db.execute("UPDATE slides SET n_scanned = n_scanned + ? WHERE slide_id = ?", (n_patches, slide_id))
 
     def slide_ended(
-        self, outcome: SlideOutcome, numbers: Mapping[str, Any], worker: str, error_class: str | None
+        self,
+        outcome: SlideOutcome,
+        end: AttemptEnd,
+        numbers: Mapping[str, Any] = MappingProxyType({}),
+        profile: Profile = MappingProxyType({}),
     ) -> None:
-        """A slide's attempt has ended, and how."""
+        """A slide has ended, and how: `numbers` are the columns of summary.csv that its result fills."""
         with self._transaction():
             self._db.execute(
-                "UPDATE slides SET status = ?, reason = ?, sentence = ?, numbers = ? WHERE slide_id = ?",
-                (outcome.status, outcome.reason, outcome.sentence, json.dumps(dict(numbers)), outcome.slide_id),
+                "UPDATE slides SET status = ?, reason = ?, sentence = ?, numbers = ?, profile = ? WHERE slide_id = ?",
+                (
+                    outcome.status,
+                    outcome.reason,
+                    outcome.sentence,
+                    json.dumps(dict(numbers)),
+                    json.dumps(dict(profile)),
+                    outcome.slide_id,
+                ),
             )
-            self._db.execute(
-                "UPDATE attempts SET ended = ?, worker = ?, status = ?, error_class = ?, error_message = ? "
-                "WHERE slide_id = ? AND ended IS NULL",
-                (now(), worker, outcome.status, error_class, outcome.sentence or None, outcome.slide_id),
-            )
+            self._attempt_ended(outcome, outcome.status, end)
             self._event(outcome.status, outcome.slide_id, outcome.reason)
+
+    def slide_retried(self, outcome: SlideOutcome, end: AttemptEnd) -> None:
+        """A slide's attempt has ended as the outcome says, and another one follows."""
+        with self._transaction():
+            pending = SlideStatus.PENDING
+            self._db.execute("UPDATE slides SET status = ? WHERE slide_id = ?", (pending, outcome.slide_id))
+            self._attempt_ended(outcome, "retried", end)
+            self._event("retried", outcome.slide_id, outcome.reason)
+
+    def _attempt_ended(self, outcome: SlideOutcome, status: str, end: AttemptEnd) -> None:
+        self._db.execute(
+            "UPDATE attempts SET ended = ?, worker = ?, status = ?, reason = ?, error_class = ?, error_message = ?, "
+            "seconds = ?, peak_rss_mb = ? WHERE slide_id = ? AND ended IS NULL",
+            (
+                now(),
+                end.worker,
+                status,
+                outcome.reason,
+                end.error_class,
+                outcome.sentence or None,
+                json.dumps(dict(end.seconds)),
+                end.peak_rss_mb,
+                outcome.slide_id,
+            ),
+        )
+
+    def strike(self, slide_id: str, source: str) -> int:
+        """Count one more accident (its worker died, it hung, a defect) of a slide; those of another `source` are void.
+
+        Returns
+        -------
+        How many there are now.
+        """
+        count = self.strikes().get((slide_id, source), 0) + 1
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO strikes VALUES (?, ?, ?)", (slide_id, source, count))
+        return count
+
+    def forgive(self, slide_ids: Iterable[str]) -> None:
+        """Forget the accidents of slides."""
+        with self._transaction():
+            self._db.executemany("DELETE FROM strikes WHERE slide_id = ?", [(slide_id,) for slide_id in slide_ids])
 
     def _event(self, kind: str, slide_id: str | None = None, detail: str | None = None) -> None:
         self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (now(), kind, slide_id, detail))
-
-    def rows(self) -> tuple[LedgerRow, ...]:
-        """Every slide, in the order asked for."""
-        cursor = self._db.execute(
-            "SELECT slide_id, patient_id, status, reason, sentence, n_patches, n_scanned, numbers "
-            "FROM slides ORDER BY position"
-        )
-        return tuple(
-            LedgerRow(
-                slide_id, patient_id, SlideStatus(status), reason, sentence, n, scanned, json.loads(numbers or "{}")
-            )
-            for slide_id, patient_id, status, reason, sentence, n, scanned, numbers in cursor
-        )
-
-
-def _me() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), **_birth(os.getpid())}
-
-
-def _birth(pid: int) -> dict[str, str]:
-    """What tells a process from an earlier one of its number: the boot, and its start in clock ticks since then."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
-        return {"boot": boot, "began": after_name.split()[19]}
-    except (OSError, IndexError):
-        return {}
-
-
-def holder_is_gone(holder: Mapping[str, Any]) -> bool:
-    """Whether a run's holder has ended without letting go: only a process of this host can be looked up."""
-    if holder["host"] != socket.gethostname():
-        return False
-    try:
-        os.kill(holder["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    birth = _birth(holder["pid"])
-    return bool(birth) and birth != {name: holder.get(name) for name in birth}

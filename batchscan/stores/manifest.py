@@ -12,8 +12,10 @@ from pathlib import Path
 
 from batchscan.domain.errors import BatchscanError, ImplausibleSpacing, ManifestError
 from batchscan.domain.geometry import Spacing, SpacingSource
+from batchscan.domain.places import Place
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.folders import Folder, read_text
 
 SLIDE_ID = re.compile(r"[A-Za-z0-9._-]+")
 # A folder's name has at most 255 bytes, and endings and staging marks are added to the id.
@@ -32,8 +34,11 @@ _Cells = Mapping[str, str]
 _Filter = Callable[[_Cells], _Cells | None]
 
 
-def read_manifest(path: Path) -> tuple[SlideRequest, ...]:
+def read_manifest(path: Place) -> tuple[SlideRequest, ...]:
     """Read a manifest; paths come out absolute.
+
+    One in an object store names slides beside and below it there; its references are looked for, but who needs labels
+    reads them from disks only: they are not among what comes out.
 
     Parameters
     ----------
@@ -46,11 +51,13 @@ def read_manifest(path: Path) -> tuple[SlideRequest, ...]:
     ------
     ManifestError
         If the file can't be read, lacks a column, is empty, or has wrong rows: all are named with their line.
+    SourceVanished
+        If it is in an object store that doesn't answer.
     """
     return tuple(request for _, request in read_manifest_lines(path))
 
 
-def read_manifest_lines(path: Path, *, without_slides: bool = False) -> tuple[tuple[int, SlideRequest], ...]:
+def read_manifest_lines(path: Place, *, without_slides: bool = False) -> tuple[tuple[int, SlideRequest], ...]:
     """The same with the line that each row starts on, for who finds more wrong with it; raises the same.
 
     `without_slides` is for who needs none: a slide's own file may be gone.
@@ -69,7 +76,8 @@ def read_present(path: Path) -> tuple[SlideRequest, ...]:
     ManifestError
         If it has other faults.
     """
-    return tuple(request for _, request in _read(path, lambda cells: _present(cells, path.parent)))
+    folder = Folder(path.parent)
+    return tuple(request for _, request in _read(path, lambda cells: _present(cells, path.parent, folder)))
 
 
 def is_manifest(path: Path) -> bool:
@@ -94,7 +102,7 @@ def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
         for row in rows:
             known = (
                 row.slide_id,
-                _relative(row.path, path),
+                _relative(row.local_path, path),
                 row.patient_id,
                 _override(row),
                 _relative(row.reference, path),
@@ -104,21 +112,22 @@ def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
             writer.writerow([*known, *(row.attributes.get(name, "") for name in extra)])
 
 
-def _read(path: Path, kept: _Filter, *, without_slides: bool = False) -> list[tuple[int, SlideRequest]]:
+def _read(path: Place, kept: _Filter, *, without_slides: bool = False) -> list[tuple[int, SlideRequest]]:
     """The rows of which `kept` leaves something, with their lines, once all of them are known to be right."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: can't be read as a UTF-8 CSV file ({_brief(error)}): check the path") from error
     lines = _lines(text)
     names = _header(path, next(lines, (1, [])))
     rows, wrong = [], []
     lines_by_id: dict[str, int] = {}
+    folder = Folder(path.parent)
     for line, row in lines:
         try:
             cells = kept(_cells(row, names))
             if cells is not None:
-                request = _request(cells, path.parent, line, lines_by_id, without_slides=without_slides)
+                request = _request(cells, folder, line, lines_by_id, without_slides=without_slides)
                 rows.append((line, request))
         except BatchscanError as error:
             wrong.append(f"line {line}: {error}")
@@ -126,7 +135,7 @@ def _read(path: Path, kept: _Filter, *, without_slides: bool = False) -> list[tu
     return rows
 
 
-def refuse_rows(path: Path, wrong: Sequence[str]) -> None:
+def refuse_rows(path: Place, wrong: Sequence[str]) -> None:
     """Name the wrong rows of a manifest, each as `line N: what`.
 
     Raises
@@ -156,7 +165,7 @@ def _lines(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
                 yield line, row
 
 
-def _header(path: Path, first: tuple[int, list[str] | csv.Error]) -> list[str]:
+def _header(path: Place, first: tuple[int, list[str] | csv.Error]) -> list[str]:
     line, row = first
     if isinstance(row, csv.Error):
         raise ManifestError(f"{path}: line {line}: isn't CSV ({row}): check its quotes")
@@ -198,15 +207,15 @@ def _cells(row: list[str] | csv.Error, names: Sequence[str]) -> _Cells:
     return {name: cell for name, cell in cells if name}
 
 
-def _present(cells: _Cells, folder: Path) -> _Cells | None:
-    if cells["path"] and not _exists(folder / cells["path"]):
+def _present(cells: _Cells, place: Path, folder: Folder) -> _Cells | None:
+    if cells["path"] and not folder.has(place / cells["path"]):
         return None
     references = {name: cell for name, cell in cells.items() if name == "reference" or _is_reader(name)}
-    return {**cells, **{name: cell if _exists(folder / cell) else "" for name, cell in references.items()}}
+    return {**cells, **{name: cell if folder.has(place / cell) else "" for name, cell in references.items()}}
 
 
 def _request(
-    cells: _Cells, folder: Path, line: int, lines_by_id: dict[str, int], *, without_slides: bool
+    cells: _Cells, folder: Folder, line: int, lines_by_id: dict[str, int], *, without_slides: bool
 ) -> SlideRequest:
     slide_id = _valid_id(cells["slide_id"], "slide_id")
     # A case-insensitive disk would put both into one folder.
@@ -221,9 +230,10 @@ def _request(
     return request
 
 
-def _valid_request(slide_id: str, cells: _Cells, folder: Path, *, without_slides: bool) -> SlideRequest:
+def _valid_request(slide_id: str, cells: _Cells, folder: Folder, *, without_slides: bool) -> SlideRequest:
     columns = [name for name, cell in cells.items() if cell and (name == "reference" or _is_reader(name))]
-    references = {column: _inside(folder, cells[column], column) for column in columns}
+    found = {column: _inside(folder, cells[column], column) for column in columns}
+    references = {column: place for column, place in found.items() if isinstance(place, Path)}
     for first, second in itertools.combinations(references, 2):
         if references[first] == references[second]:
             raise ManifestError(f"{first} and {second} name the same file: each reader has labels of their own")
@@ -256,27 +266,23 @@ def _valid_id(text: str, column: str) -> str:
     return text
 
 
-def _inside(folder: Path, text: str, column: str, *, may_be_gone: bool = False) -> Path:
+def _inside(folder: Folder, text: str, column: str, *, may_be_gone: bool = False) -> Place:
     if not text:
         raise ManifestError(f"{column} is empty")
-    root = folder.resolve()
+    if "://" in text:
+        # Not repeated, as it may hold a password; and no table may have a server asked that nobody has named.
+        raise ManifestError(
+            f"{column} is an address: manifests name what lies in their own folder; give addresses to the command"
+        )
     try:
-        full = (root / text).resolve()
+        full = folder.inside(text)
     except (OSError, ValueError, RuntimeError) as error:
         raise ManifestError(f"{column} {text[:40]!r} can't be a path ({_brief(error)})") from error
-    if not full.is_relative_to(root):
+    if full is None:
         raise ManifestError(f"{column} {text!r} leads out of the manifest's folder; put the manifest above its slides")
-    if not may_be_gone and not _exists(full):
+    if not may_be_gone and not folder.has(full):
         raise ManifestError(f"{column} {text[:200]!r} does not exist below the manifest's folder")
     return full
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        # A name that is too long, or a folder that may not be entered.
-        return False
 
 
 def _spacing(text: str) -> Spacing | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from batchscan.domain.errors import MissingSpacing, UnopenableSlide, UnsuitableColour
 from batchscan.domain.geometry import Spacing, SpacingSource
+from batchscan.domain.places import Place
 from batchscan.stores.spacings import SPACING_REMEDY, square_spacing
 from batchscan.stores.zarr_documents import Json
 
@@ -80,7 +81,7 @@ class ImageDocument:
     unit_x: str | None
     datasets: tuple[ScaledDataset, ...]
 
-    def spacing(self, store: Path) -> Spacing:
+    def spacing(self, store: Place) -> Spacing:
         """Level-0 spacing, from the physical scale.
 
         Raises
@@ -100,7 +101,7 @@ class ImageDocument:
         return square_spacing(store, um_x, um_y, SpacingSource.OME_ZARR)
 
 
-def parse_image(store: Path, attributes: Json) -> ImageDocument:
+def parse_image(store: Place, attributes: Json) -> ImageDocument:
     """Understand the attributes of an OME-Zarr image.
 
     Parameters
@@ -137,7 +138,7 @@ def parse_image(store: Path, attributes: Json) -> ImageDocument:
     return _checked(store, image)
 
 
-def _checked(store: Path, image: _Multiscale) -> ImageDocument:
+def _checked(store: Place, image: _Multiscale) -> ImageDocument:
     names = tuple(axis.name.lower() for axis in image.axes)
     if len(set(names)) != len(names) or not {"x", "y"} <= set(names) <= set("tczyx"):
         raise UnopenableSlide(f"{store}: axes are {', '.join(names)}; expected c, y, x (with t or z of one plane)")
@@ -150,7 +151,7 @@ def _checked(store: Path, image: _Multiscale) -> ImageDocument:
     return ImageDocument(names, units["y"], units["x"], datasets)
 
 
-def _scaled(store: Path, dataset: _Dataset, image: _Multiscale, names: Sequence[str]) -> ScaledDataset:
+def _scaled(store: Place, dataset: _Dataset, image: _Multiscale, names: Sequence[str]) -> ScaledDataset:
     own, common = (_scale(store, each, names) for each in (dataset.transformations, image.transformations))
     if own is None:
         raise UnopenableSlide(f"{store}: dataset {dataset.path} has no scale; write its metadata again")
@@ -158,7 +159,7 @@ def _scaled(store: Path, dataset: _Dataset, image: _Multiscale, names: Sequence[
     return ScaledDataset(_inside(store, dataset.path), y, x)
 
 
-def _scale(store: Path, transformations: Sequence[_Transformation], names: Sequence[str]) -> tuple[float, ...] | None:
+def _scale(store: Place, transformations: Sequence[_Transformation], names: Sequence[str]) -> tuple[float, ...] | None:
     scales = [each.scale for each in transformations if each.type == "scale"]
     if not scales:
         return None
@@ -169,16 +170,18 @@ def _scale(store: Path, transformations: Sequence[_Transformation], names: Seque
     return scales[0]
 
 
-def _inside(store: Path, path: str) -> str:
+def _inside(store: Place, path: str) -> str:
     """Only a plain relative path stays; links are followed before they are believed."""
     parts = PurePosixPath(path).parts
     is_plain = "\\" not in path and ":" not in path and not path.startswith("/") and ".." not in parts
-    if not is_plain or not (store / path).resolve().is_relative_to(store.resolve()):
+    # Only a folder can have links.
+    is_inside = not isinstance(store, Path) or (store / path).resolve().is_relative_to(store.resolve())
+    if not is_plain or not is_inside:
         raise UnopenableSlide(f"{store}: dataset path {path!r} leads out of the store: refused; don't trust this file")
     return path
 
 
-def _um(store: Path, scale: float, unit: str | None) -> float:
+def _um(store: Place, scale: float, unit: str | None) -> float:
     if unit is None:
         raise MissingSpacing(
             f"{store}: its scale {scale:g} has no unit, so nothing says how large a pixel is: {SPACING_REMEDY}"

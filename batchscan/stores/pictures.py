@@ -16,6 +16,7 @@ from batchscan.stores.results import write_json
 from batchscan.stores.staging import check_writable
 
 _PICTURES = "pictures"
+PICTURES = f"{_PICTURES}/pictures.json"
 _JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
 
 
@@ -35,7 +36,7 @@ def write_pictures(folder: Path, pictures: Pictures) -> None:
             _write_picture(place / f"{name}.png", mask)
     for (row, col), pixels in pictures.patches.items():
         _write_picture(place / "patches" / f"r{row}_c{col}.jpg", pixels)
-    write_json(place / "pictures.json", {"overview_um_per_px": pictures.overview_um_per_px})
+    write_json(folder / PICTURES, {"overview_um_per_px": pictures.overview_um_per_px})
 
 
 def _write_picture(path: Path, pixels: Uint8Array | BoolArray) -> None:
@@ -54,7 +55,7 @@ def read_pictures(folder: Path) -> Pictures:
     """
     place = folder / _PICTURES
     try:
-        facts = json.loads((place / "pictures.json").read_text(encoding="utf-8"))
+        facts = json.loads((folder / PICTURES).read_text(encoding="utf-8"))
         return Pictures(
             overview=_pixels(place / "overview.jpg"),
             overview_um_per_px=float(facts["overview_um_per_px"]),

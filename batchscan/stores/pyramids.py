@@ -11,26 +11,23 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from batchscan.domain.errors import (
-    SpacingTooCoarse,
-    UnopenableSlide,
-    UnreadableSlide,
-    UnsuitableColour,
-)
+from batchscan.domain.errors import UnopenableSlide, UnreadableSlide, UnsuitableColour
 from batchscan.domain.geometry import Box, Spacing, SpacingSource, round_px
+from batchscan.domain.places import Address, Place
 from batchscan.domain.records import Uint8Array
+from batchscan.stores.absence import noticed_absence
 from batchscan.stores.area import WHITE, AreaSum, Lattice
 from batchscan.stores.fingerprints import tree_fingerprint
 from batchscan.stores.ngff import ImageDocument, ScaledDataset, parse_image
-from batchscan.stores.spacings import check_size
-from batchscan.stores.store_files import BoundedStore, check_plain
-from batchscan.stores.zarr_documents import Json, read_array_document, read_group_attributes
+from batchscan.stores.remote_trees import tree_of
+from batchscan.stores.spacings import check_fine_enough, check_size
+from batchscan.stores.trees import Tree, check_shards
+from batchscan.stores.zarr_documents import GROUP_DOCUMENTS, Json, read_array_document, read_group_attributes
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +35,6 @@ OWN_ATTRIBUTES = "batchscan"
 # A level counts as fine enough when it is at most this much coarser than asked for, and a given spacing as a store's
 # own when it is at most this much off: rounding.
 SAME_SPACING = 1e-3
-LARGEST_UPSCALING = 0.01
 # Pixels that are decoded at once, unless one chunk has more.
 TILE_PX = 1 << 23
 BLENDED_ROWS = 256
@@ -91,7 +87,7 @@ class SlideStore:
 
     Parameters
     ----------
-    path
+    tree
         The store's folder.
     spacing
         Of level 0.
@@ -107,17 +103,18 @@ class SlideStore:
 
     def __init__(
         self,
-        path: Path,
+        tree: Tree,
         spacing: Spacing,
         levels: Sequence[Level],
         arrays: Sequence[zarr.Array[Any]],
         axes: tuple[str, ...],
         record: Mapping[str, Any],
     ) -> None:
-        self.path = path
+        self.path = tree.root
         self.spacing = spacing
         self.levels = tuple(levels)
         self.record = record
+        self._tree = tree
         self._arrays = tuple(arrays)
         self._axes = axes
 
@@ -137,13 +134,24 @@ class SlideStore:
 
         Of its files' names, sizes and ends, shards' chunks' ends, and its metadata; what those say of the pixels is
         part of it, but is not believed on its own.
+
+        Raises
+        ------
+        UnreadableSlide, SourceVanished
+            If a file can't be read; if the store is gone.
         """
         shards = {
             level.path: math.prod(array.shards) // math.prod(array.chunks)
             for level, array in zip(self.levels, self._arrays, strict=True)
             if array.shards
         }
-        return tree_fingerprint(self.path, shards)
+        with noticed_absence(self.path):
+            try:
+                return tree_fingerprint(self._tree, shards)
+            except (OSError, ValueError) as error:
+                raise UnreadableSlide(
+                    f"{self.path}: can't be read ({_one_line(error)}): check its permissions and disk"
+                ) from error
 
     def level_for(self, um_per_px: float) -> Level:
         """The coarsest level that is still as fine as `um_per_px`.
@@ -153,11 +161,7 @@ class SlideStore:
         SpacingTooCoarse
             If level 0 is more than 1 % coarser.
         """
-        if self.spacing.um_per_px > um_per_px * (1 + LARGEST_UPSCALING):
-            raise SpacingTooCoarse(
-                f"{self.path}: its finest pixels are {self.spacing.um_per_px:g} um ({self.spacing.source}), coarser "
-                f"than the {um_per_px:g} um/px asked for: scan or ingest the slide at a finer spacing"
-            )
+        check_fine_enough(self.path, self.spacing, um_per_px)
         fine_enough = [level for level in self.levels if level.um_per_px <= um_per_px * (1 + SAME_SPACING)]
         return max(fine_enough, key=lambda level: level.um_per_px, default=self.levels[0])
 
@@ -180,8 +184,8 @@ class SlideStore:
         ------
         SpacingTooCoarse
             If the slide is more than 1 % coarser than asked for.
-        UnreadableSlide
-            If what is needed can't be decoded.
+        UnreadableSlide, SourceVanished
+            If what is needed can't be decoded; if the store is gone.
         """
         level = self.level_for(um_per_px)
         # Level-0 pixels a pixel of the result.
@@ -192,7 +196,7 @@ class SlideStore:
             (step / level.downsample_x, step / level.downsample_y),
             shape,
         )
-        with self._translated(level, box):
+        with noticed_absence(self.path), self._translated(level, box):
             return self._copied(level, lattice) if lattice.is_pixels else self._averaged(level, lattice)
 
     def check(self, level: Level, box: Box) -> None:
@@ -200,10 +204,10 @@ class SlideStore:
 
         Raises
         ------
-        UnreadableSlide
-            If it can't be decoded.
+        UnreadableSlide, SourceVanished
+            If it can't be decoded; if the store is gone.
         """
-        with self._translated(level, box):
+        with noticed_absence(self.path), self._translated(level, box):
             self.read_planes(level, int(box.x), int(box.y), int(box.width), int(box.height))
 
     def read_planes(self, level: Level, x: int, y: int, width: int, height: int) -> Uint8Array:
@@ -240,16 +244,18 @@ class SlideStore:
         return total.pixels()
 
 
-def is_store(path: Path) -> bool:
-    """Whether a path is a zarr folder (and so for `open_store`), not a vendor's slide."""
+def is_store(path: Place) -> bool:
+    """Whether a path is a zarr folder (and so for `open_store`), not a vendor's slide; an address can't be another."""
     try:
-        return path.is_dir() and ((path / "zarr.json").is_file() or (path / ".zattrs").is_file())
+        return isinstance(path, Address) or (
+            path.is_dir() and any((path / document).is_file() for document in GROUP_DOCUMENTS)
+        )
     except OSError:
         # It may not be entered; opening will say so.
         return False
 
 
-def open_store(path: Path, override: Spacing | None = None) -> SlideStore:
+def open_store(path: Place, override: Spacing | None = None) -> SlideStore:
     """Open an OME-Zarr slide, of batchscan or of another program.
 
     Parameters
@@ -270,21 +276,32 @@ def open_store(path: Path, override: Spacing | None = None) -> SlideStore:
         If there is no override and the store's own spacing isn't one, or the slide is then larger than any glass.
     UnreadableSlide
         If batchscan wrote it and a part is missing.
+    SourceVanished
+        If it isn't there.
     """
-    attributes = read_group_attributes(path)
+    with noticed_absence(path):
+        return _opened(tree_of(path), override)
+
+
+def _opened(tree: Tree, override: Spacing | None) -> SlideStore:
+    path = tree.root
+    attributes = read_group_attributes(tree)
     if attributes is None:
         raise UnopenableSlide(f"{path}: no zarr group is there; expected an OME-Zarr folder: check the path")
-    check_plain(path)
+    tree.check_plain()
     image = parse_image(path, attributes)
     record = attributes.get(OWN_ATTRIBUTES)
     record = record if isinstance(record, dict) else {}
     spacing = override or _own_source(image.spacing(path), record)
-    levels, arrays = _open_levels(path, image, spacing.um_per_px)
+    is_own = _is_own(record)
+    levels, arrays = _open_levels(tree, image, spacing.um_per_px, complete=is_own)
     check_size(path, levels[0].width_px, levels[0].height_px, spacing)
-    if _is_own(record):
+    if is_own:
         for level, array in zip(levels, arrays, strict=True):
-            _check_shards(path, level, array)
-    return SlideStore(path, spacing, levels, arrays, image.axes, record)
+            _, shard_rows, shard_cols = array.shards or array.chunks
+            n_rows, n_cols = math.ceil(level.height_px / shard_rows), math.ceil(level.width_px / shard_cols)
+            check_shards(tree, level.path, n_rows, n_cols)
+    return SlideStore(tree, spacing, levels, arrays, image.axes, record)
 
 
 def contradicted_spacing(store: SlideStore, given: Spacing | None) -> Spacing | None:
@@ -307,22 +324,24 @@ def _own_source(spacing: Spacing, record: Json) -> Spacing:
     return Spacing(spacing.um_per_px, SpacingSource(source)) if source in set(SpacingSource) else spacing
 
 
-def _open_levels(path: Path, image: ImageDocument, um_per_px: float) -> tuple[list[Level], list[zarr.Array[Any]]]:
+def _open_levels(
+    tree: Tree, image: ImageDocument, um_per_px: float, *, complete: bool
+) -> tuple[list[Level], list[zarr.Array[Any]]]:
     levels: list[Level] = []
     arrays: list[zarr.Array[Any]] = []
     for dataset in image.datasets:
-        level = _level(path, dataset, image, um_per_px)
+        level = _level(tree, dataset, image, um_per_px)
         if levels and not _fits(level, levels[0]):
             # Its pixels would be put in the wrong place; a finer level has them too.
-            log.warning("%s: level %s is not used, its size and scale contradict each other", path, dataset.path)
+            log.warning("%s: level %s is not used, its size and scale contradict each other", tree.root, dataset.path)
             continue
         levels.append(level)
-        arrays.append(_open_array(path / dataset.path))
+        arrays.append(_open_array(tree, dataset.path, complete=complete))
     return levels, arrays
 
 
-def _level(path: Path, dataset: ScaledDataset, image: ImageDocument, um_per_px: float) -> Level:
-    document = read_array_document(path / dataset.path)
+def _level(tree: Tree, dataset: ScaledDataset, image: ImageDocument, um_per_px: float) -> Level:
+    path, document = tree.root, read_array_document(tree, dataset.path)
     if len(document.shape) != len(image.axes):
         raise UnopenableSlide(
             f"{path}: level {dataset.path} has shape {document.shape}, axes are {', '.join(image.axes)}"
@@ -349,28 +368,14 @@ def _fits(level: Level, finest: Level) -> bool:
     )
 
 
-def _open_array(folder: Path) -> zarr.Array[Any]:
+def _open_array(tree: Tree, name: str, *, complete: bool) -> zarr.Array[Any]:
     """From its own document, which has been checked; a group's consolidated copy has not."""
     try:
-        array = zarr.open_array(BoundedStore(folder), mode="r")
+        array = zarr.open_array(tree.array(name, complete=complete), mode="r")
     except _ZARR_ERRORS as error:
-        raise UnopenableSlide(f"{folder}: zarr can't open it ({_one_line(error)}): write the image again") from error
+        found = f"{tree.root / name}: zarr can't open it ({_one_line(error)})"
+        raise UnopenableSlide(f"{found}: write the image again") from error
     return array
-
-
-def _check_shards(path: Path, level: Level, array: zarr.Array[Any]) -> None:
-    """Zarr reads a missing shard as fill value; batchscan writes every one, so a missing one is damage."""
-    _, shard_rows, shard_cols = array.shards or array.chunks
-    n_cols = math.ceil(level.width_px / shard_cols)
-    for row in range(math.ceil(level.height_px / shard_rows)):
-        folder = path / level.path / "c" / "0" / str(row)
-        found = {shard.name for shard in folder.iterdir()} if folder.is_dir() else set()
-        missing = next((folder / str(col) for col in range(n_cols) if str(col) not in found), None)
-        if missing:
-            raise UnreadableSlide(
-                f"{path}: shard {missing.relative_to(path)} is missing, so the store is damaged: ingest the slide "
-                "again, or copy the store again"
-            )
 
 
 def _over_white(planes: Uint8Array) -> Uint8Array:

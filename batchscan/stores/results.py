@@ -34,7 +34,7 @@ from batchscan.stores.atomic import write_atomically
 from batchscan.stores.extents import extent_json, read_extent
 from batchscan.stores.quality import quality_json, read_profile, read_quality, read_quality_settings
 from batchscan.stores.seen import SeenSet, read_seen
-from batchscan.stores.staging import check_writable, take_name
+from batchscan.stores.staging import check_writable, swap_in
 from batchscan.stores.training_profile import read_training_profile
 
 RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
@@ -168,16 +168,24 @@ class RunFolder:
         for left in (*self.staging.parent.glob(".*.partial"), *self.path.glob(".*.tmp")):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
+    def staging_of(self, slide_id: str) -> Path:
+        """Where the attempts at a slide put their results, each in a folder of its own."""
+        return self.staging / slide_id
+
     def commit(self, staged: Path, slide_id: str) -> Path:
-        """Give a staged result its name; an older result of the slide makes way."""
+        """Give a staged result, which is on the disk, its name; an older result of the slide makes way."""
         final = self.slide(slide_id)
         try:
-            take_name(staged, final)
+            swap_in(staged, final)
         except OSError as error:
             raise OutputError(
                 f"{final}: can't be written ({error.strerror}); check permissions and free space"
             ) from error
         return final
+
+    def clear_attempts(self, slide_id: str) -> None:
+        """Drop what attempts at a slide have left."""
+        shutil.rmtree(self.staging_of(slide_id), ignore_errors=True)
 
     def set_aside(self, slide_id: str) -> None:
         """Take an older result of a slide out of sight: it isn't what the slide comes to now."""

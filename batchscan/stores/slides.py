@@ -16,6 +16,7 @@ from PIL import Image
 from batchscan.domain.errors import MissingSpacing, UnopenableSlide, UnreadableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource, floor_px
 from batchscan.domain.records import Uint8Array
+from batchscan.stores.absence import noticed_absence
 from batchscan.stores.area import padded, shrink_rgb
 from batchscan.stores.spacings import SPACING_REMEDY, square_spacing
 
@@ -49,11 +50,14 @@ class VendorSlide:
     ------
     UnopenableSlide
         If OpenSlide doesn't recognise the file, or can't open it.
+    SourceVanished
+        If it isn't there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._handle = _open(path)
+        with noticed_absence(path):
+            self._handle = _open(path)
         self._reopening = threading.Lock()
         try:
             self._properties: dict[str, str] = dict(self._handle.properties)
@@ -116,9 +120,13 @@ class VendorSlide:
 
         Raises
         ------
-        UnreadableSlide
-            If the file can't be decoded there.
+        UnreadableSlide, SourceVanished
+            If the file can't be decoded there; if it is gone.
         """
+        with noticed_absence(self.path):
+            return self._decoded(level, x, y, width, height)
+
+    def _decoded(self, level: int, x: int, y: int, width: int, height: int) -> Uint8Array:
         downsample = self.levels[level].downsample
         corner = round(x * downsample), round(y * downsample)
         handle = self._handle
@@ -181,16 +189,16 @@ class ShrunkSlide:
         self._slide = slide
         self._level = level
         self._factor = factor
-        self._source = slide.levels[level]
-        self.width_px = math.ceil(self._source.width_px / factor)
-        self.height_px = math.ceil(self._source.height_px / factor)
+        self.source = slide.levels[level]
+        self.width_px = math.ceil(self.source.width_px / factor)
+        self.height_px = math.ceil(self.source.height_px / factor)
         # Large enough that few of the scanner's tiles are decoded twice, small enough for many threads.
         self.tile_px = max(SMALLEST_TILE_PX, 1 << int(math.log2(READ_AT_ONCE_PX / factor)))
 
     @property
     def downsample(self) -> float:
         """The slide's level-0 pixels along a side of a pixel of this."""
-        return self._source.downsample * self._factor
+        return self.source.downsample * self._factor
 
     def read(self, x: int, y: int, width: int, height: int) -> Uint8Array:
         """(height, width, 3) uint8 RGB: exact area averages; beyond the level's edge is white.
@@ -201,8 +209,8 @@ class ShrunkSlide:
             If the file can't be decoded there.
         """
         left, top = x * self._factor, y * self._factor
-        wide = min(width * self._factor, self._source.width_px - left)
-        high = min(height * self._factor, self._source.height_px - top)
+        wide = min(width * self._factor, self.source.width_px - left)
+        high = min(height * self._factor, self.source.height_px - top)
         pixels = self._slide.read(self._level, left, top, wide, high)
         return shrink_rgb(padded(pixels, height * self._factor, width * self._factor), self._factor)
 

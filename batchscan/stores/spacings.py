@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
-from batchscan.domain.errors import ImplausibleSpacing, UnopenableSlide
+from batchscan.domain.errors import ImplausibleSpacing, SpacingTooCoarse, UnopenableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource
+from batchscan.domain.places import Place
 
 LARGEST_ASPECT = 1.02
+LARGEST_UPSCALING = 0.01
 LONGEST_SIDE_PX = 2**31
 LONGEST_SIDE_MM = 500
 SPACING_REMEDY = "give it with --um-per-px or the manifest's um_per_px column"
 
 
-def square_spacing(path: Path, um_x: float, um_y: float, source: SpacingSource) -> Spacing:
+def square_spacing(path: Place, um_x: float, um_y: float, source: SpacingSource) -> Spacing:
     """The one spacing of pixels that are square within 2 %: the mean.
 
     Raises
@@ -33,7 +34,7 @@ def square_spacing(path: Path, um_x: float, um_y: float, source: SpacingSource) 
         raise ImplausibleSpacing(f"{path}: {error}") from error
 
 
-def check_size(path: Path, width_px: int, height_px: int, spacing: Spacing) -> None:
+def check_size(path: Place, width_px: int, height_px: int, spacing: Spacing) -> None:
     """See that level 0 is no larger than a glass can be: what a file declares need not be there.
 
     Raises
@@ -54,4 +55,19 @@ def check_size(path: Path, width_px: int, height_px: int, spacing: Spacing) -> N
             f"{path}: {width_px} x {height_px} px at {spacing.um_per_px:g} um/px (from {spacing.source}) are "
             f"{spacing.mm(longest):.0f} mm, expected at most {LONGEST_SIDE_MM}: export the slide again, or if its "
             f"spacing is wrong, {SPACING_REMEDY}"
+        )
+
+
+def check_fine_enough(path: Place, spacing: Spacing, um_per_px: float) -> None:
+    """See that pixels of `um_per_px` can be made from level-0 pixels of `spacing`.
+
+    Raises
+    ------
+    SpacingTooCoarse
+        If these are more than 1 % coarser.
+    """
+    if spacing.um_per_px > um_per_px * (1 + LARGEST_UPSCALING):
+        raise SpacingTooCoarse(
+            f"{path}: its finest pixels are {spacing.um_per_px:g} um ({spacing.source}), coarser "
+            f"than the {um_per_px:g} um/px asked for: scan or ingest the slide at a finer spacing"
         )

@@ -83,14 +83,19 @@ def take_name(partial: Path, final: Path) -> None:
 
     Everything is on the disk (fsync) before the name is given: a folder of that name is whole even after a power loss.
     """
-    _sync(partial)
+    sync_tree(partial)
+    swap_in(partial, final)
+
+
+def swap_in(synced: Path, final: Path) -> None:
+    """The same for a folder that `sync_tree` has been called on."""
     if final.exists():
         old = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
         final.rename(old)
-        partial.rename(final)
+        synced.rename(final)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        partial.rename(final)
+        synced.rename(final)
     _sync_one(final.parent)
 
 
@@ -102,16 +107,22 @@ def give_name(partial: Path, final: Path) -> None:
     OSError
         If something has the name already, but for an empty folder.
     """
-    _sync(partial)
+    sync_tree(partial)
     partial.replace(final)
     _sync_one(final.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """See that a folder and all in it are on the disk."""
     for root, _, files in os.walk(folder, topdown=False):
         for file in files:
             _sync_one(Path(root) / file)
         _sync_one(Path(root))
+
+
+def tree_bytes(folder: Path) -> int:
+    """Bytes of all files in a folder; 0 if it isn't there."""
+    return sum((Path(root) / file).stat().st_size for root, _, files in os.walk(folder) for file in files)
 
 
 def _sync_one(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from batchscan.domain.records import SlideResult
 from batchscan.stores.atomic import write_atomically
-from batchscan.stores.ledger import LedgerRow
+from batchscan.stores.ledger_view import LedgerRow
 
 _EXTENT = (
     "tissue_mm2",

@@ -6,11 +6,14 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from batchscan.domain.errors import UnopenableSlide
+from batchscan.domain.places import Place
+from batchscan.stores.trees import Tree
 
+GROUP_DOCUMENTS = ("zarr.json", ".zattrs")
+DOCUMENTS = frozenset({"zarr.json", ".zattrs", ".zgroup", ".zarray", ".zmetadata"})
 LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
 LARGEST_CHUNK_BYTES = 256 * 1024 * 1024
 # A shard's index is read whole too, and has an entry for each.
@@ -31,27 +34,27 @@ class ArrayDocument:
     chunks: tuple[int, ...]
 
 
-def read_group_attributes(folder: Path) -> Json | None:
-    """Attributes of the group at `folder`, of zarr format 3 or 2; None if there is no group.
+def read_group_attributes(tree: Tree) -> Json | None:
+    """Attributes of the group that a folder is, of zarr format 3 or 2; None if there is no group.
 
     Raises
     ------
     UnopenableSlide
         If a document is there but can't be understood.
     """
-    if (folder / "zarr.json").is_file():
-        attributes = read_document(folder / "zarr.json").get("attributes", {})
-    elif (folder / ".zattrs").is_file():
-        attributes = read_document(folder / ".zattrs")
+    if tree.is_file("zarr.json"):
+        attributes = read_document(tree, "zarr.json").get("attributes", {})
+    elif tree.is_file(".zattrs"):
+        attributes = read_document(tree, ".zattrs")
     else:
         return None
     if not isinstance(attributes, dict):
-        raise UnopenableSlide(f"{folder}: its attributes are no JSON object: not an OME-Zarr image")
+        raise UnopenableSlide(f"{tree.root}: its attributes are no JSON object: not an OME-Zarr image")
     return attributes
 
 
-def read_array_document(folder: Path) -> ArrayDocument:
-    """What is said of the array at `folder`.
+def read_array_document(tree: Tree, array: str) -> ArrayDocument:
+    """What is said of the array in a folder of a store.
 
     Raises
     ------
@@ -59,11 +62,12 @@ def read_array_document(folder: Path) -> ArrayDocument:
         If there is no array, its pixels aren't uint8, a codec isn't one that only unpacks bytes, or its chunks are
         too large to be read with bounded memory.
     """
+    folder = tree.root / array
     try:
-        if (folder / "zarr.json").is_file():
-            found = _v3(folder, read_document(folder / "zarr.json"))
-        elif (folder / ".zarray").is_file():
-            found = _v2(folder, read_document(folder / ".zarray"))
+        if tree.is_file(f"{array}/zarr.json"):
+            found = _v3(folder, read_document(tree, f"{array}/zarr.json"))
+        elif tree.is_file(f"{array}/.zarray"):
+            found = _v2(folder, read_document(tree, f"{array}/.zarray"))
         else:
             raise UnopenableSlide(f"{folder}: no zarr array is there; the store is incomplete: copy it again")
         dimensions = len(found.shape) == len(found.chunks) and min(*found.shape, *found.chunks) > 0
@@ -77,18 +81,19 @@ def read_array_document(folder: Path) -> ArrayDocument:
     return found
 
 
-def read_document(path: Path) -> Json:
-    """One JSON object.
+def read_document(tree: Tree, name: str) -> Json:
+    """One JSON object of a store.
 
     Raises
     ------
     UnopenableSlide
         If it can't be read, isn't an object or is larger than any document of an image.
     """
+    path = tree.root / name
     try:
-        if path.stat().st_size > LARGEST_DOCUMENT_BYTES:
+        if tree.size(name) > LARGEST_DOCUMENT_BYTES:
             raise UnopenableSlide(f"{path} has more than {LARGEST_DOCUMENT_BYTES >> 20} MiB: that is no metadata")
-        document = json.loads(path.read_bytes())
+        document = json.loads(tree.read(name))
     except (OSError, ValueError, RecursionError) as error:
         raise UnopenableSlide(f"{path} can't be read as JSON ({error}): copy the store again") from error
     if not isinstance(document, dict):
@@ -96,14 +101,14 @@ def read_document(path: Path) -> Json:
     return document
 
 
-def _v2(folder: Path, document: Json) -> ArrayDocument:
+def _v2(folder: Place, document: Json) -> ArrayDocument:
     _check_pixel_type(folder, document["dtype"], ("|u1", "<u1", ">u1"))
     codecs = [document.get("compressor"), *(document.get("filters") or ())]
     _check_codecs(folder, [codec["id"] for codec in codecs if codec is not None], CODECS_V2)
     return ArrayDocument(2, _sizes(document["shape"]), _sizes(document["chunks"]))
 
 
-def _v3(folder: Path, document: Json) -> ArrayDocument:
+def _v3(folder: Place, document: Json) -> ArrayDocument:
     _check_pixel_type(folder, document["data_type"], ("uint8",))
     chunks = _sizes(document["chunk_grid"]["configuration"]["chunk_shape"])
     codecs = document["codecs"]
@@ -129,12 +134,12 @@ def _sizes(values: Iterable[Any]) -> tuple[int, ...]:
     return sizes
 
 
-def _check_pixel_type(folder: Path, found: object, expected: tuple[str, ...]) -> None:
+def _check_pixel_type(folder: Place, found: object, expected: tuple[str, ...]) -> None:
     if found not in expected:
         raise UnopenableSlide(f"{folder}: pixels are {found}, expected uint8 RGB: convert the image to 8 bit")
 
 
-def _check_codecs(folder: Path, found: Iterable[str], known: frozenset[str]) -> None:
+def _check_codecs(folder: Place, found: Iterable[str], known: frozenset[str]) -> None:
     strange = sorted(set(found) - known)
     if strange:
         raise UnopenableSlide(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Container, Iterable
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
+from batchscan.domain.places import Place
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.folders import read_text
 from batchscan.stores.manifest import read_present, write_manifest
 
 MANIFEST = "manifest.csv"
@@ -96,14 +99,13 @@ def merge_ingest_table(archive: Path, rows: Iterable[IngestRow]) -> None:
         writer.writerows(astuple(merged[slide_id]) for slide_id in sorted(merged))
 
 
-def read_ingest_table(path: Path) -> list[IngestRow]:
+def read_ingest_table(path: Place) -> list[IngestRow]:
     """What earlier ingests left there; a table that isn't ours is replaced."""
     names = [field.name for field in fields(IngestRow)]
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if reader.fieldnames != names:
-                return []
-            return [IngestRow(*(row[name] or "" for name in names)) for row in reader]
+        reader = csv.DictReader(io.StringIO(read_text(path, "utf-8"), newline=""))
+        if reader.fieldnames != names:
+            return []
+        return [IngestRow(*(row[name] or "" for name in names)) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error):
         return []

@@ -15,7 +15,8 @@ from batchscan.domain.records import SlideRequest, SlideResult, SlideStatus
 from batchscan.evaluation.joining import labelled_cells, scanned_cells
 from batchscan.evaluation.readers import RULES, consensus, named_reader
 from batchscan.stores.labelled_slides import OUTLINES
-from batchscan.stores.ledger import Ledger, LedgerRow
+from batchscan.stores.ledger import Ledger
+from batchscan.stores.ledger_view import LedgerRow
 from batchscan.stores.manifest import refuse_rows
 from batchscan.stores.outlined import OutlineRule, TissueMask, outlined_cells
 from batchscan.stores.pictures import read_pictures

@@ -27,7 +27,7 @@ from batchscan.stores.staging import check_writable
 from batchscan.workflow.archive_references import carry_references
 from batchscan.workflow.archive_tables import IngestRow, merge_ingest_table, merge_manifest, read_archive_manifest
 from batchscan.workflow.ingest_sources import Source, find_sources
-from batchscan.workflow.ingest_steps import Step, plan_step, plan_vendor, store_path
+from batchscan.workflow.ingest_steps import OnPixels, Step, plan_step, plan_vendor, store_path
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,9 @@ def _ingest_and_record(found: Sequence[Source], archive: Path, options: IngestOp
         merge_ingest_table(archive, [_row(event) for event in ended])
 
 
-def ingest_slide(request: SlideRequest, archive: Path, finest_um_per_px: float) -> Path:
+def ingest_slide(
+    request: SlideRequest, archive: Path, finest_um_per_px: float, on_pixels: OnPixels = lambda _: None
+) -> Path:
     """Make one vendor slide's store, on one thread; one that is whole and of this slide already is left alone.
 
     The store has its own level-0 frame and spacing: `request.spacing`, which is that of the file's level 0, is in it
@@ -184,7 +186,7 @@ def ingest_slide(request: SlideRequest, archive: Path, finest_um_per_px: float) 
     step = plan_vendor(request, archive, finest_um_per_px)
     if step.write is not None:
         with Crew(1) as crew:
-            step.write(crew, lambda _: None)
+            step.write(crew, on_pixels)
     return store_path(archive, request.slide_id)
 
 
@@ -272,7 +274,7 @@ def _in_archive(source: Source, step: Step, archive: Path, *, was_there: bool) -
         return _not_done(source, error), None
     outcome = SlideOutcome(source.slide_id, SlideStatus.DONE)
     store = store_path(archive, source.slide_id)
-    return SlideIngested(outcome, source.request.path, store, was_there, source.renamed), request
+    return SlideIngested(outcome, source.request.local_path, store, was_there, source.renamed), request
 
 
 def _not_done(source: Source, error: BatchscanError) -> SlideIngested:
@@ -280,7 +282,7 @@ def _not_done(source: Source, error: BatchscanError) -> SlideIngested:
     request = source.request
     outcome = SlideOutcome(source.slide_id, status, error.code, str(error))
     outcome = without_path(outcome, request.path, *request.references.values())
-    return SlideIngested(outcome, request.path, None, was_there=False, renamed=source.renamed)
+    return SlideIngested(outcome, request.local_path, None, was_there=False, renamed=source.renamed)
 
 
 def _row(event: SlideIngested) -> IngestRow:

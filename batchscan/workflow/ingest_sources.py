@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batchscan.domain.errors import ManifestError, PatchSetError, SlideError
 from batchscan.domain.geometry import Spacing
+from batchscan.domain.places import Place
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.manifest import LONGEST_ID, is_manifest, read_manifest
 from batchscan.stores.patchsets import PatchSet, looks_like_patch_set, read_patch_set
@@ -65,7 +66,7 @@ class Source:
     @property
     def renamed(self) -> bool:
         """Whether the id was made from a file's name that has characters which an id can't have."""
-        return not self.said and self.kind is not SourceKind.PATCHES and self.slide_id != _stem(self.request.path)
+        return not self.said and self.kind is not SourceKind.PATCHES and self.slide_id != _stem(self.request.local_path)
 
 
 def find_sources(
@@ -98,7 +99,7 @@ def find_sources(
     for path in resolved:
         for source in _listed(path, listed[path]) if path in listed else _expand(path):
             complete = _with(source, said.of(source, believe_neighbours=believe_neighbours), spacing)
-            found.setdefault((complete.request.path, complete.patch_patient, complete.slide_id), complete)
+            found.setdefault((complete.request.local_path, complete.patch_patient, complete.slide_id), complete)
     _check_ids(found.values())
     return tuple(found.values())
 
@@ -107,14 +108,14 @@ class _Said:
     """What manifests say of a source: `rows` first, then those that list sources, then the one beside it."""
 
     def __init__(self, rows: Sequence[SlideRequest], listed: Sequence[SlideRequest]) -> None:
-        self._by_path = {row.path: row for row in rows}
+        self._by_path = {row.local_path: row for row in rows}
         self._by_id = {row.slide_id: row for row in rows}
-        self._listed = {row.path: row for row in listed}
+        self._listed = {row.local_path: row for row in listed}
         self._beside: dict[Path, dict[Path, SlideRequest]] = {}
 
     def of(self, source: Source, *, believe_neighbours: bool) -> SlideRequest | None:
         """The row that says more of a source than it says itself."""
-        path = source.request.path
+        path = source.request.local_path
         if source.kind is SourceKind.PATCHES:
             return self._by_id.get(source.slide_id)
         row = self._by_path.get(path) or self._by_id.get(source.slide_id)
@@ -127,7 +128,7 @@ class _Said:
         folder = path.parent
         if folder not in self._beside:
             is_ours = is_manifest(folder / MANIFEST)
-            self._beside[folder] = {row.path: row for row in read_archive_manifest(folder)} if is_ours else {}
+            self._beside[folder] = {row.local_path: row for row in read_archive_manifest(folder)} if is_ours else {}
         return self._beside[folder].get(path)
 
 
@@ -135,12 +136,12 @@ def _listed(table: Path, rows: Iterable[SlideRequest]) -> Iterator[Source]:
     """The sources that a manifest lists, one a row; a patch set is indexed once."""
     by_path: dict[Path, list[Source]] = {}
     for row in rows:
-        if row.path not in by_path:
-            by_path[row.path] = list(_expand(row.path))
-        found = by_path[row.path]
+        if row.local_path not in by_path:
+            by_path[row.local_path] = list(_expand(row.local_path))
+        found = by_path[row.local_path]
         if len(found) != 1:
             found = [source for source in found if source.patch_patient == row.slide_id]
-        if len(found) != 1 or found[0].request.path != row.path:
+        if len(found) != 1 or found[0].request.local_path != row.local_path:
             raise ManifestError(
                 f"{table}: {row.path.name} of slide_id {row.slide_id!r} is neither one slide nor a patch set with a "
                 "patient of that name: give each slide's own file"
@@ -219,18 +220,18 @@ def _source(kind: SourceKind, path: Path) -> Source:
     return Source(kind, SlideRequest(slide_id, slide_id, path))
 
 
-def slide_id_of(path: Path) -> str:
+def slide_id_of(path: Place) -> str:
     """The id of a slide that no manifest names: the file's name without its endings, other characters as `_`."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", _stem(path)).strip(".")[:LONGEST_ID] or "slide"
 
 
-def _stem(path: Path) -> str:
+def _stem(path: Place) -> str:
     return re.sub(r"(\.ome)?\.[A-Za-z0-9]+$", "", path.name) or path.name
 
 
 def _with(source: Source, said: SlideRequest | None, spacing: Spacing | None) -> Source:
     row = said or source.request
-    request = replace(row, path=source.request.path, spacing=spacing or row.spacing)
+    request = replace(row, path=source.request.local_path, spacing=spacing or row.spacing)
     return replace(source, request=request, said=source.said or said is not None)
 
 
@@ -241,7 +242,7 @@ def _check_ids(sources: Iterable[Source]) -> None:
         # A case-insensitive disk would put both into one folder.
         other = first.setdefault(source.slide_id.lower(), source)
         if other is not source:
-            clashes.append(f"{source.slide_id!r}: {other.request.path} and {source.request.path}")
+            clashes.append(f"{source.slide_id!r}: {other.request.local_path} and {source.request.local_path}")
     if clashes:
         raise ManifestError(
             f"{len(clashes)} slide id{'s belong' if len(clashes) > 1 else ' belongs'} to two sources "

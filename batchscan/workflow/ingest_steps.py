@@ -12,6 +12,7 @@ from pathlib import Path
 from batchscan.domain.errors import OutputError, SlideError, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
+from batchscan.stores.absence import noticed_absence
 from batchscan.stores.crew import Crew
 from batchscan.stores.fingerprints import file_fingerprint
 from batchscan.stores.patchsets import PATCH_UM_PER_PX
@@ -44,12 +45,15 @@ class Step:
         Does it; None when the archive has it already.
     downsample
         Level-0 pixels of the source along a side of one of the store.
+    facts
+        What the store of a vendor's slide says of itself; None for other sources.
     """
 
     request: SlideRequest
     n_px: int
     write: Write | None
     downsample: float = 1.0
+    facts: StoreFacts | None = None
 
 
 def store_path(archive: Path, slide_id: str) -> Path:
@@ -79,9 +83,9 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
         If it can't be opened, its spacing isn't known or can't be one, or it is larger than any glass.
     """
     target = store_path(archive, request.slide_id)
-    with VendorSlide(request.path) as slide:
+    with VendorSlide(request.local_path) as slide:
         spacing = request.spacing or slide.spacing()
-        check_size(request.path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
+        check_size(request.local_path, slide.levels[0].width_px, slide.levels[0].height_px, spacing)
         shrunk = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
         kept = Spacing(spacing.um_per_px * shrunk.downsample, spacing.source)
         origin = {
@@ -95,12 +99,12 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
     facts = StoreFacts(request.slide_id, kept, origin)
 
     def write(crew: Crew, on_pixels: OnPixels) -> None:
-        with VendorSlide(request.path) as slide:
+        with VendorSlide(request.local_path) as slide:
             pixels = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
             write_pyramid(target, pixels, facts, crew, on_pixels)
 
     done = _is_current(target, facts)
-    return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample)
+    return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample, facts)
 
 
 def _plan_patches(source: Source, archive: Path) -> Step:
@@ -128,13 +132,13 @@ def _plan_patches(source: Source, archive: Path) -> Step:
 
 def _plan_copy(request: SlideRequest, archive: Path) -> Step:
     target = store_path(archive, request.slide_id)
-    source = open_store(request.path, request.spacing)
-    done = request.path == target.resolve() or _has_copy(target, source.fingerprint)
+    source = open_store(request.local_path, request.spacing)
+    done = request.local_path == target.resolve() or _has_copy(target, source.fingerprint)
 
     def write(crew: Crew, on_pixels: OnPixels) -> None:
         with staged_folder(target) as folder:
-            _copy_tree(request.path, folder, crew)
-            _decode(open_store(folder, request.spacing), request.path, crew, on_pixels)
+            _copy_tree(request.local_path, folder, crew)
+            _decode(open_store(folder, request.spacing), request.local_path, crew, on_pixels)
 
     n_px = source.width_px * source.height_px
     return Step(_in_archive(request, target, request.spacing), n_px, None if done else write)
@@ -150,7 +154,8 @@ def _in_archive(
 
 def _slide_fingerprint(slide: VendorSlide) -> str:
     """The file's samples, and OpenSlide's hash, which also covers the other files of a slide."""
-    digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
+    with noticed_absence(slide.path):
+        digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())
     return f"sha256:{digest.hexdigest()}"
 
 

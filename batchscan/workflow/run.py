@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
-from batchscan.domain.errors import JobError
+from batchscan.domain.errors import JobError, OutputError
 from batchscan.domain.geometry import PatchSpec, Spacing, SpacingSource
 from batchscan.domain.job import Job
 from batchscan.domain.quality import QualitySettings
 from batchscan.domain.quality_limits import quality_settings
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
-from batchscan.scan.dispatch import BlockScanned, SlideSurveyed, Steps, run_slides
+from batchscan.scan.dispatch import Steps, run_slides
 from batchscan.scan.grid import check_stride
+from batchscan.scan.underway import Patience
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package, shipped_models
 from batchscan.stores.results import RunFolder
 from batchscan.workflow import slide_steps
-from batchscan.workflow.run_record import RunRecord, SlideEnded
+from batchscan.workflow.run_record import RunRecord, Shown
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import find_slides
+from batchscan.workflow.turns import in_turn
 
-# What one worker process needs with its network loaded: Keras took 1.1 GB at most, OpenVINO less than half.
-_WORKER_BYTES = 1_200_000_000
+WORKER_BYTES = 1_200_000_000
+"""What one worker process needs with its network loaded: Keras took 1.1 GB at most, OpenVINO less than half."""
+_STEPS = Steps(slide_steps.survey, slide_steps.scan, slide_steps.finish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,12 @@ class RunEnded:
     counts: Mapping[str, int]
 
 
-RunEvent = RunPlanned | RunReady | SlideSurveyed | BlockScanned | SlideEnded | RunEnded
+RunEvent = RunPlanned | RunReady | Shown | RunEnded
 
 
-def run_job(job: Job, *, fresh: bool = False) -> Iterator[RunEvent]:
+def run_job(
+    job: Job, *, fresh: bool = False, retry: bool = False, draining: Callable[[], bool] = lambda: False
+) -> Iterator[RunEvent]:
     """Scan and report every slide of a job; the same job again does only what is missing.
 
     Parameters
@@ -65,16 +71,20 @@ def run_job(job: Job, *, fresh: bool = False) -> Iterator[RunEvent]:
         With absolute paths.
     fresh
         Redo everything, whatever is there.
+    retry
+        Try slides again that are in quarantine.
+    draining
+        Asked all the time: once it says yes, no slide is begun any more, and the run ends with those under way.
 
     Yields
     ------
     RunEvent
-        RunPlanned first, RunEnded last, SlideEnded once for every slide asked for.
+        RunPlanned first, RunEnded last, SlideEnded once for every slide asked for, unless it drains.
 
     Raises
     ------
     BatchscanError
-        What stops the whole run: wrong job, unwritable folder, no model, no workers.
+        What stops the whole run: wrong job, unwritable folder or full disk, no model, no workers, no slide in reach.
     """
     package = open_package(job.model.package)
     settings = scan_settings(job, package)
@@ -89,12 +99,15 @@ def run_job(job: Job, *, fresh: bool = False) -> Iterator[RunEvent]:
         notes = record.begin(asked)
         yield RunPlanned(folder.path, len(asked), notes)
         try:
-            yield from map(record.not_ingested, asked.not_ingested)
-            if asked.requests:
-                yield from _scan_all(record, asked.requests, fresh=fresh)
-        finally:
-            counts = record.close()
-        yield RunEnded(folder.path, counts)
+            yield from map(record.ended_before, asked.not_ingested)
+            yield from _scan_all(record, asked.requests, fresh=fresh, retry=retry or fresh, draining=draining)
+        except OutputError as error:
+            record.abandon()
+            raise OutputError(f"{error}; {record.need()}") from error
+        except BaseException:
+            record.abandon()
+            raise
+        yield RunEnded(folder.path, record.close())
 
 
 def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
@@ -128,31 +141,64 @@ def _quality_settings(job: Job, package: ModelPackage) -> QualitySettings:
         raise JobError(f"[quality] {error}: change that measure's limits in the job file") from error
 
 
-def _scan_all(record: RunRecord, requests: tuple[SlideRequest, ...], *, fresh: bool) -> Iterator[RunEvent]:
+def _scan_all(
+    record: RunRecord,
+    requests: tuple[SlideRequest, ...],
+    *,
+    fresh: bool,
+    retry: bool,
+    draining: Callable[[], bool],
+) -> Iterator[RunEvent]:
+    if retry:
+        record.quarantine.forgive(request.slide_id for request in requests)
+    given_up = {request.slide_id: record.quarantine.outcome(request.slide_id) for request in requests}
+    yield from (record.ended_before(outcome) for outcome in given_up.values() if outcome)
+    to_do = [request for request in requests if not given_up[request.slide_id]]
+    if not to_do:
+        return
     job, package = record.job, record.package
-    # Another machine may keep the shipped models elsewhere, but knows them by name.
-    where = job.model.package if job.model.package in shipped_models() else str(package.path)
-    workers = job.run.workers or default_workers(_WORKER_BYTES)
+    workers = job.run.workers or default_workers(WORKER_BYTES)
     with connect(job.run.scheduler, workers) as client:
-        engine = call_on_worker(client, slide_steps.resolve_engine, where, job.model.engine)
+        engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         record.engine = engine
         yield RunReady(n_workers(client), f"{package.info.name} {package.info.version}", engine)
+        turns = in_turn(to_do, record.ledger.suspects())
+        record.ledger.weigh({request.slide_id: seconds for request, seconds in turns})
         works = (
-            SlideWork(
-                request=request,
-                run=record.folder,
-                staged=record.folder.staging / request.slide_id,
-                package=where,
-                model=package.info,
-                engine=engine,
-                settings=record.settings,
-                finest_um_per_px=job.slides.finest_um_per_px,
-                print_report=job.report.per_slide,
-                fresh=fresh,
-                started=record.started,
-            )
-            for request in requests
+            slide_work(request, job, package, record.settings, engine, record.started, fresh=fresh)
+            for request, _ in turns
         )
-        steps = Steps(slide_steps.survey, slide_steps.scan, slide_steps.finish)
-        for event in run_slides(client, works, steps):
+        patience = Patience(job.run.attempts, job.run.stall_s, job.run.away_s)
+        accidents = record.quarantine.accidents
+        for event in run_slides(client, works, _STEPS, patience, draining=draining, accidents=accidents):
             yield from record.keep(event)
+
+
+def where_of(package: ModelPackage, job: Job) -> str:
+    """Where workers find the package: another machine may keep the shipped models elsewhere, but knows them by name."""
+    return job.model.package if job.model.package in shipped_models() else str(package.path)
+
+
+def slide_work(
+    request: SlideRequest,
+    job: Job,
+    package: ModelPackage,
+    settings: ScanSettings,
+    engine: EngineInfo,
+    started: datetime,
+    *,
+    fresh: bool,
+) -> SlideWork:
+    """What the tasks of one slide of a job need to know."""
+    return SlideWork(
+        request=request,
+        run=RunFolder(job.run.out),
+        package=where_of(package, job),
+        model=package.info,
+        engine=engine,
+        settings=settings,
+        finest_um_per_px=job.slides.finest_um_per_px,
+        print_report=job.report.per_slide,
+        fresh=fresh,
+        started=started,
+    )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from batchscan import __version__
-from batchscan.domain.errors import DamagedResult
+from batchscan.domain.attempts import AttemptEnd
+from batchscan.domain.errors import BatchscanError, DamagedResult, LedgerMismatch
 from batchscan.domain.job import Job
+from batchscan.domain.places import Place
 from batchscan.domain.records import (
     ENDED,
     SCHEMA_VERSION,
@@ -21,19 +25,34 @@ from batchscan.domain.records import (
     ScanSettings,
     SlideOutcome,
     SlideRequest,
+    SlideStatus,
     without_path,
 )
 from batchscan.report.render import render_run_index
 from batchscan.report.scores import other_scores
-from batchscan.scan.dispatch import BlockScanned, Event, SlideFinished, SlideStarted, SlideStopped, SlideSurveyed
+from batchscan.scan.slide_events import (
+    BlockScanned,
+    Event,
+    SlideFinished,
+    SlideRetried,
+    SlideStarted,
+    SlideStopped,
+    SlideSurveyed,
+    Waited,
+    WorkersChanged,
+)
 from batchscan.stores.ledger import Ledger, now
+from batchscan.stores.ledger_view import LedgerRow
 from batchscan.stores.packages import ModelPackage
-from batchscan.stores.results import INDEX, RUN_FACTS, RunFolder, write_json
+from batchscan.stores.results import INDEX, RESULT, RUN_FACTS, RunFolder, write_json
 from batchscan.stores.summary import summary_row, write_summary
 from batchscan.workflow.ingest_steps import store_path
+from batchscan.workflow.quarantine import Quarantine
 from batchscan.workflow.slide_steps import FinishedSlide
 from batchscan.workflow.sources import AskedSlides
 
+# How often the runner gives a sign of life in the ledger.
+_BEAT_S = 30.0
 _LIBRARIES = ("keras", "openvino", "distributed", "zarr", "numpy", "openslide-python", "weasyprint")
 
 
@@ -43,6 +62,9 @@ class SlideEnded:
 
     outcome: SlideOutcome
     reused: bool
+
+
+Shown = SlideSurveyed | BlockScanned | SlideRetried | SlideEnded | WorkersChanged | Waited
 
 
 class RunRecord:
@@ -55,56 +77,136 @@ class RunRecord:
         self.package, self.settings = package, settings
         self.started = datetime.now(UTC)
         self.engine: EngineInfo | None = None
-        self.paths: dict[str, Path] = {}
+        self.paths: dict[str, Place] = {}
+        self.quarantine = Quarantine(ledger, (), package.info.sha256, job.run.attempts)
+        self._asked: frozenset[str] = frozenset()
+        self._beaten = time.monotonic()
+        self._n_bytes = self._n_committed = 0
 
     def begin(self, asked: AskedSlides) -> tuple[str, ...]:
         """Open the books for these slides; what an earlier run said is gone. Returns what the operator should know."""
         self.paths = {request.slide_id: request.path for request in asked.requests}
+        self.quarantine = Quarantine(self.ledger, asked.requests, self.package.info.sha256, self.job.run.attempts)
         notes = (*self._changes(), *other_scores(self.settings, self.package.card), *self._unlisted(asked))
         absent = [SlideRequest(each.slide_id, each.slide_id, self.folder.path) for each in asked.not_ingested]
+        self._asked = frozenset(request.slide_id for request in (*asked.requests, *absent))
         self.ledger.begin([*asked.requests, *absent], {"started": now(), "name": self.folder.path.name})
         self._write_tables(finished=None)
         return notes
 
-    def not_ingested(self, outcome: SlideOutcome) -> SlideEnded:
-        """A slide of an archive has ended before the scan: its ingest has said why."""
-        self.ledger.slide_ended(outcome, {}, "", None)
+    def ended_before(self, outcome: SlideOutcome) -> SlideEnded:
+        """A slide has ended before the scan: its archive's ingest has said why, or it is in quarantine."""
+        self.ledger.slide_ended(outcome, AttemptEnd())
         return SlideEnded(outcome, reused=True)
 
-    def keep(self, event: Event) -> Iterator[SlideSurveyed | BlockScanned | SlideEnded]:
+    def keep(self, event: Event) -> Iterator[Shown]:
         """Write down what happened, commit what is finished, and say what is worth drawing."""
         match event:
             case SlideStarted(slide_id):
                 self.ledger.slide_started(slide_id)
-            case SlideSurveyed(slide_id, n_patches):
-                self.ledger.slide_surveyed(slide_id, n_patches)
+            case SlideSurveyed() | BlockScanned():
+                self._got_on(event)
                 yield event
-            case BlockScanned(slide_id, n_patches):
-                self.ledger.patches_scanned(slide_id, n_patches)
+            case SlideFinished(slide_id, end, FinishedSlide() as finished):
+                yield self._finished(slide_id, end, finished)
+            case SlideRetried():
+                yield self._retried(event)
+            case SlideStopped():
+                yield self._stopped(event)
+            case WorkersChanged() | Waited():
+                self._beat()
                 yield event
-            case SlideFinished(slide_id, worker, FinishedSlide(outcome, staged, numbers, _)):
-                if staged is not None:
-                    self.folder.commit(staged, slide_id)
-                self.ledger.slide_ended(outcome, numbers, worker, None)
-                yield SlideEnded(outcome, reused=staged is None)
-            case SlideStopped(outcome, worker, error_class):
-                # A file's name may tell who it is, and this gets printed.
-                path, store = self.paths[outcome.slide_id], store_path(self.folder.stores, outcome.slide_id)
-                outcome = without_path(outcome, path, store)
-                self.folder.set_aside(outcome.slide_id)
-                self.ledger.slide_ended(outcome, {}, worker, error_class)
-                yield SlideEnded(outcome, reused=False)
+
+    def _got_on(self, event: SlideSurveyed | BlockScanned) -> None:
+        if isinstance(event, SlideSurveyed):
+            self.ledger.slide_surveyed(event.slide_id, event.n_patches)
+        else:
+            self.ledger.patches_scanned(event.slide_id, event.n_patches)
+
+    def _finished(self, slide_id: str, end: AttemptEnd, finished: FinishedSlide) -> SlideEnded:
+        if finished.staged is not None:
+            self.folder.commit(finished.staged, slide_id)
+            self._n_bytes += finished.n_bytes
+            self._n_committed += 1
+        self.folder.clear_attempts(slide_id)
+        self.quarantine.forgive([slide_id])
+        end = replace(end, seconds={**end.seconds, **finished.seconds})
+        self.ledger.slide_ended(finished.outcome, end, finished.numbers, finished.profile)
+        return SlideEnded(finished.outcome, reused=finished.staged is None)
+
+    def _retried(self, event: SlideRetried) -> SlideRetried:
+        outcome = self._without_path(event.outcome)
+        if event.accident:
+            self.quarantine.strike(outcome.slide_id)
+        self.ledger.slide_retried(outcome, event.end)
+        return replace(event, outcome=outcome)
+
+    def _stopped(self, event: SlideStopped) -> SlideEnded:
+        outcome = self._without_path(event.outcome)
+        if event.accident:
+            self.quarantine.strike(outcome.slide_id)
+            n = self.quarantine.accidents(outcome.slide_id)
+            outcome = replace(outcome, sentence=f"{outcome.sentence}; given up after {n} attempts")
+        self.folder.clear_attempts(outcome.slide_id)
+        self.folder.set_aside(outcome.slide_id)
+        self.ledger.slide_ended(outcome, event.end)
+        return SlideEnded(outcome, reused=False)
+
+    def _without_path(self, outcome: SlideOutcome) -> SlideOutcome:
+        """A file's name may tell who it is, and this gets printed."""
+        path, store = self.paths[outcome.slide_id], store_path(self.folder.stores, outcome.slide_id)
+        return without_path(outcome, path, store)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beaten >= _BEAT_S:
+            self._beaten = time.monotonic()
+            self.ledger.beat()
 
     def close(self) -> dict[str, int]:
-        """Print the tables; `finished` is said only when every slide has ended."""
-        if any(row.status not in ENDED for row in self.ledger.rows()):
+        """Print the tables; `finished` is said only when every slide has ended.
+
+        Raises
+        ------
+        LedgerMismatch
+            If a slide isn't accounted for.
+        """
+        # First, since where the disk is full this is what makes room for the rest.
+        self.folder.clear_staging()
+        rows = self.ledger.rows()
+        if any(row.status not in ENDED for row in rows):
             self.ledger.interrupt()
             finished = None
         else:
             self.ledger.finish()
             finished = now()
-        self.folder.clear_staging()
-        return self._write_tables(finished)
+        counts = self._write_tables(finished)
+        self._check_accounts(rows)
+        return counts
+
+    def abandon(self) -> None:
+        """Save what can be saved when the run stops on an error, which goes first."""
+        with suppress(BatchscanError):
+            self.close()
+
+    def _check_accounts(self, rows: Sequence[LedgerRow]) -> None:
+        lost = {row.slide_id for row in rows} ^ self._asked
+        done = [row.slide_id for row in rows if row.status is SlideStatus.DONE]
+        lost |= {slide_id for slide_id in done if not (self.folder.slide(slide_id) / RESULT).is_file()}
+        if lost:
+            raise LedgerMismatch(
+                f"{self.folder.path}: the ledger and the results don't agree for {len(lost)} of {len(self._asked)} "
+                f"slides ({', '.join(sorted(lost)[:5])}): somebody else may have changed the folder; run the job again"
+            )
+
+    def need(self) -> str:
+        """What the slides that are left will take on the disk, going by those that this run has committed."""
+        free = shutil.disk_usage(self.folder.path).free
+        text = f"{_megabytes(free)} are free on its disk"
+        left = sum(row.status not in ENDED for row in self.ledger.rows())
+        if not self._n_committed or not left:
+            return text
+        each = self._n_bytes / self._n_committed
+        return f"{text}; the {left} slides left need about {_megabytes(each * left)}, {_megabytes(each)} each"
 
     def _write_tables(self, finished: str | None) -> dict[str, int]:
         rows = self.ledger.rows()
@@ -175,3 +277,7 @@ class RunRecord:
 
 def _calibration(aggregation: Mapping[str, float]) -> str:
     return f"temperature {aggregation['temperature']:g}, intercept {aggregation['intercept']:g}"
+
+
+def _megabytes(n_bytes: float) -> str:
+    return f"{n_bytes / 1e6:,.0f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e6:.1f} MB"  # noqa: PLR2004 - a whole one

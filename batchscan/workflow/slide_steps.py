@@ -1,24 +1,25 @@
 """One slide's way from its store to its staged result: the steps that a worker runs.
 
-survey -> scan each block -> finish. Each step may run twice and on any worker; only the staging folder is
-written to, and only the runner gives a staged result its name.
+survey -> scan each block -> finish. Each step may run twice, even at the same time, and on any worker: each time in a
+staging folder of its own, and only the runner gives a staged result its name.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-import shutil
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import DamagedResult, ModelError, SlideError, SpacingConflict
+from batchscan.domain.errors import ModelError, SlideChanged, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.profile import Profile
 from batchscan.domain.quality import Grade
@@ -39,15 +40,18 @@ from batchscan.report.gallery import choose_gallery
 from batchscan.scan.engines import Engine, open_engine
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
+from batchscan.scan.pulse import voice
 from batchscan.stores.packages import open_package
 from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import HEATMAP, REGIONS, REPORT, RESULT, RunFolder, read_result, write_result
+from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
+from batchscan.stores.staging import sync_tree, tree_bytes
 from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
+from batchscan.workflow.result_state import ResultState, compared_result
 from batchscan.workflow.slide_quality import judged_slide, not_analysable
 
 _LOG = logging.getLogger(__name__)
@@ -67,8 +71,6 @@ class SlideWork:
         The slide.
     run
         The run folder, on a disk that runner and workers share.
-    staged
-        A folder of this attempt's own, for the result in the making.
     package
         Shipped name or folder of the model package.
     model, engine
@@ -87,7 +89,6 @@ class SlideWork:
 
     request: SlideRequest
     run: RunFolder
-    staged: Path
     package: str
     model: ModelInfo
     engine: EngineInfo
@@ -107,7 +108,8 @@ class SlideWork:
 class SlideSurvey:
     """What the survey found, and what is known from earlier: `survey` is None when no pixel is needed.
 
-    `unchanged` says that the committed result is exactly what would come out again.
+    `pictures` is the folder that overview and tissue mask wait in; None when no pixel is needed. `unchanged` says that
+    the committed result is exactly what would come out again.
     """
 
     info: SlideInfo
@@ -115,6 +117,7 @@ class SlideSurvey:
     digest: str
     survey: Survey | None
     unchanged: bool
+    pictures: Path | None = None
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -124,12 +127,28 @@ class SlideSurvey:
 
 @dataclass(frozen=True)
 class FinishedSlide:
-    """How a slide ended; `staged` is the result to commit, None where the committed one stands."""
+    """How a slide ended.
+
+    Parameters
+    ----------
+    staged
+        The result to commit, on the disk; None where the committed one stands.
+    numbers
+        What summary.csv says of it.
+    seconds
+        What was spent on it in this run, by stage; nothing where the committed result stands.
+    profile
+        How its values are spread.
+    n_bytes
+        Disk that was taken for it: its result, and its store if the run made one.
+    """
 
     outcome: SlideOutcome
     staged: Path | None
     numbers: Mapping[str, Any]
-    profile: Profile
+    seconds: Mapping[str, float]
+    profile: Profile = field(default_factory=dict)
+    n_bytes: int = 0
 
 
 def resolve_engine(package: str, name: str) -> EngineInfo:
@@ -140,19 +159,23 @@ def resolve_engine(package: str, name: str) -> EngineInfo:
 def survey(work: SlideWork) -> SlideSurvey:
     """Open the slide; unless an earlier result can be used, find its tissue and lay the grid."""
     store = _made(work)
-    info = _info(work, store)
-    scan = scan_digest(info, work.model, work.engine, work.settings)
-    digest = result_digest(scan, info, work.model, work.settings, work.run.read_card(work.model.sha256))
-    earlier = None if work.fresh else _whole_result(work.run.slide(work.slide_id))
-    if earlier and earlier.scan_digest == scan:
-        unchanged = earlier.digest == digest and _is_printed(work)
-        return SlideSurvey(info, scan, digest, survey=None, unchanged=unchanged)
+    info = slide_info(work, store)
+    known = state_of_result(work, info, work.run.read_card(work.model.sha256))
+    if known.earlier:
+        return SlideSurvey(info, known.scan_digest, known.digest, survey=None, unchanged=known.unchanged)
     found, overview = survey_slide(store, info, work.settings)
-    shutil.rmtree(work.staged, ignore_errors=True)
-    tissue = overview.tissue
+    place, tissue = _new_place(work), overview.tissue
     pictures = Pictures(overview.pixels, tissue.um_per_px, tissue.mask, {}, pen=tissue.pen, dark=overview.dark)
-    write_pictures(work.staged, pictures)
-    return SlideSurvey(info, scan, digest, found, unchanged=False)
+    write_pictures(place, pictures)
+    return SlideSurvey(info, known.scan_digest, known.digest, found, unchanged=False, pictures=place)
+
+
+def state_of_result(work: SlideWork, info: SlideInfo, card: ModelCard) -> ResultState:
+    """What the committed result of a slide is worth now; nothing is written."""
+    scan = scan_digest(info, work.model, work.engine, work.settings)
+    digest = result_digest(scan, info, work.model, work.settings, card)
+    committed = None if work.fresh else work.run.slide(work.slide_id)
+    return compared_result(committed, scan, digest, printed=work.print_report)
 
 
 def scan(work: SlideWork, block: Block) -> BlockScores:
@@ -167,7 +190,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     clock = time.perf_counter()
     if surveyed.unchanged:
         result = read_result(work.run.slide(work.slide_id))
-        return FinishedSlide(_outcome(result), staged=None, numbers=summary_numbers(result), profile=result.profile)
+        return FinishedSlide(_outcome(result), None, summary_numbers(result), {}, result.profile)
     table, facts, seconds, pictures = _scanned(work, surveyed, scores)
     check_readable(surveyed.info, table, work.settings.max_unreadable)
     made = surveyed.survey or read_result(work.run.slide(work.slide_id))
@@ -187,17 +210,25 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
         quality=judged.quality,
         profile=judged.profile,
     )
-    write_pictures(work.staged, pictures)
+    staged = _new_place(work)
+    write_pictures(staged, pictures)
     foci = result.extent.foci
-    write_regions(work.staged / REGIONS, work.slide_id, foci, work.model, work.settings, result.scan_digest)
-    print_slide(
-        result, work.run.read_card(work.model.sha256), pictures, work.staged, work.started, report=work.print_report
-    )
+    write_regions(staged / REGIONS, work.slide_id, foci, work.model, work.settings, result.scan_digest)
+    card = work.run.read_card(work.model.sha256)
+    print_slide(result, card, pictures, staged, work.started, report=work.print_report)
     write = time.perf_counter() - clock
     total = sum(seconds.values()) + write
     result = replace(result, seconds={**seconds, "write": write, "total": total})
-    write_result(work.staged, result)
-    return FinishedSlide(_outcome(result), work.staged, summary_numbers(result), result.profile)
+    write_result(staged, result)
+    sync_tree(staged)
+    spent = result.seconds if surveyed.survey else {"write": write, "total": write}
+    n_bytes = tree_bytes(staged) + tree_bytes(store_path(work.run.stores, work.slide_id))
+    return FinishedSlide(_outcome(result), staged, summary_numbers(result), spent, result.profile, n_bytes)
+
+
+def _new_place(work: SlideWork) -> Path:
+    """A staging folder that nobody else writes to, whatever else is at work on this slide."""
+    return work.run.staging_of(work.slide_id) / uuid.uuid4().hex
 
 
 def _made(work: SlideWork) -> SlideStore:
@@ -205,7 +236,20 @@ def _made(work: SlideWork) -> SlideStore:
     request = work.request
     if not is_store(request.path):
         work.run.stores.mkdir(exist_ok=True)
-        return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px))
+        gets_on = voice()
+        return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px, lambda _: gets_on()))
+    return open_given(work)
+
+
+def open_given(work: SlideWork) -> SlideStore:
+    """The store that was asked for.
+
+    Raises
+    ------
+    SlideError
+        If it can't be used, or contradicts the spacing given for it.
+    """
+    request = work.request
     store = open_store(request.path, request.spacing)
     own, given = contradicted_spacing(store, request.spacing), store.spacing
     if own:
@@ -225,19 +269,8 @@ def _open(work: SlideWork) -> SlideStore:
     return open_store(store_path(work.run.stores, work.slide_id))
 
 
-def _whole_result(folder: Path) -> SlideResult | None:
-    """The committed result, if every file that a page needs is there."""
-    if not (folder / RESULT).is_file():
-        return None
-    try:
-        read_pictures(folder)
-        return read_result(folder) if (folder / HEATMAP).is_file() else None
-    except DamagedResult as error:
-        _LOG.info("%s is scanned again: %s", folder.name, error)
-        return None
-
-
-def _info(work: SlideWork, store: SlideStore) -> SlideInfo:
+def slide_info(work: SlideWork, store: SlideStore) -> SlideInfo:
+    """What is known of a slide once its store is open."""
     return SlideInfo(
         slide_id=work.slide_id,
         patient_id=work.request.patient_id,
@@ -269,50 +302,48 @@ def _opened_engine(package: str, model: ModelInfo, engine: EngineInfo) -> Engine
     return found
 
 
-def _is_printed(work: SlideWork) -> bool:
-    return not work.print_report or (work.run.slide(work.slide_id) / REPORT).is_file()
-
-
 def _scanned(
     work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]
 ) -> tuple[PatchTable, Mapping[str, Any], dict[str, float], Pictures]:
     """Table, QC facts, seconds and pictures: from this scan, or from the committed one where only the rest changed."""
-    if surveyed.survey is None:
+    if surveyed.survey is None or surveyed.pictures is None:
         committed = work.run.slide(work.slide_id)
         old = read_result(committed)
         kept = {name: value for name, value in old.seconds.items() if name not in {"write", "total"}}
-        table = old.table.judged(work.settings)
-        return table, old.qc, kept, _completed(work, table, read_pictures(committed))
+        # No pixel is read again: the gallery shows what was kept.
+        return old.table.judged(work.settings), old.qc, kept, read_pictures(committed)
     table = patch_table(surveyed.survey, scores, work.settings)
     seconds = dict.fromkeys(("read", "tissue", "infer"), 0.0)
     for part in (surveyed.survey.seconds, *(block.seconds for block in scores)):
         for name, value in part.items():
             seconds[name] += value
-    pictures = read_pictures(work.staged)
-    return table, surveyed.survey.qc, seconds, replace(pictures, patches=_close_ups(work, table, {}))
-
-
-def _completed(work: SlideWork, table: PatchTable, pictures: Pictures) -> Pictures:
-    """The stored pictures with the close-ups that the gallery shows now; as they are if the slide can't be read."""
-    try:
-        return replace(pictures, patches=_close_ups(work, table, pictures.patches))
-    except SlideError as error:
-        _LOG.info("%s: no further close-ups: %s", work.slide_id, error)
-        return pictures
-
-
-def _close_ups(
-    work: SlideWork, table: PatchTable, kept: Mapping[tuple[int, int], Uint8Array]
-) -> dict[tuple[int, int], Uint8Array]:
-    """The gallery's patches at the finest spacing stored, read unless they are among the `kept`."""
-    chosen = [*_worth_a_picture(table, work.settings.threshold)]
-    chosen += _worth_a_picture(replace(table, p_idc=table.p_raw), work.settings.threshold)
     store = _open(work)
+    pictures = replace(read_pictures(surveyed.pictures), patches=_close_ups(store, table, work.settings.threshold))
+    _check_unchanged(work, surveyed.info, store)
+    return table, surveyed.survey.qc, seconds, pictures
+
+
+def _check_unchanged(work: SlideWork, info: SlideInfo, store: SlideStore) -> None:
+    """See that all of the scan was of one slide.
+
+    Raises
+    ------
+    SlideChanged
+        If the store was replaced or written to meanwhile.
+    """
+    if store.fingerprint != info.fingerprint:
+        raise SlideChanged(
+            f"{work.slide_id}: its store was replaced or written to while it was scanned; it is scanned again: let "
+            "nothing write to an archive during a run"
+        )
+
+
+def _close_ups(store: SlideStore, table: PatchTable, threshold: float) -> dict[tuple[int, int], Uint8Array]:
+    """The patches that a report shows, also one with another threshold or neighbours, at the finest spacing stored."""
+    chosen = [*_worth_a_picture(table, threshold)]
+    chosen += _worth_a_picture(replace(table, p_idc=table.p_raw), threshold)
     finest = store.spacing.um_per_px
-    return {
-        place: kept[place] if place in kept else store.read_box(table.grid.patch_box(*place), finest)
-        for place in dict.fromkeys(chosen)
-    }
+    return {place: store.read_box(table.grid.patch_box(*place), finest) for place in dict.fromkeys(chosen)}
 
 
 def _worth_a_picture(table: PatchTable, threshold: float) -> Iterator[tuple[int, int]]:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from batchscan.domain.errors import UsageError
 from batchscan.domain.geometry import Spacing
+from batchscan.domain.places import Address, Place
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
 from batchscan.stores.manifest import read_manifest
 from batchscan.stores.pyramids import is_store
+from batchscan.stores.remote_files import is_file, names_in
+from batchscan.stores.zarr_documents import GROUP_DOCUMENTS
 from batchscan.workflow.archive_tables import INGEST_TABLE, MANIFEST, read_ingest_table
-from batchscan.workflow.ingest_sources import SourceKind, find_sources
+from batchscan.workflow.ingest_sources import SourceKind, find_sources, slide_id_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class AskedSlides:
         return len(self.requests) + len(self.not_ingested)
 
 
-def find_slides(sources: Iterable[Path], spacing: Spacing | None) -> AskedSlides:
+def find_slides(sources: Iterable[Place], spacing: Spacing | None) -> AskedSlides:
     """The slides of archives, manifests, stores, slide files and folders of those, in the order named.
 
     Parameters
@@ -44,6 +47,8 @@ def find_slides(sources: Iterable[Path], spacing: Spacing | None) -> AskedSlides
         If a manifest has wrong rows.
     PatchSetError
         If a folder holds no slides.
+    SourceVanished
+        If an object store doesn't answer.
     """
     sources = tuple(sources)
     requests = [request for source in sources for request in _slides_of(source)]
@@ -62,15 +67,37 @@ def find_slides(sources: Iterable[Path], spacing: Spacing | None) -> AskedSlides
     )
 
 
-def _not_ingested(source: Path) -> Iterator[SlideOutcome]:
-    if not (source / MANIFEST).is_file():
+def _not_ingested(source: Place) -> Iterator[SlideOutcome]:
+    manifest = source / MANIFEST
+    if not (manifest.is_file() if isinstance(manifest, Path) else is_file(manifest)):
         return
     for row in read_ingest_table(source / INGEST_TABLE):
         if row.status in {SlideStatus.FAILED.value, SlideStatus.EXCLUDED.value}:
             yield SlideOutcome(row.slide_id, SlideStatus(row.status), row.reason, row.sentence)
 
 
-def _slides_of(source: Path) -> tuple[SlideRequest, ...]:
+def _slides_of(source: Place) -> tuple[SlideRequest, ...]:
+    return _local_slides(source) if isinstance(source, Path) else _remote_slides(source)
+
+
+def _remote_slides(source: Address) -> tuple[SlideRequest, ...]:
+    if source.suffix.lower() == ".csv" and is_file(source):
+        return read_manifest(source)
+    names = names_in(source)
+    if not names.isdisjoint(GROUP_DOCUMENTS):
+        slide_id = slide_id_of(source)
+        return (SlideRequest(slide_id, slide_id, source),)
+    if MANIFEST in names:
+        return read_manifest(source / MANIFEST)
+    empty = "doesn't exist there: check bucket, folder and AWS_ENDPOINT_URL"
+    found = f"holds neither {MANIFEST} nor zarr.json" if names else empty
+    raise UsageError(
+        f"{source}: {found}; give an archive that `batchscan ingest` made, one slide store of it, or a manifest: other "
+        "slides are read from disks only"
+    )
+
+
+def _local_slides(source: Path) -> tuple[SlideRequest, ...]:
     if not source.exists():
         raise UsageError(f"{source}: doesn't exist; give a slide, an archive or a manifest")
     if source.is_file() and source.suffix.lower() == ".csv":

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from batchscan.domain.job import MIN_TISSUE_FRACTION
 from batchscan.domain.profile import Profile, TrainingProfile, histogram, summed
-from batchscan.domain.records import Float32Array, TissueMap, Uint8Array
+from batchscan.domain.records import Float32Array, Uint8Array
+from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.stain import STAINS, tissue_stain
 from batchscan.scan.tissue import OVERVIEW_UM_PER_PX, find_tissue
 from batchscan.training.architecture import PATCH_PX

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("demo", "doctor", "ingest", "run", "scan", "status", "report", "evaluate", "compare", "train", "model")
+COMMANDS = (
+    "demo",
+    "doctor",
+    "ingest",
+    "plan",
+    "run",
+    "scan",
+    "status",
+    "report",
+    "evaluate",
+    "compare",
+    "train",
+    "model",
+)
 
 
 def _batchscan(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -41,6 +54,8 @@ def test_every_command_has_help(command: str) -> None:
         ["scan", "x", "--out", "r", "--orientations", "3"],
         ["scan", "none.svs", "--out", "r"],
         ["run"],
+        ["plan"],
+        ["plan", "x", "--workers", "0"],
         ["ingest", "x"],
     ],
 )
@@ -55,6 +70,7 @@ def test_wrong_words_exit_with_2_and_leave_nothing(words: list[str], tmp_path: P
     ("words", "said"),
     [
         (["run", "none.toml"], "none.toml: can't be read"),
+        (["plan", "none.toml"], "none.toml: can't be read"),
         (["status", "none"], "isn't a run folder"),
         (["report", "none"], "holds no results"),
         (["model", "show", "publishd-cnn"], "published-cnn"),

@@ -7,6 +7,7 @@ import pytest
 
 from batchscan.domain.errors import JobError
 from batchscan.domain.job import Job, known_keys, overridden, read_job
+from batchscan.domain.places import Address
 
 JOBS = Path(__file__).parents[2] / "jobs"
 LEAST = '[slides]\nsources = ["a"]\n[run]\nout = "r"\n'
@@ -32,6 +33,37 @@ def test_what_an_evaluation_reads_and_writes_is_taken_from_there_too(tmp_path: P
     assert _job(tmp_path, LEAST + '[evaluation]\nout = "e"\n').evaluation.out == (tmp_path / "e").resolve()
     models = _job(tmp_path, LEAST + '[evaluation]\nmodels = ["published-cnn", "models/mine"]\n').evaluation.models
     assert models == ("published-cnn", str((tmp_path / "models/mine").resolve()))
+
+
+def test_an_address_stays_as_it_is_also_through_options_and_json(tmp_path: Path) -> None:
+    job = _job(tmp_path, LEAST.replace('["a"]', '["s3://lab/archive", "a"]'))
+    expected = (Address("s3", "lab/archive"), (tmp_path / "a").resolve())
+    assert job.slides.sources == expected
+    assert overridden(job, {"workers": 2}).slides.sources == expected
+    assert job.model_dump(mode="json")["slides"]["sources"] == ["s3://lab/archive", str(expected[1])]
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ('["s3://me:hidden@lab/x"]', "key 'slides.sources.0' isn't an address such as s3://bucket/folder"),
+        ('["a", "https://lab/hidden"]', "key 'slides.sources.1' is at https://, which isn't read from"),
+        ('"s3://me:hidden@lab/x"', "key 'slides.sources' is 's3://...': expected a list, such as ['s3://...']"),
+        ("[]", "key 'slides.sources' is empty: name at least one"),
+        ("[5]", "key 'slides.sources.0' isn't a path or an address"),
+    ],
+)
+def test_a_wrong_address_is_named_by_its_key_and_not_repeated(tmp_path: Path, sources: str, said: str) -> None:
+    with pytest.raises(JobError) as caught:
+        _job(tmp_path, LEAST.replace('["a"]', sources))
+    assert said in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_evaluation_reads_no_address(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"key 'evaluation.manifest' is an address") as caught:
+        _job(tmp_path, LEAST + '[evaluation]\nmanifest = "s3://me:hidden@lab/m.csv"\n')
+    assert "hidden" not in str(caught.value)
 
 
 def test_a_shipped_models_name_is_no_path(tmp_path: Path) -> None:

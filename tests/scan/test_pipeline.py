@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from batchscan.domain.aggregation import Aggregation, ScoredGrid
-from batchscan.domain.errors import ModelError, UnreadableSlide
+from batchscan.domain.errors import ModelError, SourceVanished, UnreadableSlide
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
@@ -133,6 +133,21 @@ def test_unreadable_patches_have_neither_score_and_lend_none() -> None:
     assert np.isfinite(table.p_idc[~covers]).all()
     assert table.pixel_hash is not None
     assert ((table.pixel_hash == 0) == covers).all()
+
+
+class GoingAway(Slide):
+    """A damaged block, and then the place of the slide is gone before its patches are tried one by one."""
+
+    def read_box(self, box: Box, um_per_px: float) -> np.ndarray:
+        assert um_per_px == 8.0
+        if box.width > SIDE:
+            raise UnreadableSlide("S: a bad tile")
+        raise SourceVanished("S: can't be reached")
+
+
+def test_a_slide_that_goes_away_has_no_unreadable_patches_but_no_scores_at_all() -> None:
+    with pytest.raises(SourceVanished):
+        scanned(SETTINGS, GoingAway())
 
 
 class LostEngine(CornerEngine):

@@ -13,7 +13,8 @@ from whole_mounts import SIDE_PX, UM_PER_PX, whole_mount
 from batchscan.domain.geometry import PatchGrid, PatchSpec
 from batchscan.domain.quality import MEASURES, Grade, Measured, Quality, judged
 from batchscan.domain.quality_limits import quality_settings
-from batchscan.domain.records import PatchTable, TissueMap
+from batchscan.domain.records import PatchTable
+from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.quality import (
     NO_TISSUE,
     dark_matter,

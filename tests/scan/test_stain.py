@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from batchscan.domain.records import TissueMap
+from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.stain import stain_densities, tissue_stain
 
 HAEMATOXYLIN = np.array([0.650, 0.704, 0.286])

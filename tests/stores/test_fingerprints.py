@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from batchscan.stores.fingerprints import N_SAMPLES, SAMPLE_BYTES, file_fingerprint, tree_fingerprint
+from batchscan.stores.store_files import LocalTree
 
 LARGE = 3 * N_SAMPLES * SAMPLE_BYTES
 
@@ -39,18 +40,18 @@ def test_a_tree_counts_names_and_contents(tmp_path: Path) -> None:
     tree = tmp_path / "t"
     (tree / "0").mkdir(parents=True)
     (tree / "0" / "x").write_bytes(b"1")
-    found.add(tree_fingerprint(tree))
+    found.add(tree_fingerprint(LocalTree(tree)))
     (tree / "0" / "x").rename(tree / "0" / "y")
-    found.add(tree_fingerprint(tree))
+    found.add(tree_fingerprint(LocalTree(tree)))
     (tree / "0" / "y").write_bytes(b"2")
-    found.add(tree_fingerprint(tree))
+    found.add(tree_fingerprint(LocalTree(tree)))
     (tree / "z").touch()
-    found.add(tree_fingerprint(tree))
+    found.add(tree_fingerprint(LocalTree(tree)))
     # Metadata count as a whole, also in the middle.
     document = bytearray(5 * SAMPLE_BYTES)
     for place in (0, len(document) // 2):
         document[place] = 1
         (tree / "zarr.json").write_bytes(document)
-        found.add(tree_fingerprint(tree))
+        found.add(tree_fingerprint(LocalTree(tree)))
     assert len(found) == 6
-    assert tree_fingerprint(tree.rename(tmp_path / "u")) in found
+    assert tree_fingerprint(LocalTree(tree.rename(tmp_path / "u"))) in found

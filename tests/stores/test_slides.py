@@ -10,7 +10,14 @@ import pytest
 from PIL import Image
 from slide_files import tissue_like, write_aperio
 
-from batchscan.domain.errors import ImplausibleSpacing, MissingSpacing, SlideError, UnopenableSlide, UnreadableSlide
+from batchscan.domain.errors import (
+    ImplausibleSpacing,
+    MissingSpacing,
+    SlideError,
+    SourceVanished,
+    UnopenableSlide,
+    UnreadableSlide,
+)
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.stores.slides import VendorSlide, is_vendor_slide, shrunk_to
 
@@ -128,7 +135,6 @@ def test_a_cut_file_that_still_opens_fails_when_it_is_read_and_the_slide_stays_u
         (lambda path: path.write_bytes(b"\0" * 99), "found a file of 99 bytes, it may be cut off"),
         (os.mkfifo, "found a pipe or device"),
         (lambda path: path.mkdir(), "found a folder"),
-        (lambda _path: None, "No such file"),
     ],
 )
 def test_what_is_no_slide_is_named_and_not_quoted(tmp_path: Path, make: Callable[[Path], None], said: str) -> None:
@@ -140,6 +146,19 @@ def test_what_is_no_slide_is_named_and_not_quoted(tmp_path: Path, make: Callable
     assert str(path) in str(caught.value)
     assert "pathologist" not in str(caught.value)
     assert not is_vendor_slide(path)
+
+
+def test_a_slide_whose_file_is_gone_is_not_damaged(tmp_path: Path, aperio: Path) -> None:
+    path = tmp_path / "s.svs"
+    with pytest.raises(SourceVanished, match=r"s.svs: can't be reached \(No such file or directory\)"):
+        VendorSlide(path)
+    content = bytearray(aperio.read_bytes())
+    content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
+    path.write_bytes(content)
+    with VendorSlide(path) as slide:
+        path.unlink()
+        with pytest.raises(SourceVanished):
+            slide.read(0, 0, 0, 1600, 1200)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     EngineInfo,
@@ -89,7 +90,7 @@ def make_run(folder: Path, results: Iterable[SlideResult], ended: Iterable[Slide
         for outcome in (*done, *ended):
             if outcome.status is not SlideStatus.PENDING:
                 ledger.slide_started(outcome.slide_id)
-                ledger.slide_ended(outcome, {}, "", None)
+                ledger.slide_ended(outcome, AttemptEnd())
     return folder
 
 

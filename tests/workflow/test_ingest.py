@@ -192,7 +192,7 @@ def test_pipes_and_broken_links_are_named_and_nobody_waits_for_them(tmp_path: Pa
     assert reasons(events) == {
         "fine": ("done", ""),
         "pipe": ("excluded", "unopenable"),
-        "gone": ("excluded", "unopenable"),
+        "gone": ("failed", "source_vanished"),
     }
     assert "found a pipe or device" in ended(events)["pipe"].outcome.sentence
 
@@ -208,8 +208,8 @@ def test_a_disk_error_while_planning_costs_one_slide(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr("batchscan.workflow.ingest_steps.file_fingerprint", fails_for_a)
     events = run(tmp_path / "archive", tmp_path / "in")
-    assert reasons(events) == {"a": ("failed", "unreadable"), "b": ("done", "")}
-    assert ended(events)["a"].outcome.sentence.startswith("a: can't be read (Input/output error)")
+    assert reasons(events) == {"a": ("failed", "source_vanished"), "b": ("done", "")}
+    assert ended(events)["a"].outcome.sentence.startswith("a: can't be reached (Input/output error)")
 
 
 def test_a_name_that_can_not_be_an_id_is_said_to_be_changed(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import parse_card
-from batchscan.domain.errors import UnopenableSlide
-from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.errors import SlideChanged, SourceVanished
+from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     EngineInfo,
     ModelInfo,
@@ -26,29 +26,20 @@ from batchscan.domain.records import (
 )
 from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
+from batchscan.scan.grid import blocks
 from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.workflow import slide_steps
-from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish
+from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish, scan, survey
 
 SIDE = 50
 SPACING = Spacing(8.0, SpacingSource.VENDOR)
 CARD = parse_card((Path(slide_steps.__file__).parents[1] / "models/published-cnn/card.json").read_bytes())
 SETTINGS = ScanSettings(PatchSpec(SIDE, 8.0, 1.0), 0.1, 0.5, 0.5, 0.02)
+MODEL = ModelInfo(CARD.name, CARD.version, CARD.weights_sha256)
+ENGINE = EngineInfo("keras", "f32")
 STORED = np.full((SIDE, SIDE, 3), 7, np.uint8)
-READ = np.full((SIDE, SIDE, 3), 9, np.uint8)
-
-
-class Store:
-    """Every patch of it looks the same."""
-
-    spacing = SPACING
-
-    def read_box(self, box: Box, um_per_px: float) -> Any:
-        assert um_per_px == SPACING.um_per_px
-        assert (box.width, box.height) == (SIDE, SIDE)
-        return READ
 
 
 def committed(run: RunFolder) -> SlideResult:
@@ -61,8 +52,8 @@ def committed(run: RunFolder) -> SlideResult:
     table = PatchTable(grid, row, col, ones.astype(np.float32), p, p, ones.astype(np.bool_), hashes)
     result = SlideResult(
         slide=SlideInfo("S", "P", n * SIDE, n * SIDE, SPACING, "sha256:ab"),
-        model=ModelInfo(CARD.name, CARD.version, CARD.weights_sha256),
-        engine=EngineInfo("keras", "f32"),
+        model=MODEL,
+        engine=ENGINE,
         settings=SETTINGS,
         counts=count_patches(table, SETTINGS),
         extent=measure_extent(table, SPACING, SETTINGS.threshold),
@@ -86,45 +77,67 @@ def redone(tmp_path: Path) -> tuple[SlideResult, Pictures]:
     run = RunFolder(tmp_path / "run")
     run.create()
     old = committed(run)
-    work = SlideWork(
-        request=SlideRequest("S", "P", tmp_path / "S.ome.zarr"),
-        run=run,
-        staged=run.staging / "S",
-        package="published-cnn",
-        model=old.model,
-        engine=old.engine,
-        settings=replace(SETTINGS, aggregation=Aggregation(sigma=1.0)),
-        finest_um_per_px=2.0,
-        print_report=False,
-        fresh=False,
-        started=dt.datetime(2025, 11, 23, tzinfo=dt.UTC),
-    )
+    work = work_on(run, aggregation=Aggregation(sigma=1.0))
     surveyed = SlideSurvey(old.slide, old.scan_digest, "sha256:3", survey=None, unchanged=False)
     staged = finish(work, surveyed, []).staged
     assert staged is not None
     return read_result(staged), read_pictures(staged)
 
 
-def test_no_picture_is_missing_after_other_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
-    monkeypatch.setattr(slide_steps, "open_store", lambda *_: Store())
-    result, pictures = redone(tmp_path)
-    shown = {(item.row, item.col) for item in choose_gallery(result.table, SETTINGS.threshold)}
-    assert shown <= set(pictures.patches)
-    colours = {int(pictures.patches[place][0, 0, 0]) for place in pictures.patches}
-    # Stored ones are used again, and others were needed.
-    assert colours == {7, 9}
-    assert result.table.pixel_hash is not None
-    assert result.table.pixel_hash.tolist() == list(range(400))
+def work_on(run: RunFolder, **changed: Any) -> SlideWork:
+    return SlideWork(
+        request=SlideRequest("S", "P", run.path / "S.ome.zarr"),
+        run=run,
+        package="published-cnn",
+        model=MODEL,
+        engine=ENGINE,
+        settings=replace(SETTINGS, **changed),
+        finest_um_per_px=2.0,
+        print_report=False,
+        fresh=False,
+        started=dt.datetime(2025, 11, 23, tzinfo=dt.UTC),
+    )
 
 
-def test_without_its_slide_a_result_keeps_the_pictures_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(*_: object) -> Store:
-        raise UnopenableSlide("S: is not there")
+def test_another_judgement_of_a_scan_reads_no_pixel_and_keeps_the_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object) -> None:
+        raise AssertionError("the slide is opened")
 
-    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
-    monkeypatch.setattr(slide_steps, "open_store", gone)
+    monkeypatch.setattr(slide_steps, "open_store", opened)
     result, pictures = redone(tmp_path)
     assert result.settings.aggregation.sigma == 1.0
     assert len(pictures.patches) == 12
     assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
+    assert result.table.pixel_hash is not None
+    assert result.table.pixel_hash.tolist() == list(range(400))
+
+
+def test_attempts_at_one_slide_never_share_a_folder(tmp_path: Path) -> None:
+    """A worker that is taken for dead may still be writing when another has the slide."""
+    run = RunFolder(tmp_path / "run")
+    places = {slide_steps._new_place(work_on(run)) for _ in range(3)}
+    assert len(places) == 3
+    assert {place.parent for place in places} == {run.staging / "S"}
+
+
+def test_a_slide_whose_place_is_gone_is_neither_excluded_nor_taken_for_a_vendors_file(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    old = committed(run)
+    with pytest.raises(SourceVanished):
+        survey(work_on(run))
+    found = blocks(old.table.row, old.table.col, SETTINGS.patch)[0]
+    with pytest.raises(SourceVanished):
+        scan(work_on(run), found)
+
+
+def test_a_store_that_is_replaced_during_its_scan_is_noticed(tmp_path: Path) -> None:
+    class Store:
+        fingerprint = "sha256:other"
+
+    work, info = work_on(RunFolder(tmp_path)), SlideInfo("S", "P", 500, 400, SPACING, "sha256:ab")
+    with pytest.raises(SlideChanged, match="S: its store was replaced or written to"):
+        slide_steps._check_unchanged(work, info, Store())  # type: ignore[arg-type]
+    slide_steps._check_unchanged(work, replace(info, fingerprint="sha256:other"), Store())  # type: ignore[arg-type]

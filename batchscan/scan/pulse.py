@@ -1,0 +1,89 @@
+"""A step at work on a Dask worker -> signs of life for the runner, whose watchdog tells slow from stuck by them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from distributed import Worker
+from distributed.utils import sync
+
+# A sign of life costs a message to the scheduler; more of them would tell nothing more.
+_EVERY_S = 1.0
+_CURRENT = threading.local()
+
+
+class Sign(StrEnum):
+    """What a step says of itself."""
+
+    BEGUN = "begun"
+    GETS_ON = "gets on"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What the step `token` says, on the worker at an address."""
+
+    token: str
+    address: str
+    sign: Sign
+
+
+class _Heart:
+    def __init__(self, worker: Worker, topic: str, token: str) -> None:
+        self._worker, self._topic, self._token = worker, topic, token
+        self._last = time.monotonic()
+        self._begin()
+
+    def beat(self) -> None:
+        if time.monotonic() - self._last >= _EVERY_S:
+            self._last = time.monotonic()
+            self.send(Sign.GETS_ON)
+
+    def _begin(self) -> None:
+        """The one sign that is sure to arrive: the step may kill the process at once, and then it is to blame."""
+        message = self._message(Sign.BEGUN)
+        with contextlib.suppress(OSError):
+            sync(self._worker.loop, self._worker.scheduler.log_event, topic=self._topic, msg=message)
+
+    def send(self, sign: Sign) -> None:
+        self._worker.log_event(self._topic, self._message(sign))
+
+    def _message(self, sign: Sign) -> dict[str, str]:
+        return {"token": self._token, "address": self._worker.address, "sign": sign.value}
+
+
+@contextlib.contextmanager
+def beating(worker: Worker, topic: str, token: str) -> Iterator[None]:
+    """Say that the step `token` begins with the block, and ends with it; within it `voice` speaks for it."""
+    heart = _CURRENT.heart = _Heart(worker, topic, token)
+    try:
+        yield
+    finally:
+        _CURRENT.heart = None
+        heart.send(Sign.ENDED)
+
+
+def voice() -> Callable[[], None]:
+    """What says that the step on this thread gets on, from whichever thread it is called; call it as often as you like.
+
+    Outside a worker's step it does nothing.
+    """
+    heart = getattr(_CURRENT, "heart", None)
+    return _silence if heart is None else heart.beat
+
+
+def _silence() -> None:
+    pass
+
+
+def heard(event: tuple[float, dict[str, Any]]) -> Pulse:
+    """What a subscriber of the topic is given, as a record."""
+    _, message = event
+    return Pulse(str(message["token"]), str(message["address"]), Sign(message["sign"]))

@@ -1,0 +1,98 @@
+"""A slide and its tasks while it is under way: attempts, scores so far, accidents, and how long its place is away."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from batchscan.domain.attempts import AttemptEnd
+from batchscan.scan.pipeline import BlockScores
+from batchscan.scan.step import Raised
+
+W = TypeVar("W")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What is borne before a slide, or the whole run, is given up.
+
+    Parameters
+    ----------
+    attempts
+        So many accidents (its worker died, it hung, a defect) end a slide.
+    stall_s
+        A step without a sign of life for so long is stuck.
+    away_s
+        So long slides whose place can't be reached, and a cluster without workers, are waited for.
+    first_delay_s, longest_delay_s
+        Between tries at a place that can't be reached: the first wait, doubled up to the longest.
+    """
+
+    attempts: int = 3
+    stall_s: float = 600.0
+    away_s: float = 1800.0
+    first_delay_s: float = 2.0
+    longest_delay_s: float = 60.0
+
+
+@dataclass
+class Task:
+    """A step handed to the workers. `address` and `heard` (monotonic seconds) are None unless it is at work."""
+
+    slide: SlideUnderWay[Any, Any]
+    future: Any
+    step: Any
+    arguments: tuple[Any, ...]
+    priority: int
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    address: str | None = None
+    heard: float | None = None
+    n_lost: int = 0
+
+
+@dataclass
+class SlideUnderWay(Generic[W, S]):
+    """What the dispatcher knows of one slide."""
+
+    work: W
+    accidents: int = 0
+    survey: S | None = None
+    waiting: int = 0
+    scores: list[BlockScores] = field(default_factory=list)
+    tasks: set[str] = field(default_factory=set)
+    begun: bool = False
+    peak_rss_mb: float | None = None
+    busy_s: float = 0.0
+    away_since: float | None = None
+    n_away: int = 0
+
+    def restart(self) -> None:
+        """Forget this attempt; the next one begins with the survey."""
+        self.survey, self.waiting, self.scores = None, 0, []
+        self.tasks, self.begun, self.peak_rss_mb, self.busy_s = set(), False, None, 0.0
+
+    def saw_peak(self, peak_rss_mb: float | None) -> None:
+        """Keep the largest memory that a step of this attempt had."""
+        if peak_rss_mb is not None:
+            self.peak_rss_mb = max(self.peak_rss_mb or 0.0, peak_rss_mb)
+
+    def end(self, worker: str, error_class: str | None = None) -> AttemptEnd:
+        """What this attempt came to; `busy` is the time that its steps took on the workers."""
+        return AttemptEnd(worker, error_class, {"busy": self.busy_s}, self.peak_rss_mb)
+
+    def next_delay_s(self, patience: Patience) -> float:
+        """How long to wait before the place is tried again."""
+        delay = min(patience.first_delay_s * 2.0**self.n_away, patience.longest_delay_s)
+        self.n_away += 1
+        return delay
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """An attempt that ended as `raised`, to be made again at `due` (monotonic seconds)."""
+
+    slide: SlideUnderWay[Any, Any]
+    raised: Raised
+    due: float

@@ -1,0 +1,123 @@
+"""A vendor's slide file becomes boxes of the slide store that an ingest would make of it, straight from its levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from batchscan.domain.geometry import Box, Spacing, floor_px, round_px
+from batchscan.domain.records import Uint8Array
+from batchscan.stores.area import AreaSum, Lattice
+from batchscan.stores.pyramids import SAME_SPACING, TILE_PX
+from batchscan.stores.slides import VendorSlide, shrunk_to
+
+# A level with more pixels than this is only read where no other will do.
+_COMFORTABLE_PX = 200_000_000
+# So much coarser than asked for a level may be instead: tissue is still found on it.
+_COARSEST = 4.0
+_READ_AT_ONCE = (2048, 2048)
+_SAMPLE_PX = 64
+_SAMPLES = 64
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+class ForeseenStore:
+    """What the store of an open slide file will be: its frame and spacing, and boxes of its coarse pixels.
+
+    Parameters
+    ----------
+    slide
+        Open as long as this is read.
+    spacing
+        Of the file's level 0.
+    finest_um_per_px
+        What the store would be made no finer than.
+    """
+
+    def __init__(self, slide: VendorSlide, spacing: Spacing, finest_um_per_px: float) -> None:
+        self._slide = slide
+        self._file_um_per_px = spacing.um_per_px
+        self.pixels = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
+        self.spacing = Spacing(spacing.um_per_px * self.pixels.downsample, spacing.source)
+
+    @property
+    def width_px(self) -> int:
+        """Width of the store's level 0."""
+        return self.pixels.width_px
+
+    @property
+    def height_px(self) -> int:
+        """Height of the store's level 0."""
+        return self.pixels.height_px
+
+    def read_box(self, box: Box, um_per_px: float) -> Uint8Array:
+        """Pixels of `um_per_px`, as the store's own `read_box` would give them but for the scanner's way of shrinking.
+
+        Parameters
+        ----------
+        box
+            Level-0 pixels of the store.
+        um_per_px
+            Side of a pixel of the result.
+
+        Returns
+        -------
+        (rows, cols, 3) uint8 RGB: area averages of the file's coarsest level that is still as fine, or, where that is
+        too large to be read for a look, of one that is up to four times coarser.
+
+        Raises
+        ------
+        UnreadableSlide
+            If the file can't be decoded there.
+        """
+        index = self._level_for(um_per_px)
+        level = self._slide.levels[index]
+        scale = self.pixels.downsample / level.downsample
+        step = um_per_px / (self._file_um_per_px * level.downsample)
+        store_step = um_per_px / self.spacing.um_per_px
+        shape = max(1, round_px(box.height / store_step)), max(1, round_px(box.width / store_step))
+        lattice = Lattice.of((box.x * scale, box.y * scale), (step, step), shape)
+        total = AreaSum(lattice)
+        for x, y, width, height in lattice.parts(level.width_px, level.height_px, _READ_AT_ONCE, TILE_PX):
+            pixels = self._slide.read(index, x, y, width, height)
+            total.add(np.ascontiguousarray(pixels.transpose(2, 0, 1)), x, y)
+        return total.pixels()
+
+    def check_samples(self) -> None:
+        """Decode small squares all over the level that an ingest would read whole, its corners and edges among them.
+
+        A file that was cut off opens like a whole one; what is missing shows only when it is read.
+
+        Raises
+        ------
+        UnreadableSlide
+            If one of them can't be decoded.
+        """
+        level = self._slide.levels.index(self.pixels.source)
+        for x, y in _spread(self.pixels.source.width_px, self.pixels.source.height_px):
+            wide = min(_SAMPLE_PX, self.pixels.source.width_px - x)
+            high = min(_SAMPLE_PX, self.pixels.source.height_px - y)
+            self._slide.read(level, x, y, wide, high)
+
+    def _level_for(self, um_per_px: float) -> int:
+        spacings = [self._file_um_per_px * level.downsample for level in self._slide.levels]
+        sizes = [level.width_px * level.height_px for level in self._slide.levels]
+        fine_enough = [index for index, um in enumerate(spacings) if um <= um_per_px * (1 + SAME_SPACING)]
+        best = max(fine_enough, key=lambda index: spacings[index], default=0)
+        coarser = [index for index, um in enumerate(spacings) if spacings[best] < um <= um_per_px * _COARSEST]
+        if sizes[best] > _COMFORTABLE_PX and coarser:
+            return min(coarser, key=lambda index: spacings[index])
+        return best
+
+
+def _spread(width_px: int, height_px: int) -> Iterator[tuple[int, int]]:
+    """Upper left corners of squares from the first corner to the last, each on a row of its own.
+
+    Files have their tiles row by row: where a copy lost more than a 64th of a level in one piece, a square lies in it.
+    """
+    ends = max(0, height_px - _SAMPLE_PX), max(0, width_px - _SAMPLE_PX)
+    for index in range(_SAMPLES - 1):
+        yield floor_px(ends[1] * (index * _GOLDEN % 1)), ends[0] * index // (_SAMPLES - 1)
+    yield ends[1], ends[0]

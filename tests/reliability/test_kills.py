@@ -1,0 +1,132 @@
+"""kill -9 at random moments, on real processes: the same command goes on, and comes to what nothing had disturbed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import N_SLIDES, Undisturbed
+from dask_processes import scheduler, worker
+from night import Night, left_over, moments, status, tables
+
+
+def _words(undisturbed: Undisturbed, run: Path) -> tuple[object, ...]:
+    return "scan", undisturbed.archive, "--out", run, "--no-report", "--workers", 2
+
+
+def _finished(undisturbed: Undisturbed, run: Path, *words: object) -> None:
+    code, text = Night(*(words or _words(undisturbed, run))).ends()
+    assert code == 0, text
+    assert tables(run) == undisturbed.tables
+    assert left_over(run) == []
+    found = status(run)
+    assert (found["state"], found["done"], found["asked"]) == ("finished", N_SLIDES, N_SLIDES)
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_the_runner_is_killed_again_and_again(
+    undisturbed: Undisturbed, tmp_path: Path, n_kills: int, seed: int
+) -> None:
+    run = tmp_path / "run"
+    for moment in moments(seed, n_kills, undisturbed.seconds):
+        night = Night(*_words(undisturbed, run))
+        night.lives_for(moment)
+        night.kill()
+        if (run / "ledger.sqlite").exists() and _has_begun(run):
+            assert status(run)["state"] in {"interrupted", "finished"}
+    _finished(undisturbed, run)
+
+
+def _has_begun(run: Path) -> bool:
+    with sqlite3.connect(run / "ledger.sqlite") as database:
+        return bool(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+@pytest.mark.parametrize("seed", [2])
+def test_workers_are_killed_again_and_again(undisturbed: Undisturbed, tmp_path: Path, n_kills: int, seed: int) -> None:
+    """A slide may be hit several times by chance: that is more than it bears, unless the job says so."""
+    run, dice = tmp_path / "run", random.Random(seed)
+    job = tmp_path / "job.toml"
+    job.write_text(
+        f"schema_version = 1\n[slides]\nsources = ['{undisturbed.archive}']\n"
+        f"[run]\nout = '{run}'\nworkers = 2\nattempts = 20\n[report]\nper_slide = false\n"
+    )
+    night = Night("run", job)
+    n_killed = 0
+    for pause in moments(seed, n_kills, 3.0):
+        if not night.wait_until(night.workers) or not night.lives_for(pause):
+            break
+        for victim in dice.sample(night.workers(), 1):
+            victim.kill()
+            n_killed += 1
+    code, text = night.ends()
+    assert code == 0, text
+    assert n_killed
+    assert tables(run) == undisturbed.tables
+    assert left_over(run) == []
+
+
+def test_the_scheduler_is_killed_and_the_same_command_goes_on_with_another(
+    undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with scheduler() as (address, process), worker(address):
+        words = ("scan", undisturbed.archive, "--out", run, "--no-report", "--scheduler", address)
+        night = Night(*words)
+        assert night.wait_until(lambda: list(run.glob("slides/N*/result.json")))
+        process.kill()
+        code, text = night.ends()
+        assert code == 1, text
+        assert "start the same command again to go on" in text
+        assert status(run)["state"] == "interrupted"
+    with scheduler() as (address, _), worker(address):
+        _finished(undisturbed, run, *words[:-1], address)
+
+
+def test_a_first_ctrl_c_finishes_what_is_under_way_and_a_second_stops_at_once(
+    undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    night = Night(*_words(undisturbed, run))
+    assert night.wait_until(lambda: _running(run))
+    night.interrupt()
+    code, text = night.ends()
+    assert code == 130, text
+    assert "no slide is begun any more" in text
+    assert "the same command goes on from here" in text
+    found = status(run)
+    assert (found["state"], found["running"]) == ("interrupted", 0)
+    assert 1 <= found["done"] < N_SLIDES
+    night = Night(*_words(undisturbed, run))
+    assert night.wait_until(lambda: _running(run))
+    night.interrupt(signal.SIGTERM)
+    family = night.family()
+    night.interrupt()
+    code, text = night.ends()
+    assert code == 130, text
+    assert "stopping" in text
+    assert not psutil.wait_procs(family, timeout=30)[1]
+    _finished(undisturbed, run)
+
+
+def _running(run: Path) -> bool:
+    if not (run / "ledger.sqlite").exists() or not _has_begun(run):
+        return False
+    with sqlite3.connect(run / "ledger.sqlite") as database:
+        return bool(database.execute("SELECT count(*) FROM attempts WHERE ended IS NULL").fetchone()[0])
+
+
+def test_a_second_runner_is_refused_by_name_and_harms_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    night = Night(*_words(undisturbed, run))
+    assert night.wait_until(lambda: _running(run))
+    code, text = Night(*_words(undisturbed, run)).ends()
+    assert code == 1
+    assert f"pid {night.process.pid} is at work in this run folder" in text
+    code, text = night.ends()
+    assert code == 0, text
+    assert tables(run) == undisturbed.tables

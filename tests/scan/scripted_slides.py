@@ -1,0 +1,109 @@
+"""Slides whose steps do what a script says, on real worker processes: return, raise, die, hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from batchscan.domain.errors import (
+    MissingSpacing,
+    ModelError,
+    OutputError,
+    SlideChanged,
+    SourceVanished,
+    UnreadableSlide,
+)
+from batchscan.scan.dispatch import Steps
+from batchscan.scan.grid import Block
+from batchscan.scan.pipeline import BlockScores
+from batchscan.scan.pulse import voice
+
+
+@dataclass(frozen=True)
+class Script:
+    """`does` happens in the step `at`, the first `times` times; `notes` is a folder where every step leaves a file."""
+
+    slide_id: str
+    n_blocks: int = 2
+    at: str = ""
+    does: str = ""
+    times: int = 1_000_000
+    notes: Path | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    blocks: tuple[Block, ...]
+
+
+def _act(script: Script, step: str) -> None:
+    if script.notes:
+        place = script.notes / f"{script.slide_id} {step} {time.monotonic_ns()}"
+        place.write_text(str(os.getpid()))
+    if script.at != step or (script.notes and tried(script.notes, script.slide_id, step) > script.times):
+        return
+    if script.does == "die":
+        os._exit(9)
+    if script.does == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if script.does == "hang":
+        threading.Event().wait()
+    if script.does == "slow":
+        _slowly(4.0)
+        return
+    raise {
+        "excluded": MissingSpacing("no spacing"),
+        "unreadable": UnreadableSlide("bad pixels"),
+        "defect": ZeroDivisionError("two\nlines"),
+        "model": ModelError("the wrong weights"),
+        "full": OutputError("no space left"),
+        "away": SourceVanished("the folder is gone."),
+        "changed": SlideChanged("another slide"),
+    }[script.does]
+
+
+def _slowly(seconds: float) -> None:
+    """Long work that says that it gets on, from a thread of its own as an ingest does."""
+    gets_on, end = voice(), time.monotonic() + seconds
+
+    def work() -> None:
+        while time.monotonic() < end:
+            gets_on()
+            threading.Event().wait(0.05)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def tried(notes: Path, slide_id: str, step: str) -> int:
+    """How often a step of a slide was begun."""
+    return len(list(notes.glob(f"{slide_id} {step} *")))
+
+
+def survey(script: Script) -> Found:
+    _act(script, "survey")
+    cells = np.arange(3, dtype=np.int32)
+    return Found(tuple(Block(cells + 10 * i, cells, 10 * i, 0, 3, 3) for i in range(script.n_blocks)))
+
+
+def scan(script: Script, block: Block) -> BlockScores:
+    _act(script, "scan")
+    p = block.rows.astype(np.float32)
+    return BlockScores(
+        block.rows, block.cols, p, np.ones(len(p), np.bool_), np.zeros(len(p), np.uint64), {"read": 0.0, "infer": 0.0}
+    )
+
+
+def finish(script: Script, found: Found, scores: list[BlockScores]) -> tuple[int, list[int], int]:
+    _act(script, "finish")
+    return len(found.blocks), sorted(int(score.row[0]) for score in scores), os.getpid()
+
+
+STEPS = Steps(survey, scan, finish)

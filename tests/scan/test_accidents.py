@@ -1,0 +1,135 @@
+"""What kills or stops a slide's worker costs that slide, and nobody else: on real worker processes, as scripted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client
+from scripted_slides import STEPS, Script, tried
+
+from batchscan.domain.errors import SourceVanished
+from batchscan.domain.records import SlideStatus
+from batchscan.scan.cluster import connect
+from batchscan.scan.dispatch import run_slides
+from batchscan.scan.slide_events import Event, SlideFinished, SlideRetried, SlideStarted, SlideStopped
+from batchscan.scan.underway import Patience
+
+FINE = 12
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with connect(None, 2) as client:
+        yield client
+
+
+def events_of(events: list[Event], slide_id: str) -> list[Event]:
+    return [event for event in events if event.slide_id == slide_id]
+
+
+def stopped(events: list[Event], slide_id: str) -> SlideStopped:
+    last = events_of(events, slide_id)[-1]
+    assert isinstance(last, SlideStopped)
+    return last
+
+
+@pytest.mark.parametrize(("at", "does"), [("survey", "die"), ("scan", "segfault"), ("finish", "die")])
+def test_killers_are_given_up_and_those_that_waited_beside_them_are_not_blamed(
+    client: Client, tmp_path: Path, at: str, does: str
+) -> None:
+    killers = [Script(f"killer{i}", 1, at=at, does=does, notes=tmp_path) for i in range(2)]
+    scripts = [*killers, *(Script(f"fine{i}", n_blocks=1, notes=tmp_path) for i in range(FINE))]
+    events = list(run_slides(client, scripts, STEPS, Patience(attempts=2)))
+    for killer in killers:
+        outcome = stopped(events, killer.slide_id).outcome
+        assert (outcome.status, outcome.reason) == (SlideStatus.FAILED, "worker_died")
+        assert tried(tmp_path, killer.slide_id, at) == 2
+    for i in range(FINE):
+        mine = events_of(events, f"fine{i}")
+        assert isinstance(mine[-1], SlideFinished)
+        assert not any(isinstance(event, SlideRetried) for event in mine)
+
+
+def test_a_hanging_step_is_ended_with_its_worker_and_the_night_goes_on(client: Client, tmp_path: Path) -> None:
+    scripts = [Script("stuck", at="survey", does="hang", notes=tmp_path), *(Script(f"fine{i}") for i in range(FINE))]
+    events = list(run_slides(client, scripts, STEPS, Patience(attempts=2, stall_s=1.5)))
+    outcome = stopped(events, "stuck").outcome
+    assert (outcome.status, outcome.reason) == (SlideStatus.FAILED, "hung")
+    assert "no sign of life for 2 s" in outcome.sentence
+    pids = {note.read_text() for note in tmp_path.iterdir()}
+    assert len(pids) == tried(tmp_path, "stuck", "survey") == 2
+    assert all(isinstance(events_of(events, f"fine{i}")[-1], SlideFinished) for i in range(FINE))
+
+
+def test_a_long_step_that_says_that_it_gets_on_is_left_alone(client: Client) -> None:
+    events = list(run_slides(client, [Script("slow", at="survey", does="slow")], STEPS, Patience(stall_s=2.5)))
+    assert not any(isinstance(event, SlideRetried) for event in events)
+    assert isinstance(events_of(events, "slow")[-1], SlideFinished)
+
+
+@pytest.mark.parametrize("does", ["die", "defect", "changed"])
+def test_one_accident_costs_one_attempt(client: Client, tmp_path: Path, does: str) -> None:
+    script = Script("unlucky", at="scan", does=does, times=1, notes=tmp_path)
+    events = events_of(list(run_slides(client, [script], STEPS, Patience(attempts=2))), "unlucky")
+    (retried,) = [event for event in events if isinstance(event, SlideRetried)]
+    assert retried.accident
+    assert sum(isinstance(event, SlideStarted) for event in events) == 2
+    assert isinstance(events[-1], SlideFinished)
+    n_blocks, first_rows, _ = events[-1].result
+    # The first attempt's blocks are not in the second one's result.
+    assert (n_blocks, first_rows) == (2, [0, 10])
+
+
+def test_accidents_of_earlier_runs_count(client: Client, tmp_path: Path) -> None:
+    script = Script("killer", at="survey", does="die", notes=tmp_path)
+    events = list(run_slides(client, [script], STEPS, Patience(attempts=3), accidents=lambda _: 2))
+    assert stopped(events, "killer").outcome.reason == "worker_died"
+    assert tried(tmp_path, "killer", "survey") == 1
+
+
+def test_a_place_that_comes_back_is_waited_for_with_longer_and_longer_waits(client: Client, tmp_path: Path) -> None:
+    scripts = [Script("away", at="survey", does="away", times=3, notes=tmp_path), Script("fine")]
+    events = list(run_slides(client, scripts, STEPS, Patience(attempts=1, away_s=60, first_delay_s=0.2)))
+    delays = [event.delay_s for event in events_of(events, "away") if isinstance(event, SlideRetried)]
+    assert delays == [0.2, 0.4, 0.8]
+    assert not any(event.accident for event in events if isinstance(event, SlideRetried))
+    assert isinstance(events_of(events, "away")[-1], SlideFinished)
+
+
+def test_a_slide_that_stays_away_fails_alone_while_others_can_be_read(client: Client) -> None:
+    scripts = [
+        Script("away", at="survey", does="away"),
+        *(Script(f"slow{i}", at="scan", does="slow") for i in range(4)),
+    ]
+    events = list(run_slides(client, scripts, STEPS, Patience(away_s=3.0, first_delay_s=0.5, longest_delay_s=1.0)))
+    assert stopped(events, "away").outcome.reason == "source_vanished"
+    assert isinstance(events_of(events, "slow3")[-1], SlideFinished)
+
+
+def test_when_nothing_can_be_read_any_more_the_run_stops_instead_of_failing_slide_after_slide(client: Client) -> None:
+    scripts = [Script(f"away{i}", at="survey", does="away") for i in range(200)]
+    events: list[Event] = []
+    patience = Patience(away_s=1.5, first_delay_s=0.2, longest_delay_s=0.5)
+    with pytest.raises(SourceVanished, match="nothing is lost; start the same command again"):
+        events.extend(run_slides(client, scripts, STEPS, patience))
+    assert not any(isinstance(event, SlideStopped) for event in events)
+
+
+def test_draining_finishes_what_is_under_way_and_begins_nothing_more(client: Client, tmp_path: Path) -> None:
+    scripts = [Script(f"s{i}", at="scan", does="slow", n_blocks=1, notes=tmp_path) for i in range(10)]
+    began = time.monotonic()
+    seen: list[Event] = []
+
+    def draining() -> bool:
+        return any(isinstance(event, SlideStarted) for event in seen)
+
+    for event in run_slides(client, scripts, STEPS, draining=draining):
+        seen.append(event)  # noqa: PERF402 - read while it grows
+    started = {event.slide_id for event in seen if isinstance(event, SlideStarted)}
+    finished = {event.slide_id for event in seen if isinstance(event, SlideFinished)}
+    assert started == finished
+    assert 1 <= len(finished) <= 2
+    assert time.monotonic() - began < 30
