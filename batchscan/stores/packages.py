@@ -33,6 +33,7 @@ from batchscan.stores.training_profile import PROFILE_FILE, read_training_profil
 MODEL_FILE, CARD_FILE, GOLDEN_FILE = "model.keras", "card.json", "golden.npz"
 FILES = (MODEL_FILE, CARD_FILE, GOLDEN_FILE)
 EXAMPLES_FILE = "examples.npz"
+_OF_FILES = ("seen_sha256", "profile_sha256", "profile_note")
 GOLDEN_AT_LEAST = 16
 LARGEST_CARD_BYTES = 4 << 20
 LARGEST_ARRAY_BYTES = 256 << 20
@@ -226,7 +227,9 @@ def write_package(
     staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=_staged_prefix(out)))
     try:
         save(staged / MODEL_FILE)
-        fields = {**card, **_written_beside_network(staged, golden, examples, seen, profile)}
+        # A card made from another package's must not name that one's files.
+        own = {name: value for name, value in card.items() if name not in _OF_FILES}
+        fields = {**own, **_written_beside_network(staged, golden, examples, seen, profile)}
         (staged / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         package = _opened(staged)
         if accompany is not None:
@@ -257,12 +260,11 @@ def _written_beside_network(
     examples: Uint8Array | None,
     seen: SeenSet | None,
     profile: TrainingProfile | None,
-) -> dict[str, str | None]:
+) -> dict[str, str]:
     """Write the files that go with a network; returns what the card says of all of them."""
     with (folder / GOLDEN_FILE).open("wb") as stream:
         np.savez_compressed(stream, patches=golden.patches, p_idc=golden.p_idc)
-    # A card made from another package's must not name that one's files.
-    fields: dict[str, str | None] = dict.fromkeys(("seen_sha256", "profile_sha256", "profile_note"))
+    fields: dict[str, str] = {}
     if examples is not None:
         with (folder / EXAMPLES_FILE).open("wb") as stream:
             np.savez_compressed(stream, patches=examples)
