@@ -17,16 +17,7 @@ from batchscan.report.foci import FocusRow, cell_diagonal, cell_mm, foci_note, f
 from batchscan.report.gallery import choose_gallery
 from batchscan.report.layout import Arrangement, picture_layout
 from batchscan.report.provenance import Provenance, is_technical, provenance
-from batchscan.report.quality import (
-    QualityRow,
-    marks_alt,
-    marks_caption,
-    quality_line,
-    quality_note,
-    quality_rows,
-    refusal,
-    refused_figures,
-)
+from batchscan.report.quality import QualityContent, marks_alt, marks_caption, quality_content, refusal, refused_figures
 from batchscan.report.scores import has_neighbours
 from batchscan.report.words import RESEARCH_USE, Fact, spacing
 
@@ -71,8 +62,6 @@ class SlideContent:
         That the model has seen this patient; empty if it hasn't.
     accuracy
         How good the model was on patients that it had not seen.
-    quality_line
-        How good the slide itself is.
     figures
         The numbers of page one.
     notices
@@ -85,8 +74,8 @@ class SlideContent:
         The two pictures in words.
     heatmap_title
         Of the second picture, which marks what spoils the slide where that is not analysable.
-    quality_rows, quality_note, marks_alt, marks_caption
-        What was measured of the slide's quality, and the picture of it.
+    judged, refused
+        How good the slide itself is; whether it has no numbers for that.
     foci, foci_note
         The largest foci, and how many are not listed.
     gallery
@@ -105,7 +94,6 @@ class SlideContent:
     answer: str
     independence: str
     accuracy: str
-    quality_line: str
     figures: tuple[Fact, ...]
     notices: tuple[str, ...]
     quality: tuple[Fact, ...]
@@ -116,10 +104,8 @@ class SlideContent:
     heatmap_title: str
     heatmap_alt: str
     heatmap_caption: str
-    quality_rows: tuple[QualityRow, ...]
-    quality_note: str
-    marks_alt: str
-    marks_caption: str
+    judged: QualityContent
+    refused: bool
     foci: tuple[FocusRow, ...]
     foci_note: str
     gallery: tuple[GalleryGroup, ...]
@@ -146,10 +132,15 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
         If the card belongs to other weights: its performance would be claimed for a model it was not measured on.
     """
     _check_card(result, card)
+    return _content(result, card, generated, batchscan_version)
+
+
+def _content(result: SlideResult, card: ModelCard, generated: datetime, batchscan_version: str) -> SlideContent:
     slide, notices, quality = result.slide, tuple(cautions(result, card)), tuple(_quality(result))
     identity, answer, seen, accurate = _identity(result), _answer(result), independence(result, card), accuracy(card)
-    line, refused = quality_line(result.quality), result.quality.refuses
-    less_mm = _less_mm((slide.slide_id, identity, answer, accurate, line, *notices), len(quality), boxed=bool(seen))
+    judged, second = quality_content(result), _second_picture(result)
+    words = (slide.slide_id, identity, answer, accurate, judged.line, *notices)
+    less_mm = _less_mm(words, len(quality), boxed=bool(seen))
     return SlideContent(
         slide_id=slide.slide_id,
         identity=identity,
@@ -163,26 +154,30 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
         answer=answer,
         independence=seen,
         accuracy=accurate,
-        quality_line=line,
-        figures=refused_figures(result.quality) if refused else _figures(result),
+        figures=_figures(result),
         notices=notices,
         quality=quality,
         arrangement=picture_layout(slide.width_px, slide.height_px, less_mm).arrangement,
         less_mm=less_mm,
         overview_alt=captions.overview_alt(result),
         overview_caption=captions.overview_caption(result.extent),
-        heatmap_title="Quality" if refused else "Heat map",
-        heatmap_alt=marks_alt(result) if refused else captions.heatmap_alt(result),
-        heatmap_caption=marks_caption(result) if refused else captions.heatmap_caption(result),
-        quality_rows=quality_rows(result.quality),
-        quality_note=quality_note(result),
-        marks_alt="" if refused else marks_alt(result),
-        marks_caption="" if refused else marks_caption(result),
+        heatmap_title=second[0],
+        heatmap_alt=second[1],
+        heatmap_caption=second[2],
+        judged=judged,
+        refused=result.quality.refuses,
         foci=focus_rows(result.extent),
         foci_note=foci_note(result),
-        gallery=() if refused else _gallery(result),
+        gallery=_gallery(result),
         provenance=provenance(result, card),
     )
+
+
+def _second_picture(result: SlideResult) -> tuple[str, str, str]:
+    """Title, alternative text and caption of what stands beside the overview."""
+    if result.quality.refuses:
+        return "Quality", marks_alt(result), marks_caption(result)
+    return "Heat map", captions.heatmap_alt(result), captions.heatmap_caption(result)
 
 
 def _check_card(result: SlideResult, card: ModelCard) -> None:
@@ -263,6 +258,8 @@ def _is_one_patch(extent: Extent) -> bool:
 
 
 def _figures(result: SlideResult) -> tuple[Fact, ...]:
+    if result.quality.refuses:
+        return refused_figures(result.quality)
     extent, counts = result.extent, result.counts
     read_mm2 = (extent.tissue_mm2 or 0.0) - (extent.unreadable_mm2 or 0.0)
     low, high = map(numbers.score, uncertain_band(result.settings.threshold))
@@ -317,6 +314,8 @@ def _quality(result: SlideResult) -> Iterator[Fact]:
 
 
 def _gallery(result: SlideResult) -> tuple[GalleryGroup, ...]:
+    if result.quality.refuses:
+        return ()
     table, limit = result.table, result.settings.threshold
     chosen = choose_gallery(table, limit)
     at = {place: i for i, place in enumerate(zip(table.row.tolist(), table.col.tolist(), strict=True))}

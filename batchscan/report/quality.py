@@ -77,6 +77,35 @@ class QualityRow:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True)
+class QualityContent:
+    """What a report says of a slide's quality.
+
+    Parameters
+    ----------
+    line
+        Page one's.
+    rows, note
+        The table, and what stands above it.
+    marks_alt, marks_caption
+        The picture of what spoils the slide, in words and below it.
+    """
+
+    line: str
+    rows: tuple[QualityRow, ...]
+    note: str
+    marks_alt: str
+    marks_caption: str
+
+
+def quality_content(result: SlideResult) -> QualityContent:
+    """All of it."""
+    quality = result.quality
+    return QualityContent(
+        quality_line(quality), quality_rows(quality), quality_note(result), marks_alt(result), marks_caption(result)
+    )
+
+
 def quality_line(quality: Quality) -> str:
     """Page one's line: `Quality: review: blurred in parts, 12 %.`."""
     if quality.grade is None:

@@ -227,10 +227,7 @@ def write_package(
     staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=_staged_prefix(out)))
     try:
         save(staged / MODEL_FILE)
-        # A card made from another package's must not name that one's files.
-        own = {name: value for name, value in card.items() if name not in _OF_FILES}
-        fields = {**own, **_written_beside_network(staged, golden, examples, seen, profile)}
-        (staged / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write_card(staged, card, _written_beside_network(staged, golden, examples, seen, profile))
         package = _opened(staged)
         if accompany is not None:
             accompany(package)
@@ -252,6 +249,13 @@ def remove_half_written(out: Path) -> None:
 
 def _staged_prefix(out: Path) -> str:
     return f".{out.name}.half-written-"
+
+
+def _write_card(folder: Path, card: Mapping[str, Any], of_files: Mapping[str, str]) -> None:
+    # A card made from another package's must not name that one's files.
+    own = {name: value for name, value in card.items() if name not in _OF_FILES}
+    text = json.dumps({**own, **of_files}, indent=1, ensure_ascii=False)
+    (folder / CARD_FILE).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _written_beside_network(

@@ -58,13 +58,11 @@ def content_of(result: SlideResult) -> SlideContent:
     ],
 )
 def test_page_one_has_a_line_on_quality(values: dict[str, float], line: str) -> None:
-    assert content_of(make_result(found(), quality=make_quality(**values))).quality_line == line
+    assert content_of(make_result(found(), quality=make_quality(**values))).judged.line == line
 
 
 def test_each_measure_stands_beside_its_limits() -> None:
-    rows = {
-        row.label: row for row in content_of(make_result(found(), quality=make_quality(eosin_od=0.35))).quality_rows
-    }
+    rows = {row.label: row for row in content_of(make_result(found(), quality=make_quality(eosin_od=0.35))).judged.rows}
     eosin = rows["Eosin"]
     assert (eosin.value, eosin.good, eosin.refused, eosin.grade) == ("0.35", "0.2 to 0.3", "< 0.1 or > 0.4", "review")
     assert (rows["Pen"].good, rows["Pen"].refused, rows["Pen"].grade) == ("\u2264 2.0 %", "> 25 %", "good")
@@ -79,9 +77,9 @@ def test_what_is_not_judged_is_said_so() -> None:
     off = QualitySettings(enabled=False)
     measured = [measure.measured for measure in result.quality.measures]
     content = content_of(replace(result, settings=replace(result.settings, quality=off), quality=judged(measured, off)))
-    assert content.quality_line == "Quality: not judged."
-    assert {row.grade for row in content.quality_rows} == {"not judged"}
-    assert "held against no limit" in content.quality_note
+    assert content.judged.line == "Quality: not judged."
+    assert {row.grade for row in content.judged.rows} == {"not judged"}
+    assert "held against no limit" in content.judged.note
     assert content.headline == "IDC-positive tissue found by this model"
 
 
