@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+import json
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import parse_card
 from batchscan.domain.errors import SlideChanged, SourceVanished
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.quality import Limits, Measured, QualitySettings, judged
 from batchscan.domain.records import (
     EngineInfo,
     ModelInfo,
@@ -23,14 +25,16 @@ from batchscan.domain.records import (
     SlideInfo,
     SlideRequest,
     SlideResult,
+    SlideStatus,
 )
 from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
 from batchscan.scan.grid import blocks
+from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import REGIONS, RunFolder, read_pictures, read_result, write_pictures, write_result
+from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.workflow import slide_steps
-from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish, scan, survey
+from batchscan.workflow.slide_steps import FinishedSlide, SlideSurvey, SlideWork, finish, scan, survey
 
 SIDE = 50
 SPACING = Spacing(8.0, SpacingSource.VENDOR)
@@ -111,6 +115,46 @@ def test_another_judgement_of_a_scan_reads_no_pixel_and_keeps_the_pictures(
     assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
     assert result.table.pixel_hash is not None
     assert result.table.pixel_hash.tolist() == list(range(400))
+
+
+def with_limit(most_pen: float) -> QualitySettings:
+    return QualitySettings(limits={"pen_share": Limits(refuse_above=most_pen)})
+
+
+def judged_again(run: RunFolder, quality: QualitySettings, n: int) -> tuple[SlideResult, FinishedSlide, list[Any]]:
+    """The committed scan finished again with other limits, and committed; no store is there to be read."""
+    surveyed = SlideSurvey(read_result(run.slide("S")).slide, "sha256:1", f"sha256:{n}", survey=None, unchanged=False)
+    finished = finish(work_on(run, quality=quality), surveyed, [])
+    assert finished.staged is not None
+    run.commit(finished.staged, "S")
+    return read_result(run.slide("S")), finished, json.loads((run.slide("S") / REGIONS).read_text())["features"]
+
+
+def test_changed_limits_judge_the_measured_values_again(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    old = committed(run)
+    quality = judged([Measured("pen_share", 0.3)], QualitySettings())
+    write_result(run.slide("S"), replace(old, quality=quality, profile={"eosin_od": (1, 2)}))
+    result, finished, regions = judged_again(run, with_limit(0.2), 3)
+    assert (finished.outcome.status, finished.outcome.reason) == (SlideStatus.DONE, "not_analysable")
+    assert "the slide is not analysable (pen)" in finished.outcome.sentence
+    assert regions == []
+    values = {name: getattr(result.extent, name) for name in (field.name for field in fields(result.extent))}
+    foci, undefined = values.pop("foci"), values.pop("undefined")
+    assert foci == ()
+    assert set(values.values()) == {None}
+    assert undefined == dict.fromkeys(values, "the slide is not analysable (pen)")
+    assert (result.counts.positive, result.counts.borderline, result.counts.tissue) == (None, None, 400)
+    assert (finished.numbers["qc_grade"], finished.numbers["qc_findings"]) == ("not_analysable", "pen")
+    assert {finished.numbers[name] for name in values} == {None}
+    assert finished.profile["eosin_od"] == (1, 2)
+    assert sum(finished.profile["p_raw"]) == 400
+    # And back: nothing was lost by it.
+    result, finished, regions = judged_again(run, with_limit(0.4), 4)
+    assert (finished.outcome.reason, result.extent, result.counts) == ("", old.extent, old.counts)
+    assert len(regions) == result.extent.n_foci
+    assert (finished.numbers["qc_grade"], finished.numbers["qc_findings"]) == ("good", "")
 
 
 def test_attempts_at_one_slide_never_share_a_folder(tmp_path: Path) -> None:
