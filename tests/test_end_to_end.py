@@ -236,7 +236,7 @@ def test_a_run_of_an_older_version_is_named_and_scanned_again(demo: tuple[Path, 
     ran = batchscan("scan", folder / "archive", "--out", run, "--no-report")
     assert "another version of batchscan made this run folder: its results are replaced" in ran.err
     again = json.loads((run / "slides/8863/result.json").read_text())
-    assert (again["schema_version"], again["digest"]) == (3, _result(folder)["digest"])
+    assert (again["schema_version"], again["digest"]) == (4, _result(folder)["digest"])
 
 
 def test_an_unreadable_result_keeps_no_other_from_being_printed(demo: tuple[Path, Ran], tmp_path: Path) -> None:

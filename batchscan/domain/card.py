@@ -225,8 +225,9 @@ class Example(_Record):
 class ModelCard(_Record):
     """card.json. `classes[1]` is the positive class.
 
-    `seen_sha256` is of the package's list of what the network was made with (`stores/seen.py`); packages of before that
-    list was kept have none, and neither do those of their cards that lack the field.
+    `seen_sha256` is of the package's list of what the network was made with (`stores/seen.py`), `profile_sha256` of how
+    that is spread (`stores/training_profile.py`), which `profile_note` says how it was counted; packages of before
+    these were kept have none, and neither do those of their cards that lack the fields.
     """
 
     schema_version: Literal[2]
@@ -254,6 +255,8 @@ class ModelCard(_Record):
     examples: tuple[Example, ...]
     examples_sha256: Sha256 | None
     seen_sha256: Sha256 | None = None
+    profile_sha256: Sha256 | None = None
+    profile_note: str | None = None
     weights_sha256: Sha256
     engine_tolerance: Annotated[float, Field(gt=0.0, lt=0.5)]
 

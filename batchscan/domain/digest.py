@@ -10,7 +10,7 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.records import EngineInfo, ModelInfo, ScanSettings, SlideInfo
 
 # Raised whenever a change of the code changes numbers: results of older code are then redone.
-NUMBERS_VERSION = 2
+NUMBERS_VERSION = 3
 
 
 def scan_digest(slide: SlideInfo, model: ModelInfo, engine: EngineInfo, settings: ScanSettings) -> str:
@@ -45,6 +45,7 @@ def result_digest(scan: str, slide: SlideInfo, model: ModelInfo, settings: ScanS
             "tolerance": settings.tolerance,
             "max_unreadable": settings.max_unreadable,
             "aggregation": asdict(settings.aggregation),
+            "quality": asdict(settings.quality),
             "card": card.model_dump(mode="json"),
         }
     )

@@ -121,6 +121,36 @@ class RunSection(_Section):
     away_s: Annotated[float, Field(ge=0.0)] = 1800.0
 
 
+class LimitsSection(_Section):
+    """Limits of one measure of quality; one that isn't given stays as it is (docs/quality.md)."""
+
+    review_below: float | None = None
+    review_above: float | None = None
+    refuse_below: float | None = None
+    refuse_above: float | None = None
+
+
+class QualitySection(_Section):
+    """From where on a slide's quality is to be reviewed, and from where on the slide has no numbers."""
+
+    enabled: bool = True
+    sharpness: LimitsSection = LimitsSection()
+    blurred_share: LimitsSection = LimitsSection()
+    pen_share: LimitsSection = LimitsSection()
+    dark_share: LimitsSection = LimitsSection()
+    overexposed_share: LimitsSection = LimitsSection()
+    glass_level: LimitsSection = LimitsSection()
+    haematoxylin_od: LimitsSection = LimitsSection()
+    eosin_od: LimitsSection = LimitsSection()
+    tissue_mm2: LimitsSection = LimitsSection()
+
+    @property
+    def overrides(self) -> dict[str, dict[str, float]]:
+        """Measure -> limit -> value, of what is given."""
+        given = self.model_dump(exclude_none=True, exclude={"enabled"})
+        return {measure: limits for measure, limits in given.items() if limits}
+
+
 class ReportSection(_Section):
     """What is printed."""
 
@@ -195,6 +225,7 @@ class Job(_Section):
     run: RunSection
     model: ModelSection = ModelSection()
     patches: PatchesSection = PatchesSection()
+    quality: QualitySection = QualitySection()
     report: ReportSection = ReportSection()
     evaluation: EvaluationSection = EvaluationSection()
     gates: GatesSection = GatesSection()
@@ -313,13 +344,21 @@ def _nearest(key: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known_keys())}"
 
 
+def _section_keys(name: str, section: type[BaseModel]) -> Iterator[str]:
+    for key, field in section.model_fields.items():
+        yield f"{name}.{key}"
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, _Section):
+            yield from _section_keys(f"{name}.{key}", inner)
+
+
 def known_keys() -> tuple[str, ...]:
     """Every key that a job file may have, dotted."""
     keys: list[str] = []
     for name, field in Job.model_fields.items():
         section = field.annotation
         if isinstance(section, type) and issubclass(section, _Section):
-            keys += [name, *(f"{name}.{key}" for key in section.model_fields)]
+            keys += [name, *_section_keys(name, section)]
         else:
             keys.append(name)
     return tuple(keys)

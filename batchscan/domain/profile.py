@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 
 PROFILE_EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
-        "haematoxylin_od": tuple(np.linspace(0.0, 1.0, 21).tolist()),
-        "eosin_od": tuple(np.linspace(0.0, 1.0, 21).tolist()),
-        "tissue_fraction": tuple(np.linspace(0.0, 1.0, 11).tolist()),
-        "p_raw": tuple(np.linspace(0.0, 1.0, 21).tolist()),
+        "haematoxylin_od": tuple(np.linspace(0.0, 0.8, 21).round(3).tolist()),
+        "eosin_od": tuple(np.linspace(0.0, 0.3, 21).round(3).tolist()),
+        "tissue_fraction": tuple(np.linspace(0.0, 1.0, 11).round(3).tolist()),
+        "p_raw": tuple(np.linspace(0.0, 1.0, 21).round(3).tolist()),
     }
 )
 """What is counted of every slide, and the bins' edges: a value on an edge belongs above it, one beyond the ends to
@@ -21,6 +22,28 @@ the bin at that end."""
 
 Profile = Mapping[str, tuple[int, ...]]
 """Name in `PROFILE_EDGES` -> how many values in each bin. A name may be missing: nothing is known of it."""
+
+
+@dataclass(frozen=True)
+class TrainingProfile:
+    """What a model was made with, counted like a slide, to hold slides against.
+
+    Parameters
+    ----------
+    counts
+        Over all patients of `patients` together.
+    patients
+        Name in `PROFILE_EDGES` -> whose values are counted; not the same for each.
+    ranges
+        Name of a stain's measure (`domain/quality.py`) -> its 5th and 95th percentile over the training patients.
+    how_made
+        Which values of whom, in plain words.
+    """
+
+    counts: Profile
+    patients: Mapping[str, tuple[str, ...]]
+    ranges: Mapping[str, tuple[float, float]]
+    how_made: str
 
 
 def histogram(name: str, values: NDArray[np.floating]) -> tuple[int, ...]:

@@ -17,8 +17,10 @@ from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
 from batchscan.domain.pixel_hash import Uint64Array
 from batchscan.domain.places import Place
 from batchscan.domain.plain_text import plain
+from batchscan.domain.profile import Profile
+from batchscan.domain.quality import NOT_JUDGED, Quality, QualitySettings
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 BoolArray = NDArray[np.bool_]
 Float32Array = NDArray[np.float32]
@@ -144,6 +146,8 @@ class ScanSettings:
         How many of the eight ways that a patch can lie are looked at; p_raw is their mean.
     aggregation
         How p_raw becomes p_idc.
+    quality
+        Beyond which limits a slide has no numbers.
     """
 
     patch: PatchSpec
@@ -153,28 +157,7 @@ class ScanSettings:
     tolerance: float
     orientations: int = 1
     aggregation: Aggregation = field(default_factory=Aggregation)
-
-
-@dataclass(frozen=True)
-class TissueMap:
-    """Which pixels of an overview are tissue.
-
-    Parameters
-    ----------
-    mask
-        (rows, cols) bool, True where there is tissue.
-    pen
-        (rows, cols) bool, True where a marker pen covered the glass; never tissue.
-    background_rgb
-        The glass's colour, 0-255 each.
-    um_per_px
-        The overview's spacing.
-    """
-
-    mask: BoolArray
-    pen: BoolArray
-    background_rgb: tuple[int, int, int]
-    um_per_px: float
+    quality: QualitySettings = field(default_factory=QualitySettings)
 
 
 @dataclass(frozen=True)
@@ -199,6 +182,8 @@ class PatchTable:
     pixel_hash
         (n,) uint64 of what the network saw (`domain/pixel_hash.py`), 0 where unreadable; None where the table was made
         without pixels.
+    sharpness
+        (n,) float32 of the same pixels (`scan/sharpness.py`), NaN where not defined; None likewise.
     """
 
     grid: PatchGrid
@@ -209,6 +194,7 @@ class PatchTable:
     p_idc: Float32Array
     readable: BoolArray
     pixel_hash: Uint64Array | None = None
+    sharpness: Float32Array | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -243,12 +229,12 @@ class PatchTable:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many patches: of the grid, with tissue (scanned), positive, borderline, unreadable."""
+    """How many patches: of the grid, with tissue (scanned), positive, borderline, unreadable; None: not analysable."""
 
     grid: int
     tissue: int
-    positive: int
-    borderline: int
+    positive: int | None
+    borderline: int | None
     unreadable: int
 
 
@@ -316,8 +302,8 @@ class Extent:
         Field name -> why it is None.
     """
 
-    tissue_mm2: float
-    unreadable_mm2: float
+    tissue_mm2: float | None
+    unreadable_mm2: float | None
     idc_mm2: float | None
     idc_fraction: float | None
     n_foci: int | None
@@ -343,19 +329,24 @@ class Pictures:
         (rows, cols) bool, the tissue mask in the overview's frame.
     patches
         (row, col) of a patch -> its (side, side, 3) uint8 at the finest spacing stored.
+    pen, dark
+        (rows, cols) bool, marker pen and dark matter in the overview's frame; None where that isn't known.
     """
 
     overview: Uint8Array
     overview_um_per_px: float
     tissue: BoolArray
     patches: Mapping[tuple[int, int], Uint8Array]
+    pen: BoolArray | None = None
+    dark: BoolArray | None = None
 
 
 @dataclass(frozen=True)
 class SlideResult:
     """Everything known of one done slide: what result.json says, and the patch table beside it.
 
-    `seconds` holds read, tissue, infer, write and total; `qc` holds named facts (numbers or None).
+    `seconds` holds read, tissue, infer, write and total; `qc` holds named facts (numbers or None). `quality` says
+    whether the numbers may be given at all; `profile` counts the slide's values, for comparison with other slides.
     """
 
     slide: SlideInfo
@@ -369,6 +360,8 @@ class SlideResult:
     scan_digest: str
     digest: str
     table: PatchTable
+    quality: Quality = NOT_JUDGED
+    profile: Profile = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

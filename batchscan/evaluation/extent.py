@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -120,6 +121,17 @@ def _undefined(tissue_mm2: float, unreadable_mm2: float) -> Extent:
         foci=(),
         undefined=dict.fromkeys(_FINDINGS, reason),
     )
+
+
+def withheld_counts(counts: Counts) -> Counts:
+    """Those of a slide that is not analysable: what was scanned, and nothing of what was called."""
+    return replace(counts, positive=None, borderline=None)
+
+
+def withheld_extent(reason: str) -> Extent:
+    """That of a slide that is not analysable: no number is defined, each for this reason."""
+    names = ("tissue_mm2", "unreadable_mm2", *_FINDINGS)
+    return Extent(**dict.fromkeys(names), foci=(), undefined=dict.fromkeys(names, reason))
 
 
 def _greatest(foci: Sequence[Focus]) -> Focus | None:

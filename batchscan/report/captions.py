@@ -10,6 +10,8 @@ from batchscan.report.scores import has_neighbours
 
 def overview_caption(extent: Extent) -> str:
     """What is drawn on the overview."""
+    if extent.n_foci is None:
+        return "The whole slide; foci are not defined."
     if not extent.n_foci:
         return "No focus to outline."
     if extent.n_foci > N_FOCI_LISTED:
@@ -38,10 +40,11 @@ def heatmap_caption(result: SlideResult) -> str:
 def heatmap_alt(result: SlideResult) -> str:
     """The heat map in words."""
     counts = result.counts
+    positive = numbers.count(counts.positive)
     return (
         f"Heat map of the same view: p(IDC) of {numbers.count(counts.tissue - counts.unreadable, 'patch', 'patches')}"
         f"{' with their neighbours' if has_neighbours(result.settings) else ''}, "
-        f"{counts.positive:,} at or above the threshold of {numbers.threshold(result.settings.threshold)}."
+        f"{positive} at or above the threshold of {numbers.threshold(result.settings.threshold)}."
     )
 
 

@@ -68,7 +68,9 @@ def n_uncertain(result: SlideResult) -> int:
 
 
 def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
-    """One sentence for each thing that limits the numbers of page one; may be none."""
+    """One sentence for each thing that limits the numbers of page one; may be none, as where there are no numbers."""
+    if result.quality.refuses:
+        return
     yield from other_scores(result.settings, card)
     yield from _averaged_away(result)
     yield from _known_errors(card)

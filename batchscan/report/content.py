@@ -17,6 +17,7 @@ from batchscan.report.foci import FocusRow, cell_diagonal, cell_mm, foci_note, f
 from batchscan.report.gallery import choose_gallery
 from batchscan.report.layout import Arrangement, picture_layout
 from batchscan.report.provenance import Provenance, is_technical, provenance
+from batchscan.report.quality import QualityContent, marks_alt, marks_caption, quality_content, refusal, refused_figures
 from batchscan.report.scores import has_neighbours
 from batchscan.report.words import RESEARCH_USE, Fact, spacing
 
@@ -71,6 +72,10 @@ class SlideContent:
         How the pictures stand, and how much of their height the words of page one need.
     overview_alt, heatmap_alt
         The two pictures in words.
+    heatmap_title
+        Of the second picture, which marks what spoils the slide where that is not analysable.
+    judged, refused
+        How good the slide itself is; whether it has no numbers for that.
     foci, foci_note
         The largest foci, and how many are not listed.
     gallery
@@ -96,8 +101,11 @@ class SlideContent:
     less_mm: float
     overview_alt: str
     overview_caption: str
+    heatmap_title: str
     heatmap_alt: str
     heatmap_caption: str
+    judged: QualityContent
+    refused: bool
     foci: tuple[FocusRow, ...]
     foci_note: str
     gallery: tuple[GalleryGroup, ...]
@@ -124,9 +132,15 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
         If the card belongs to other weights: its performance would be claimed for a model it was not measured on.
     """
     _check_card(result, card)
+    return _content(result, card, generated, batchscan_version)
+
+
+def _content(result: SlideResult, card: ModelCard, generated: datetime, batchscan_version: str) -> SlideContent:
     slide, notices, quality = result.slide, tuple(cautions(result, card)), tuple(_quality(result))
     identity, answer, seen, accurate = _identity(result), _answer(result), independence(result, card), accuracy(card)
-    less_mm = _less_mm((slide.slide_id, identity, answer, accurate, *notices), len(quality), boxed=bool(seen))
+    judged, second = quality_content(result), _second_picture(result)
+    words = (slide.slide_id, identity, answer, accurate, judged.line, *notices)
+    less_mm = _less_mm(words, len(quality), boxed=bool(seen))
     return SlideContent(
         slide_id=slide.slide_id,
         identity=identity,
@@ -147,13 +161,23 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
         less_mm=less_mm,
         overview_alt=captions.overview_alt(result),
         overview_caption=captions.overview_caption(result.extent),
-        heatmap_alt=captions.heatmap_alt(result),
-        heatmap_caption=captions.heatmap_caption(result),
+        heatmap_title=second[0],
+        heatmap_alt=second[1],
+        heatmap_caption=second[2],
+        judged=judged,
+        refused=result.quality.refuses,
         foci=focus_rows(result.extent),
         foci_note=foci_note(result),
         gallery=_gallery(result),
         provenance=provenance(result, card),
     )
+
+
+def _second_picture(result: SlideResult) -> tuple[str, str, str]:
+    """Title, alternative text and caption of what stands beside the overview."""
+    if result.quality.refuses:
+        return "Quality", marks_alt(result), marks_caption(result)
+    return "Heat map", captions.heatmap_alt(result), captions.heatmap_caption(result)
 
 
 def _check_card(result: SlideResult, card: ModelCard) -> None:
@@ -191,6 +215,8 @@ def _headline(result: SlideResult) -> str:
     extent = result.extent
     if not result.counts.tissue:
         return "No tissue was found: extent not defined"
+    if result.quality.refuses:
+        return refusal(result.quality)[0]
     if extent.idc_mm2 is None:
         return "Not analysed: the extent of IDC is not defined"
     if not extent.n_foci:
@@ -202,6 +228,8 @@ def _answer(result: SlideResult) -> str:
     extent, limit = result.extent, numbers.threshold(result.settings.threshold)
     if not result.counts.tissue:
         return "No patch was scored: IDC is neither shown nor excluded."
+    if result.quality.refuses:
+        return refusal(result.quality)[1]
     if extent.idc_mm2 is None:
         return f"{_sentence(extent.undefined.get('idc_mm2', 'the extent is not defined'))}."
     if not extent.n_foci:
@@ -230,8 +258,10 @@ def _is_one_patch(extent: Extent) -> bool:
 
 
 def _figures(result: SlideResult) -> tuple[Fact, ...]:
+    if result.quality.refuses:
+        return refused_figures(result.quality)
     extent, counts = result.extent, result.counts
-    read_mm2 = extent.tissue_mm2 - extent.unreadable_mm2
+    read_mm2 = (extent.tissue_mm2 or 0.0) - (extent.unreadable_mm2 or 0.0)
     low, high = map(numbers.score, uncertain_band(result.settings.threshold))
     return (
         _extent_fact(extent, "idc_mm2", "IDC-positive area", numbers.area(extent.idc_mm2)),
@@ -276,13 +306,16 @@ def _extent_fact(extent: Extent, name: str, label: str, value: str, note: str = 
 def _quality(result: SlideResult) -> Iterator[Fact]:
     counts = result.counts
     yield Fact("Patches with tissue", f"{counts.tissue:,} of {counts.grid:,} on the grid")
-    yield Fact("Positive patches", f"{counts.positive:,}")
+    if counts.positive is not None:
+        yield Fact("Positive patches", f"{counts.positive:,}")
     for name, value in result.qc.items():
         if not is_technical(name):
             yield Fact(*numbers.fact(name, value))
 
 
 def _gallery(result: SlideResult) -> tuple[GalleryGroup, ...]:
+    if result.quality.refuses:
+        return ()
     table, limit = result.table, result.settings.threshold
     chosen = choose_gallery(table, limit)
     at = {place: i for i, place in enumerate(zip(table.row.tolist(), table.col.tolist(), strict=True))}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import colormaps
@@ -18,7 +19,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from batchscan.domain.geometry import Box
-from batchscan.domain.records import Float32Array, Focus, PatchTable, Pictures, SlideResult, Uint8Array
+from batchscan.domain.quality import BLURRED_BELOW
+from batchscan.domain.records import BoolArray, Float32Array, Focus, PatchTable, Pictures, SlideResult, Uint8Array
 from batchscan.report import numbers
 from batchscan.report.layout import FRAME_MM, number_boxes, picture_layout
 from batchscan.report.sheet import GREY, HALO, INK, Sheet, typeface
@@ -34,6 +36,22 @@ _LEGEND_TOP_MM = 4.6
 _LEGEND_END_MM = 12.0
 _HATCH_MM = Box(FRAME_MM, 1.9, 3.6, 2.4)
 _GALLERY_DOTS = 240
+_MARK_STEP_MM = 28.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """How something that spoils a slide is drawn; told apart by its hatching, its colour only helps."""
+
+    words: str
+    hatch: str
+    colour: str
+
+
+# Colours of Okabe & Ito that keep apart to colour-blind eyes.
+_PEN = _Mark("pen", "/" * 6, "#0072b2")
+_DARK = _Mark("fold, debris", "x" * 6, "#b34700")
+_BLURRED = _Mark("blurred", "." * 4, "#1b1f24")
 
 
 def overview_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) -> bytes:
@@ -51,16 +69,38 @@ def overview_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) 
 def heatmap_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) -> bytes:
     """p_idc of every scanned cell over the faded slide, with legend, threshold and scale bar, as PNG.
 
-    Cells that could not be read are hatched; what was not scanned has no colour. A thin line is the tissue's edge.
+    Cells that could not be read are hatched; what was not scanned has no colour, and nothing has on a slide that is not
+    analysable. A thin line is the tissue's edge.
     `less_mm` as for the overview.
     """
     sheet = _sheet(result, less_mm)
     _show(sheet, pictures, _faded(_resized(pictures.overview, sheet.dots)))
-    _colour_cells(sheet, result.table)
+    if not result.quality.refuses:
+        _colour_cells(sheet, result.table)
     _tissue_edge(sheet, pictures)
     _outline(sheet, result.extent.foci)
-    if result.table.readable.any():
+    if result.table.readable.any() and not result.quality.refuses:
         _legend(sheet, result.settings.threshold, unreadable=result.counts.unreadable > 0)
+    return sheet.png()
+
+
+def quality_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) -> bytes:
+    """The faded slide with pen, dark matter and blurred patches marked, each by its own hatching, and a legend, as PNG.
+
+    `less_mm` as for the overview.
+    """
+    sheet = _sheet(result, less_mm)
+    _show(sheet, pictures, _faded(_resized(pictures.overview, sheet.dots)))
+    table = result.table
+    if table.sharpness is not None:
+        blurred = np.flatnonzero(np.nan_to_num(table.sharpness, nan=np.inf) < BLURRED_BELOW)
+        _mark(sheet.axes, [table.grid.cell_box(int(table.row[i]), int(table.col[i])) for i in blurred], _BLURRED)
+    _mark_area(sheet, pictures, pictures.dark, _DARK)
+    _mark_area(sheet, pictures, pictures.pen, _PEN)
+    for number, mark in enumerate((_PEN, _DARK, _BLURRED)):
+        box = Box(FRAME_MM + number * _MARK_STEP_MM, _HATCH_MM.y, _HATCH_MM.width, _HATCH_MM.height)
+        _mark(sheet.strip, [box], mark)
+        sheet.text(box.right + 1.0, box.y + box.height / 2, mark.words)
     return sheet.png()
 
 
@@ -120,6 +160,31 @@ def _hatch(axes: Axes, boxes: Sequence[Box]) -> None:
     collection = PatchCollection(squares, facecolor="white", edgecolor=GREY, linewidth=0.4, hatch="/" * 7)
     collection.set_hatch_linewidth(0.5)
     axes.add_collection(collection)
+
+
+def _mark(axes: Axes, boxes: Sequence[Box], mark: _Mark) -> None:
+    squares = [Rectangle((box.x, box.y), box.width, box.height) for box in boxes]
+    collection = PatchCollection(squares, facecolor="none", edgecolor=mark.colour, linewidth=0.4, hatch=mark.hatch)
+    collection.set_hatch_linewidth(0.6)
+    axes.add_collection(collection)
+
+
+def _mark_area(sheet: Sheet, pictures: Pictures, mask: BoolArray | None, mark: _Mark) -> None:
+    """Outline and hatch an area of the overview."""
+    if mask is None or not mask.any():
+        return
+    _, right, bottom, _ = _overview_extent(sheet, pictures)
+    height, width = (max(2, min(side, dots)) for side, dots in zip(mask.shape, sheet.dots[::-1], strict=True))
+    # The greatest in each dot: what is thinner than one must not vanish.
+    rows, cols = (np.arange(side) * dots // side for side, dots in zip(mask.shape, (height, width), strict=True))
+    found = np.zeros((height, width), dtype=np.bool_)
+    np.logical_or.at(found, (rows[:, None], cols[None, :]), mask)
+    x, y = (np.arange(width) + 0.5) * right / width, (np.arange(height) + 0.5) * bottom / height
+    values = found.astype(np.float32)
+    filled = sheet.axes.contourf(x, y, values, levels=[0.5, 1.5], colors="none", hatches=[mark.hatch])
+    filled.set(edgecolor=mark.colour, linewidth=0.0)
+    filled.set_hatch_linewidth(0.6)
+    sheet.axes.contour(x, y, values, levels=[0.5], colors=[mark.colour], linewidths=0.6)
 
 
 def _tissue_edge(sheet: Sheet, pictures: Pictures) -> None:

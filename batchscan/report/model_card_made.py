@@ -56,6 +56,7 @@ def training(card: ModelCard) -> Section:
                 Fact("Threshold", _sentence(card.threshold.how_chosen)),
                 Fact("Calibration", _sentence(card.calibration.note)),
                 Fact("Started from", _parent(card)),
+                *((Fact("Slides are compared with", card.profile_note),) if card.profile_note else ()),
                 Fact(
                     "Engines",
                     f"p_raw within {card.engine_tolerance:g} of the package\u2019s golden patches",

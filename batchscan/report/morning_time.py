@@ -14,6 +14,7 @@ _STAGES = {
     "tissue": "Finding tissue",
     "infer": "Network",
     "write": "Writing, printing",
+    "other": "Opening, checking, loading",
 }
 _SECONDS_AN_HOUR = 3600
 
@@ -57,7 +58,7 @@ def time_note(time: TimeFigures) -> str:
     if time.rest_s is None:
         return f"Shares are of the time in stages: how long the workers were there is not known. {rates}"
     whole = f"the {numbers.duration(time.there_s)} that all workers were there, taken together"
-    rest = "\u201cIn no stage\u201d: waiting, starting, loading the network, committing."
+    rest = "\u201cIn no stage\u201d: waiting, starting, committing."
     return f"Shares are of {whole}. {rest} {rates}"
 
 

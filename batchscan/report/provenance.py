@@ -116,12 +116,17 @@ def _settings(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
         *score_facts(settings, card),
         Fact("Scanned", f"cells with at least {numbers.percent(settings.min_tissue)} tissue"),
         Fact("Slide fails", f"above {numbers.percent(settings.max_unreadable)} unreadable patches"),
-        Fact(
-            "Engine-borderline",
-            numbers.count(result.counts.borderline, "patch", "patches"),
-            f"a change of p_raw by {numbers.threshold(settings.tolerance)}, the most between engines, would flip them",
-        ),
+        *_borderline(result),
     )
+
+
+def _borderline(result: SlideResult) -> tuple[Fact, ...]:
+    if result.counts.borderline is None:
+        return ()
+    tolerance = numbers.threshold(result.settings.tolerance)
+    patches = numbers.count(result.counts.borderline, "patch", "patches")
+    note = f"a change of p_raw by {tolerance}, the most between engines, would flip them"
+    return (Fact("Engine-borderline", patches, note),)
 
 
 def _precision(name: str) -> str:

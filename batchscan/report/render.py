@@ -90,7 +90,7 @@ def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
     content
         What it says.
     images
-        `overview` and `heatmap`: data: URIs; `patches`: (row, col) -> data: URI.
+        `overview`, `heatmap` and `marks`: data: URIs; `patches`: (row, col) -> data: URI.
     """
     return _environment().get_template("slide.html").render(content=content, images=images)
 
@@ -205,10 +205,13 @@ def _weasyprint() -> Any:
 def _images(content: SlideContent, result: SlideResult, pictures: Pictures) -> dict[str, Any]:
     from batchscan.report import figures  # noqa: PLC0415 - matplotlib is slow to import, needed only to print
 
+    marks = _data_uri("image/png", figures.quality_png(result, pictures, content.less_mm))
+    refused = result.quality.refuses
     shown = [picture.place for group in content.gallery for picture in group.pictures]
     return {
         "overview": _data_uri("image/png", figures.overview_png(result, pictures, content.less_mm)),
-        "heatmap": _data_uri("image/png", figures.heatmap_png(result, pictures, content.less_mm)),
+        "heatmap": marks if refused else _data_uri("image/png", figures.heatmap_png(result, pictures, content.less_mm)),
+        "marks": marks,
         "patches": {
             place: _data_uri("image/png", figures.patch_png(pictures.patches[place]))
             for place in shown

@@ -16,7 +16,8 @@ N_SLOWEST = 10
 RETRIED = "retried"
 _INFER = "infer"
 # In an attempt's seconds, but no stage: the sum of all, and what no worker was held for.
-_NO_STAGE = {"total", "wait"}
+_BUSY = "busy"
+_NO_STAGE = {"total", "wait", _BUSY}
 _STAGES = ("read", "tissue", "infer", "write")
 
 
@@ -145,7 +146,12 @@ class _Seen:
 
 
 def _by_stage(attempt: Attempt) -> dict[str, float]:
-    return {stage: spent for stage, spent in attempt.end.seconds.items() if stage not in _NO_STAGE}
+    """Seconds by stage; what steps took besides is `other`."""
+    seconds = attempt.end.seconds
+    stages = {stage: spent for stage, spent in seconds.items() if stage not in _NO_STAGE}
+    if _BUSY in seconds:
+        stages["other"] = max(0.0, seconds[_BUSY] - sum(stages.values()))
+    return stages
 
 
 def _retries(attempts: list[Attempt]) -> Retries:

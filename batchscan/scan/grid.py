@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from batchscan.domain.errors import JobError
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
-from batchscan.domain.records import Float32Array, Float64Array, Int32Array, TissueMap, Uint8Array
+from batchscan.domain.records import Float32Array, Float64Array, Int32Array, Uint8Array
+from batchscan.domain.tissue_map import TissueMap
 
 BLOCK_PX = 2048
 """About the side of the square, at the model's spacing, that is read for one block."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,8 @@ from batchscan.domain.errors import ModelError, UnreadableSlide, UnsuitableColou
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
 from batchscan.domain.orientations import mean_over_orientations
 from batchscan.domain.pixel_hash import NO_HASH, Uint64Array, pixel_hashes
+from batchscan.domain.profile import Profile
+from batchscan.domain.quality import Measured
 from batchscan.domain.records import (
     BoolArray,
     Float32Array,
@@ -21,11 +23,13 @@ from batchscan.domain.records import (
     PatchTable,
     ScanSettings,
     SlideInfo,
-    TissueMap,
     Uint8Array,
 )
+from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.engines import Engine
 from batchscan.scan.grid import Block, blocks, cut_patches, scanned_cells, tissue_fractions
+from batchscan.scan.quality import overview_quality
+from batchscan.scan.sharpness import sharpness
 from batchscan.scan.tissue import OVERVIEW_UM_PER_PX, find_tissue, is_greyscale, qc_facts
 from batchscan.stores.pyramids import SlideStore
 
@@ -49,6 +53,8 @@ class Survey:
         Named facts.
     seconds
         `read` and `tissue`.
+    measured, profile
+        What the overview tells of the slide's quality (`scan/quality.py`).
     """
 
     info: SlideInfo
@@ -59,21 +65,25 @@ class Survey:
     blocks: tuple[Block, ...]
     qc: Mapping[str, Any]
     seconds: Mapping[str, float]
+    measured: tuple[Measured, ...] = ()
+    profile: Profile = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The whole slide at a coarse spacing: (rows, cols, 3) uint8, and where tissue is on it."""
+    """The whole slide at a coarse spacing: (rows, cols, 3) uint8, and where tissue and dark matter are on it."""
 
     pixels: Uint8Array
     tissue: TissueMap
+    dark: BoolArray
 
 
 @dataclass(frozen=True)
 class BlockScores:
     """What a block's patches came to: p_raw (n,) float32, NaN where not readable (n,) bool; seconds read, infer.
 
-    `pixel_hash` is (n,) uint64 of the patches as the network saw them (`domain/pixel_hash.py`), 0 where not readable.
+    `pixel_hash` is (n,) uint64 of the patches as the network saw them (`domain/pixel_hash.py`), 0 where not readable;
+    `sharpness` (n,) float32 of the same pixels, NaN where not readable or not defined, None where not measured.
     """
 
     row: Int32Array
@@ -82,6 +92,7 @@ class BlockScores:
     readable: BoolArray
     pixel_hash: Uint64Array
     seconds: Mapping[str, float]
+    sharpness: Float32Array | None = None
 
 
 class BoxSource(Protocol):
@@ -111,6 +122,7 @@ def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> t
             f"{info.slide_id}: is a greyscale image; the model needs an RGB scan of an H&E section: scan it in colour"
         )
     tissue = find_tissue(pixels, um_per_px)
+    quality = overview_quality(pixels, tissue)
     grid = PatchGrid.over(info.width_px, info.height_px, info.spacing.um_per_px, settings.patch)
     fractions = tissue_fractions(tissue, grid, info.spacing.um_per_px)
     row, col = scanned_cells(fractions, grid, settings.min_tissue)
@@ -123,8 +135,10 @@ def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> t
         blocks=tuple(blocks(row, col, settings.patch)),
         qc=qc_facts(tissue),
         seconds={"read": read, "tissue": time.perf_counter() - clock - read},
+        measured=quality.measured,
+        profile=quality.profile,
     )
-    return survey, Overview(pixels, tissue)
+    return survey, Overview(pixels, tissue, quality.dark)
 
 
 def overview_um_per_px(info: SlideInfo) -> float:
@@ -147,12 +161,14 @@ def scan_block(store: SlideStore, grid: PatchGrid, block: Block, settings: ScanS
     read_ones = patches if readable.all() else patches[readable]
     pixel_hash = np.full(len(block.rows), NO_HASH, np.uint64)
     pixel_hash[readable] = pixel_hashes(read_ones)
+    sharp = np.full(len(block.rows), np.nan, np.float32)
+    sharp[readable] = sharpness(read_ones)
     read = time.perf_counter() - clock
     p_raw = np.full(len(block.rows), np.nan, np.float32)
     p_raw[readable] = raw_scores(read_ones, settings.orientations, engine)
     _check_finite(p_raw[readable], engine)
     seconds = {"read": read, "infer": time.perf_counter() - clock - read}
-    return BlockScores(block.rows, block.cols, p_raw, readable, pixel_hash, seconds)
+    return BlockScores(block.rows, block.cols, p_raw, readable, pixel_hash, seconds, sharp)
 
 
 def _check_finite(p_raw: Float32Array, engine: Engine) -> None:
@@ -197,10 +213,13 @@ def patch_table(survey: Survey, scores: Iterable[BlockScores], settings: ScanSet
     p_by_cell = np.full((survey.grid.n_rows, survey.grid.n_cols), np.nan, np.float32)
     readable_by_cell = np.zeros(p_by_cell.shape, np.bool_)
     hash_by_cell = np.full(p_by_cell.shape, NO_HASH, np.uint64)
+    sharpness_by_cell = np.full(p_by_cell.shape, np.nan, np.float32)
     for block in scores:
         p_by_cell[block.row, block.col] = block.p_raw
         readable_by_cell[block.row, block.col] = block.readable
         hash_by_cell[block.row, block.col] = block.pixel_hash
+        if block.sharpness is not None:
+            sharpness_by_cell[block.row, block.col] = block.sharpness
     p_raw = p_by_cell[survey.row, survey.col]
     table = PatchTable(
         grid=survey.grid,
@@ -211,6 +230,7 @@ def patch_table(survey: Survey, scores: Iterable[BlockScores], settings: ScanSet
         p_idc=p_raw,
         readable=readable_by_cell[survey.row, survey.col],
         pixel_hash=hash_by_cell[survey.row, survey.col],
+        sharpness=sharpness_by_cell[survey.row, survey.col],
     )
     return table.judged(settings)
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from batchscan.domain.records import BoolArray, Float32Array, TissueMap, Uint8Array
+from batchscan.domain.records import BoolArray, Float32Array, Uint8Array
+from batchscan.domain.tissue_map import TissueMap
 
 OVERVIEW_UM_PER_PX = 16.0
 """The spacing at which an overview is best read for `find_tissue`."""

@@ -174,9 +174,9 @@ def _inside(store: Place, path: str) -> str:
     """Only a plain relative path stays; links are followed before they are believed."""
     parts = PurePosixPath(path).parts
     is_plain = path.isprintable() and not {"\\", ":"} & set(path) and not path.startswith("/") and ".." not in parts
-    # Only a folder can have links.
-    is_inside = not isinstance(store, Path) or (store / path).resolve().is_relative_to(store.resolve())
-    if not is_plain or not is_inside:
+    # Only a folder can have links; a path that isn't plain may be none at all.
+    is_inside = is_plain and (not isinstance(store, Path) or (store / path).resolve().is_relative_to(store.resolve()))
+    if not is_inside:
         raise UnopenableSlide(f"{store}: dataset path {path!r} leads out of the store: refused; don't trust this file")
     return path
 

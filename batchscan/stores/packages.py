@@ -22,15 +22,18 @@ from pydantic import ValidationError
 
 from batchscan.domain.card import ModelCard, parse_card
 from batchscan.domain.errors import ModelError, OutputError
+from batchscan.domain.profile import TrainingProfile
 from batchscan.domain.records import Float32Array, ModelInfo, Uint8Array
 from batchscan.stores.array_files import read_arrays
 from batchscan.stores.network_files import check_network_file
 from batchscan.stores.seen import SEEN_FILE, SeenSet, read_seen, write_seen
 from batchscan.stores.staging import give_name
+from batchscan.stores.training_profile import PROFILE_FILE, read_training_profile, write_training_profile
 
 MODEL_FILE, CARD_FILE, GOLDEN_FILE = "model.keras", "card.json", "golden.npz"
 FILES = (MODEL_FILE, CARD_FILE, GOLDEN_FILE)
 EXAMPLES_FILE = "examples.npz"
+_OF_FILES = ("seen_sha256", "profile_sha256", "profile_note")
 GOLDEN_AT_LEAST = 16
 LARGEST_CARD_BYTES = 4 << 20
 LARGEST_ARRAY_BYTES = 256 << 20
@@ -115,6 +118,26 @@ class ModelPackage:
         except ValueError as error:
             raise ModelError(f"{self.path / SEEN_FILE} can't be read: {error}; fetch the package again") from error
 
+    @property
+    def profile_path(self) -> Path | None:
+        """The profile.json file; None where the card knows of none."""
+        return self.path / PROFILE_FILE if self.card.profile_sha256 else None
+
+    def profile(self) -> TrainingProfile | None:
+        """How the values of what the network was made with are spread; None where the package doesn't say it.
+
+        Raises
+        ------
+        ModelError
+            If profile.json is missing, changed or damaged.
+        """
+        if self.card.profile_sha256 is None:
+            return None
+        try:
+            return read_training_profile(self.path / PROFILE_FILE, self.card.profile_sha256)
+        except ValueError as error:
+            raise ModelError(f"{self.path / PROFILE_FILE} can't be read: {error}; fetch the package again") from error
+
 
 def shipped_models() -> tuple[str, ...]:
     """Names of the packages that ship with the product, sorted."""
@@ -173,6 +196,7 @@ def write_package(
     *,
     examples: Uint8Array | None = None,
     seen: SeenSet | None = None,
+    profile: TrainingProfile | None = None,
     accompany: Callable[[ModelPackage], None] | None = None,
 ) -> ModelPackage:
     """Write a package, check it as any reader would, and only then give it its name; it is on the disk (fsync) before.
@@ -184,11 +208,11 @@ def write_package(
     save
         Writes the network to the model.keras path that it is given; what it raises leaves nothing.
     card
-        Fields of the card; `weights_sha256`, `examples_sha256` and `seen_sha256` are added here.
+        Fields of the card; the hashes of all files, and `profile_note`, are added here.
     golden
         At least 16 patches.
-    examples, seen
-        Pixels of the card's examples, (n, p, p, 3) uint8; what the network was made with.
+    examples, seen, profile
+        Pixels of the card's examples, (n, p, p, 3) uint8; what the network was made with, and how that is spread.
     accompany
         Writes what people read (history, card as a page) into the folder of the checked, still unnamed package.
 
@@ -203,7 +227,7 @@ def write_package(
     staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=_staged_prefix(out)))
     try:
         save(staged / MODEL_FILE)
-        _write_beside_network(staged, card, golden, examples, seen)
+        _write_card(staged, card, _written_beside_network(staged, golden, examples, seen, profile))
         package = _opened(staged)
         if accompany is not None:
             accompany(package)
@@ -227,14 +251,24 @@ def _staged_prefix(out: Path) -> str:
     return f".{out.name}.half-written-"
 
 
-def _write_beside_network(
-    folder: Path, card: Mapping[str, Any], golden: Golden, examples: Uint8Array | None, seen: SeenSet | None
-) -> None:
-    fields = {**card, "weights_sha256": _sha256(folder / MODEL_FILE)}
-    # A card made from another package's must not name that one's list.
-    fields.pop("seen_sha256", None)
+def _write_card(folder: Path, card: Mapping[str, Any], of_files: Mapping[str, str]) -> None:
+    # A card made from another package's must not name that one's files.
+    own = {name: value for name, value in card.items() if name not in _OF_FILES}
+    text = json.dumps({**own, **of_files}, indent=1, ensure_ascii=False)
+    (folder / CARD_FILE).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _written_beside_network(
+    folder: Path,
+    golden: Golden,
+    examples: Uint8Array | None,
+    seen: SeenSet | None,
+    profile: TrainingProfile | None,
+) -> dict[str, str]:
+    """Write the files that go with a network; returns what the card says of all of them."""
     with (folder / GOLDEN_FILE).open("wb") as stream:
         np.savez_compressed(stream, patches=golden.patches, p_idc=golden.p_idc)
+    fields: dict[str, str] = {}
     if examples is not None:
         with (folder / EXAMPLES_FILE).open("wb") as stream:
             np.savez_compressed(stream, patches=examples)
@@ -243,7 +277,10 @@ def _write_beside_network(
         with (folder / SEEN_FILE).open("wb") as stream:
             write_seen(stream, seen)
         fields["seen_sha256"] = _sha256(folder / SEEN_FILE)
-    (folder / CARD_FILE).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if profile is not None:
+        write_training_profile(folder / PROFILE_FILE, profile)
+        fields |= {"profile_sha256": _sha256(folder / PROFILE_FILE), "profile_note": profile.how_made}
+    return {**fields, "weights_sha256": _sha256(folder / MODEL_FILE)}
 
 
 def _cannot_write(out: Path, error: OSError) -> OutputError:
@@ -272,12 +309,13 @@ def _opened(folder: Path) -> ModelPackage:
     package = ModelPackage(folder, card, ModelInfo(card.name, card.version, card.weights_sha256))
     package.golden()
     package.seen()
+    package.profile()
     return package
 
 
 def _check_inside(folder: Path) -> None:
     """A package is its folder: a link out of it would have another file read, or another one tomorrow."""
-    for name in (*FILES, EXAMPLES_FILE, SEEN_FILE):
+    for name in (*FILES, EXAMPLES_FILE, SEEN_FILE, PROFILE_FILE):
         try:
             target = (folder / name).resolve()
         except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself

@@ -1,4 +1,4 @@
-"""A slide's result <-> its folder in the run: result.json, patches.parquet and the pictures; committed by renaming."""
+"""A slide's result <-> its folder in the run: result.json and patches.parquet; committed by renaming."""
 
 from __future__ import annotations
 
@@ -12,31 +12,30 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import ModelCard, parse_card
 from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.profile import Profile, TrainingProfile
 from batchscan.domain.records import (
     SCHEMA_VERSION,
-    BoolArray,
     Counts,
     EngineInfo,
     Float32Array,
     ModelInfo,
     PatchTable,
-    Pictures,
     ScanSettings,
     SlideInfo,
     SlideResult,
     SlideStatus,
-    Uint8Array,
 )
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.extents import extent_json, read_extent
+from batchscan.stores.quality import quality_json, read_profile, read_quality, read_quality_settings
 from batchscan.stores.seen import SeenSet, read_seen
 from batchscan.stores.staging import check_writable, swap_in
+from batchscan.stores.training_profile import read_training_profile
 
 RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
     "result.json",
@@ -46,10 +45,8 @@ RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
     "report.pdf",
 )
 RUN_FACTS, INDEX = "run.json", "index.html"
-_PICTURES = "pictures"
-PICTURES = f"{_PICTURES}/pictures.json"
 _PLAIN_SETTINGS = ("min_tissue", "max_unreadable", "threshold", "tolerance", "orientations")
-_JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
+_OF_QUALITY = ("grade", "measures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +82,18 @@ class RunFolder:
         """The folder of a slide's committed result."""
         return self.path / "slides" / slide_id
 
-    def keep_card(self, card: ModelCard, seen: Path | None = None) -> None:
-        """Store the card of the model that the next results come from, and its seen.npz if its package has one."""
-        path = self.card(card.weights_sha256)
+    def profile(self, model_sha256: str) -> Path:
+        """The profile.json of such a model."""
+        return self.path / "cards" / f"{model_sha256}.profile.json"
+
+    def keep_card(self, card: ModelCard, seen: Path | None = None, profile: Path | None = None) -> None:
+        """Store the card of the model that the next results come from, and what its package has of these files."""
+        path, sha256 = self.card(card.weights_sha256), card.weights_sha256
         check_writable(path.parent)
-        if seen:
-            with write_atomically(self.seen(card.weights_sha256), binary=True) as stream:
-                stream.write(seen.read_bytes())
+        for file, kept in ((seen, self.seen(sha256)), (profile, self.profile(sha256))):
+            if file:
+                with write_atomically(kept, binary=True) as stream:
+                    stream.write(file.read_bytes())
         write_json(path, card.model_dump(mode="json"))
 
     def read_facts(self) -> dict[str, Any]:
@@ -141,6 +143,19 @@ class RunFolder:
             return read_seen(path, sha256) if sha256 else None
         except ValueError as error:
             raise DamagedResult(f"{path} can't be read ({error}); run the job again") from error
+
+    def read_profile(self, model_sha256: str) -> TrainingProfile | None:
+        """How what a model was made with is spread; None where its package doesn't say it; raises as `read_seen`."""
+        sha256, path = self.read_card(model_sha256).profile_sha256, self.profile(model_sha256)
+        try:
+            return read_training_profile(path, sha256) if sha256 else None
+        except ValueError as error:
+            raise DamagedResult(f"{path} can't be read ({error}); run the job again") from error
+
+    def training_counts(self, model_sha256: str) -> Profile | None:
+        """The counts of `read_profile` alone."""
+        known = self.read_profile(model_sha256)
+        return known.counts if known else None
 
     def create(self) -> None:
         """Make the folder and see that it can be written to.
@@ -227,7 +242,9 @@ def result_json(result: SlideResult) -> dict[str, Any]:
         "patch": {**asdict(settings.patch), "side_px": result.table.grid.side_px},
         "counts": asdict(result.counts),
         "extent": extent_json(result.extent),
-        "qc": dict(result.qc),
+        "quality": asdict(settings.quality),
+        "qc": {**result.qc, **quality_json(result.quality)},
+        "profile": {name: list(counts) for name, counts in result.profile.items()},
         "seconds": {name: round(value, 4) for name, value in result.seconds.items()},
         "scan_digest": result.scan_digest,
         "digest": result.digest,
@@ -249,6 +266,7 @@ def read_result(folder: Path) -> SlideResult:
         settings = ScanSettings(
             patch=PatchSpec(**{name: data["patch"][name] for name in ("patch_px", "um_per_px", "stride")}),
             aggregation=Aggregation(**data["aggregation"]),
+            quality=read_quality_settings(data["quality"]),
             **{name: data[name] for name in _PLAIN_SETTINGS},
         )
         slide = data["slide"]
@@ -261,11 +279,13 @@ def read_result(folder: Path) -> SlideResult:
             settings=settings,
             counts=Counts(**data["counts"]),
             extent=read_extent(data["extent"], regions),
-            qc=data["qc"],
+            qc={name: value for name, value in data["qc"].items() if name not in _OF_QUALITY},
             seconds=data["seconds"],
             scan_digest=data["scan_digest"],
             digest=data["digest"],
             table=read_table(folder, PatchGrid.over(info.width_px, info.height_px, spacing.um_per_px, settings.patch)),
+            quality=read_quality(data["qc"]),
+            profile=read_profile(data["profile"]),
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
         raise DamagedResult(
@@ -294,6 +314,7 @@ def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
         p_idc=_scores(table, "p_idc"),
         readable=table["readable"].to_numpy(zero_copy_only=False).astype(np.bool_),
         pixel_hash=table["pixels"].to_numpy(),
+        sharpness=_scores(table, "sharpness"),
     )
 
 
@@ -301,58 +322,8 @@ def _scores(table: pa.Table, name: str) -> Float32Array:
     return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float32)
 
 
-def write_pictures(folder: Path, pictures: Pictures) -> None:
-    """Write overview, tissue mask and patch pixels below `folder`; they are for looking at, not for measuring.
-
-    Raises
-    ------
-    OutputError
-        If they can't be written.
-    """
-    place = folder / _PICTURES
-    check_writable(place / "patches")
-    _write_picture(place / "overview.jpg", pictures.overview)
-    _write_picture(place / "tissue.png", pictures.tissue)
-    for (row, col), pixels in pictures.patches.items():
-        _write_picture(place / "patches" / f"r{row}_c{col}.jpg", pixels)
-    write_json(folder / PICTURES, {"overview_um_per_px": pictures.overview_um_per_px})
-
-
-def _write_picture(path: Path, pixels: Uint8Array | BoolArray) -> None:
-    options = {} if path.suffix == ".png" else _JPEG
-    with write_atomically(path, binary=True) as stream:
-        Image.fromarray(pixels).save(stream, "PNG" if path.suffix == ".png" else "JPEG", **options)
-
-
-def read_pictures(folder: Path) -> Pictures:
-    """The pictures that `write_pictures` stored.
-
-    Raises
-    ------
-    DamagedResult
-        If one is missing or damaged.
-    """
-    place = folder / _PICTURES
-    try:
-        facts = json.loads((folder / PICTURES).read_text(encoding="utf-8"))
-        return Pictures(
-            overview=_pixels(place / "overview.jpg"),
-            overview_um_per_px=float(facts["overview_um_per_px"]),
-            tissue=_pixels(place / "tissue.png").astype(np.bool_),
-            patches={_place(file): _pixels(file) for file in sorted((place / "patches").glob("r*_c*.jpg"))},
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise DamagedResult(f"{place}: the stored pictures can't be read ({error}); scan the slide again") from error
-
-
-def _pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    with Image.open(path) as image:
-        return np.asarray(image)
-
-
-def _place(file: Path) -> tuple[int, int]:
-    row, col = file.stem.split("_")
-    return int(row[1:]), int(col[1:])
+def _with_nulls(values: Float32Array | None, n: int) -> Any:
+    return pa.nulls(n, pa.float32()) if values is None else pa.array(values, mask=np.isnan(values))
 
 
 def _write_table(path: Path, result: SlideResult) -> None:
@@ -367,6 +338,7 @@ def _write_table(path: Path, result: SlideResult) -> None:
         "p_idc": pa.array(table.p_idc, mask=~table.readable),
         "readable": table.readable,
         "pixels": np.zeros(len(table), np.uint64) if table.pixel_hash is None else table.pixel_hash,
+        "sharpness": _with_nulls(table.sharpness, len(table)),
     }
     facts = {
         "side_px": table.grid.side_px,

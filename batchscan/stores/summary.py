@@ -30,6 +30,8 @@ COLUMNS = (
     *_WHO,
     *_EXTENT,
     *_COUNTS,
+    "qc_grade",
+    "qc_findings",
     *(f"qc_{name}" for name in _QC),
     *(f"seconds_{name}" for name in _SECONDS),
 )
@@ -39,6 +41,8 @@ def summary_numbers(result: SlideResult) -> dict[str, Any]:
     """The columns of summary.csv that a result fills."""
     numbers: dict[str, Any] = {name: getattr(result.extent, name) for name in _EXTENT}
     numbers |= {column: getattr(result.counts, name) for column, name in _COUNTS.items()}
+    grade = result.quality.grade
+    numbers |= {"qc_grade": grade and grade.value, "qc_findings": " ".join(result.quality.findings)}
     numbers |= {f"qc_{name}": result.qc.get(name) for name in _QC}
     return numbers | {f"seconds_{name}": round(result.seconds[name], 3) for name in _SECONDS}
 

@@ -10,6 +10,7 @@ from batchscan.domain.errors import BatchscanError, ManifestError, ReferenceFile
 from batchscan.domain.evaluated import Exclusion
 from batchscan.domain.geometry import PatchSpec
 from batchscan.domain.joined import CellLabels
+from batchscan.domain.quality import Grade
 from batchscan.domain.records import SlideRequest, SlideResult, SlideStatus
 from batchscan.evaluation.joining import labelled_cells, scanned_cells
 from batchscan.evaluation.readers import RULES, consensus, named_reader
@@ -18,9 +19,10 @@ from batchscan.stores.ledger import Ledger
 from batchscan.stores.ledger_view import LedgerRow
 from batchscan.stores.manifest import refuse_rows
 from batchscan.stores.outlined import OutlineRule, TissueMask, outlined_cells
+from batchscan.stores.pictures import read_pictures
 from batchscan.stores.pyramids import is_store, open_store
 from batchscan.stores.references import Reference, read_reference, read_references
-from batchscan.stores.results import RunFolder, read_pictures, read_result
+from batchscan.stores.results import RunFolder, read_result
 
 NOT_IN_RUN, UNFINISHED, NO_LABELS = "not_in_run", "unfinished", "no_labels"
 
@@ -78,14 +80,19 @@ class Runs:
             If several have.
         """
         asked = self.of_slide.get(request.slide_id, [])
-        done = [run for run, row in asked if row.status is SlideStatus.DONE]
+        done = [(run, row) for run, row in asked if row.status is SlideStatus.DONE]
         if len(done) > 1:
-            names = " and ".join(str(run.path) for run in done)
+            names = " and ".join(str(run.path) for run, _ in done)
             raise ManifestError(
                 f"slide {request.slide_id} was scanned in {names}: evaluate runs that share no slide together, or each "
                 "for itself and compare them"
             )
-        return done[0] if done else _why_not(request, [row for _, row in asked])
+        if not done:
+            return _why_not(request, [row for _, row in asked])
+        run, row = done[0]
+        # Its patches have scores, but no number of it is given anywhere: nor is it judged by one.
+        refused = row.reason == Grade.NOT_ANALYSABLE
+        return _excluded(request, row.reason, row.sentence) if refused else run
 
 
 def _why_not(request: SlideRequest, rows: Sequence[LedgerRow]) -> Exclusion:

@@ -13,7 +13,8 @@ from batchscan.report.figures import heatmap_png
 from batchscan.report.render import render_slide_report
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger import Ledger
-from batchscan.stores.results import HEATMAP, REPORT, RunFolder, read_pictures, read_result
+from batchscan.stores.pictures import read_pictures
+from batchscan.stores.results import HEATMAP, REPORT, RunFolder, read_result
 from batchscan.workflow.morning import print_digest
 
 
@@ -78,4 +79,5 @@ def renew_digest(run: RunFolder) -> None:
     facts = run.read_facts()
     printed = all((run.slide(slide_id) / REPORT).is_file() for slide_id in run.results())
     with Ledger.read(run.ledger) as ledger:
-        print_digest(run, ledger, {**facts, "reports": printed}, pdf=True)
+        training = run.training_counts(facts["model"]["sha256"])
+        print_digest(run, ledger, {**facts, "reports": printed}, training, pdf=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from batchscan.domain.errors import DamagedResult
 from batchscan.domain.records import SlideResult
-from batchscan.stores.results import HEATMAP, PICTURES, REPORT, RESULT, read_pictures, read_result
+from batchscan.stores.pictures import PICTURES, read_pictures
+from batchscan.stores.results import HEATMAP, REPORT, RESULT, read_result
 
 _LOG = logging.getLogger(__name__)
 

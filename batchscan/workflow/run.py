@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from batchscan.domain.errors import OutputError
+from batchscan.domain.errors import JobError, OutputError
 from batchscan.domain.geometry import PatchSpec, Spacing, SpacingSource
 from batchscan.domain.job import Job
+from batchscan.domain.quality import QualitySettings
+from batchscan.domain.quality_limits import quality_settings
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_threads, n_workers
 from batchscan.scan.dispatch import Steps, run_slides
@@ -94,7 +96,7 @@ def run_job(
     folder.create()
     with Ledger.hold(folder.ledger) as ledger:
         folder.clear_staging()
-        folder.keep_card(package.card, package.seen_path)
+        folder.keep_card(package.card, package.seen_path, package.profile_path)
         record = RunRecord(folder, ledger, job, package, settings)
         notes = record.begin(asked)
         gpus = gpus_of(job)
@@ -123,7 +125,7 @@ def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
     Raises
     ------
     JobError
-        If the stride doesn't fit the model's patches.
+        If the stride doesn't fit the model's patches, or limits of quality contradict one another.
     """
     card, model = package.card, job.model
     patch = PatchSpec(card.patch_px, card.scale.um_per_px, job.patches.stride)
@@ -136,7 +138,16 @@ def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
         tolerance=card.engine_tolerance,
         orientations=card.context.orientations if model.orientations is None else model.orientations,
         aggregation=card.aggregation if model.neighbours is None else replace(card.aggregation, sigma=model.neighbours),
+        quality=_quality_settings(job, package),
     )
+
+
+def _quality_settings(job: Job, package: ModelPackage) -> QualitySettings:
+    section = job.quality
+    try:
+        return quality_settings(package.profile(), enabled=section.enabled, overrides=section.overrides)
+    except ValueError as error:
+        raise JobError(f"[quality] {error}: change that measure's limits in the job file") from error
 
 
 def _scan_all(

@@ -218,7 +218,8 @@ class RunRecord:
         counts |= {"remaining": len(rows) - sum(counts.values()), "asked": len(rows)}
         write_summary(self.folder.path / "summary.csv", rows)
         facts = self._write_run_json(finished, counts)
-        print_digest(self.folder, self.ledger, facts, pdf=pdf)
+        training = self.folder.training_counts(self.package.info.sha256)
+        print_digest(self.folder, self.ledger, facts, training, pdf=pdf)
         return counts
 
     def _changes(self) -> Iterator[str]:

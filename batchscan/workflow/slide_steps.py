@@ -19,9 +19,10 @@ from typing import Any
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import ModelError, SlideChanged, SpacingConflict
+from batchscan.domain.errors import ModelError, SlideChanged, SlideError, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.profile import Profile
+from batchscan.domain.quality import Grade
 from batchscan.domain.records import (
     EngineInfo,
     ModelInfo,
@@ -35,29 +36,23 @@ from batchscan.domain.records import (
     SlideStatus,
     Uint8Array,
 )
-from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
 from batchscan.scan.engines import Engine, open_engine
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
 from batchscan.scan.pulse import voice
 from batchscan.stores.packages import open_package
+from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import (
-    REGIONS,
-    RunFolder,
-    read_pictures,
-    read_result,
-    write_pictures,
-    write_result,
-)
+from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.stores.staging import sync_tree, tree_bytes
 from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
 from batchscan.workflow.result_state import ResultState, compared_result
+from batchscan.workflow.slide_quality import judged_slide, not_analysable
 
 _LOG = logging.getLogger(__name__)
 _OPENING = threading.Lock()
@@ -169,8 +164,9 @@ def survey(work: SlideWork) -> SlideSurvey:
     if known.earlier:
         return SlideSurvey(info, known.scan_digest, known.digest, survey=None, unchanged=known.unchanged)
     found, overview = survey_slide(store, info, work.settings)
-    place = _new_place(work)
-    write_pictures(place, Pictures(overview.pixels, overview.tissue.um_per_px, overview.tissue.mask, {}))
+    place, tissue = _new_place(work), overview.tissue
+    pictures = Pictures(overview.pixels, tissue.um_per_px, tissue.mask, {}, pen=tissue.pen, dark=overview.dark)
+    write_pictures(place, pictures)
     return SlideSurvey(info, known.scan_digest, known.digest, found, unchanged=False, pictures=place)
 
 
@@ -194,21 +190,25 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     clock = time.perf_counter()
     if surveyed.unchanged:
         result = read_result(work.run.slide(work.slide_id))
-        return FinishedSlide(_outcome(result), None, summary_numbers(result), {})
+        return FinishedSlide(_outcome(result), None, summary_numbers(result), {}, result.profile)
     table, facts, seconds, pictures = _scanned(work, surveyed, scores)
     check_readable(surveyed.info, table, work.settings.max_unreadable)
+    made = surveyed.survey or read_result(work.run.slide(work.slide_id))
+    judged = judged_slide(surveyed.info, table, work.settings, made)
     result = SlideResult(
         slide=surveyed.info,
         model=work.model,
         engine=work.engine,
         settings=work.settings,
-        counts=count_patches(table, work.settings),
-        extent=measure_extent(table, surveyed.info.spacing, work.settings.threshold),
+        counts=judged.counts,
+        extent=judged.extent,
         qc={**facts, "unreadable_share": float((~table.readable).mean()) if len(table) else None},
         seconds=seconds,
         scan_digest=surveyed.scan_digest,
         digest=surveyed.digest,
         table=table,
+        quality=judged.quality,
+        profile=judged.profile,
     )
     staged = _new_place(work)
     write_pictures(staged, pictures)
@@ -223,7 +223,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     sync_tree(staged)
     spent = result.seconds if surveyed.survey else {"write": write, "total": write}
     n_bytes = tree_bytes(staged) + tree_bytes(store_path(work.run.stores, work.slide_id))
-    return FinishedSlide(_outcome(result), staged, summary_numbers(result), spent, n_bytes=n_bytes)
+    return FinishedSlide(_outcome(result), staged, summary_numbers(result), spent, result.profile, n_bytes)
 
 
 def _new_place(work: SlideWork) -> Path:
@@ -310,15 +310,18 @@ def _scanned(
         committed = work.run.slide(work.slide_id)
         old = read_result(committed)
         kept = {name: value for name, value in old.seconds.items() if name not in {"write", "total"}}
-        # No pixel is read again: the gallery shows what was kept.
-        return old.table.judged(work.settings), old.qc, kept, read_pictures(committed)
+        table, pictures = old.table.judged(work.settings), read_pictures(committed)
+        if old.settings.aggregation != work.settings.aggregation:
+            pictures = _completed(work, table, pictures)
+        # Else no pixel is read: the order of the patches is as it was, and those about any threshold are kept.
+        return table, old.qc, kept, pictures
     table = patch_table(surveyed.survey, scores, work.settings)
     seconds = dict.fromkeys(("read", "tissue", "infer"), 0.0)
     for part in (surveyed.survey.seconds, *(block.seconds for block in scores)):
         for name, value in part.items():
             seconds[name] += value
     store = _open(work)
-    pictures = replace(read_pictures(surveyed.pictures), patches=_close_ups(store, table, work.settings.threshold))
+    pictures = replace(read_pictures(surveyed.pictures), patches=_close_ups(store, table, work.settings.threshold, {}))
     _check_unchanged(work, surveyed.info, store)
     return table, surveyed.survey.qc, seconds, pictures
 
@@ -338,12 +341,26 @@ def _check_unchanged(work: SlideWork, info: SlideInfo, store: SlideStore) -> Non
         )
 
 
-def _close_ups(store: SlideStore, table: PatchTable, threshold: float) -> dict[tuple[int, int], Uint8Array]:
-    """The patches that a report shows, also one with another threshold or neighbours, at the finest spacing stored."""
+def _completed(work: SlideWork, table: PatchTable, pictures: Pictures) -> Pictures:
+    """The stored pictures with the close-ups that the gallery shows now; as they are if the slide can't be read."""
+    try:
+        return replace(pictures, patches=_close_ups(_open(work), table, work.settings.threshold, pictures.patches))
+    except SlideError as error:
+        _LOG.info("%s: no further close-ups: %s", work.slide_id, error)
+        return pictures
+
+
+def _close_ups(
+    store: SlideStore, table: PatchTable, threshold: float, kept: Mapping[tuple[int, int], Uint8Array]
+) -> dict[tuple[int, int], Uint8Array]:
+    """The patches that a report shows, also one with another threshold, at the finest spacing stored, or as `kept`."""
     chosen = [*_worth_a_picture(table, threshold)]
     chosen += _worth_a_picture(replace(table, p_idc=table.p_raw), threshold)
     finest = store.spacing.um_per_px
-    return {place: store.read_box(table.grid.patch_box(*place), finest) for place in dict.fromkeys(chosen)}
+    return {
+        place: kept[place] if place in kept else store.read_box(table.grid.patch_box(*place), finest)
+        for place in dict.fromkeys(chosen)
+    }
 
 
 def _worth_a_picture(table: PatchTable, threshold: float) -> Iterator[tuple[int, int]]:
@@ -354,6 +371,10 @@ def _worth_a_picture(table: PatchTable, threshold: float) -> Iterator[tuple[int,
 
 
 def _outcome(result: SlideResult) -> SlideOutcome:
-    if result.counts.tissue:
-        return SlideOutcome(result.slide.slide_id, SlideStatus.DONE)
-    return SlideOutcome(result.slide.slide_id, SlideStatus.DONE, "no_tissue", "no tissue was found on the slide")
+    slide_id = result.slide.slide_id
+    if not result.counts.tissue:
+        return SlideOutcome(slide_id, SlideStatus.DONE, "no_tissue", "no tissue was found on the slide")
+    if result.quality.refuses:
+        reason, remedy = Grade.NOT_ANALYSABLE.value, "its report says what was measured; scan it again from the glass"
+        return SlideOutcome(slide_id, SlideStatus.DONE, reason, f"{not_analysable(result.quality)}: {remedy}")
+    return SlideOutcome(slide_id, SlideStatus.DONE)

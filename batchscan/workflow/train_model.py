@@ -12,6 +12,7 @@ import numpy as np
 from batchscan.domain.card import HeldOutPerformance
 from batchscan.domain.errors import OutputError
 from batchscan.domain.geometry import UM_PER_MM, PatchSpec
+from batchscan.domain.profile import TrainingProfile
 from batchscan.evaluation.held_out import Judged, performance
 from batchscan.evaluation.metrics import auroc
 from batchscan.stores.packages import ModelPackage, check_free, open_package, shipped_models, write_package
@@ -32,6 +33,7 @@ from batchscan.workflow.judgement import How, chosen_on_validation, inherited, u
 from batchscan.workflow.package_files import Files, worst_examples
 from batchscan.workflow.training_events import PartMeasured, Planned, Report, WrittenBefore
 from batchscan.workflow.training_labels import READ_AT, TrainingLabels, open_labels
+from batchscan.workflow.training_profile import training_profile, whole_slides
 from batchscan.workflow.training_state import TrainingState, inputs, open_state, state_folder
 from batchscan.workflow.trainings import Trainings
 
@@ -237,7 +239,25 @@ class _Making:
             self._state.note_written(package.path)
 
         return write_package(
-            self._order.out, save, card, golden, examples=pixels, seen=self._seen(), accompany=accompany
+            self._order.out,
+            save,
+            card,
+            golden,
+            examples=pixels,
+            seen=self._seen(),
+            profile=self._profile(fitted),
+            accompany=accompany,
+        )
+
+    def _profile(self, fitted: Fitted) -> TrainingProfile:
+        """How what the network was made with is spread; a parent's patches aren't here to be counted."""
+        orientations = self._recipe.context.orientations
+        return training_profile(
+            self._patches,
+            self._recipe.um_per_px,
+            self._split.training,
+            whole_slides(self._patches, self._recipe.folds),
+            lambda rows: self._trainings.p_raw(fitted, rows, orientations),
         )
 
     def _seen(self) -> SeenSet:

@@ -67,6 +67,8 @@ FULL: dict[str, Any] = {
     "examples": [{"patient_id": "a", "x_px": 1.0, "y_px": 2.0, "label": 0, "p_idc": 0.75}],
     "examples_sha256": "cd" * 32,
     "seen_sha256": "12" * 32,
+    "profile_sha256": "34" * 32,
+    "profile_note": "Stain of all, scores of some.",
     "weights_sha256": "ef" * 32,
     "engine_tolerance": 0.001,
 }  # fmt: skip
@@ -101,7 +103,7 @@ def at(card: Any, path: Path_) -> Any:
 
 
 # What packages of before it was kept lack.
-OPTIONAL = ("seen_sha256",)
+OPTIONAL = ("seen_sha256", "profile_sha256", "profile_note")
 ALL = tuple(path for path in fields(FULL) if path[-1] not in OPTIONAL)
 
 

@@ -13,6 +13,7 @@ from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import ModelCard, parse_card
 from batchscan.domain.digest import result_digest, scan_digest
 from batchscan.domain.geometry import PatchSpec, Spacing, SpacingSource
+from batchscan.domain.quality import Limits, QualitySettings
 from batchscan.domain.records import EngineInfo, ModelInfo, ScanSettings, SlideInfo
 
 SHIPPED = Path(digest.__file__).parents[1] / "models/published-cnn/card.json"
@@ -64,6 +65,8 @@ OF_THE_REST: list[tuple[str, dict[str, Any]]] = [
     ("settings", {"aggregation": Aggregation(sigma=0.8)}),
     ("settings", {"aggregation": Aggregation(temperature=1.5)}),
     ("settings", {"aggregation": Aggregation(intercept=-0.1)}),
+    ("settings", {"quality": QualitySettings(enabled=False)}),
+    ("settings", {"quality": QualitySettings(limits={"sharpness": Limits(review_below=0.1)})}),
 ]
 
 

@@ -8,6 +8,8 @@ import pytest
 from batchscan.domain.errors import JobError
 from batchscan.domain.job import Job, known_keys, overridden, read_job
 from batchscan.domain.places import Address
+from batchscan.domain.quality import Limits
+from batchscan.domain.quality_limits import DEFAULT_LIMITS
 
 JOBS = Path(__file__).parents[2] / "jobs"
 LEAST = '[slides]\nsources = ["a"]\n[run]\nout = "r"\n'
@@ -128,7 +130,7 @@ def _shown(text: str, *sections: str) -> str:
     return "\n".join(line[2:] if line.startswith("# ") and line[2:].split(" =")[0] in keys else line for line in lines)
 
 
-_OF_A_SCAN = ("schema_version", "slides", "model", "patches", "run", "report")
+_OF_A_SCAN = ("schema_version", "slides", "model", "patches", "quality", "run", "report")
 _OF_AN_EVALUATION = ("evaluation", "gates")
 
 
@@ -143,11 +145,27 @@ def test_a_job_file_says_every_key_of_its_sections_with_its_default(
     said = _shown(text, *sections)
     for key in known_keys():
         if key.split(".")[0] in sections:
-            assert re.search(rf"^\[?{key.rsplit('.', maxsplit=1)[-1]}\b", said, re.MULTILINE), key
+            last = key.rsplit(".", maxsplit=1)[-1]
+            assert re.search(rf"(^\[?|{{ |, ){last}\b", said, re.MULTILINE), key
 
 
 def test_uncommenting_every_key_of_a_job_file_is_valid(tmp_path: Path) -> None:
     job = _job(tmp_path, _shown((JOBS / "overnight.toml").read_text(), *_OF_A_SCAN))
     assert (job.model.threshold, job.run.workers, job.slides.um_per_px) == (0.5, 2, 0.5)
+    assert {name: Limits(**limits) for name, limits in job.quality.overrides.items() if name in DEFAULT_LIMITS} == {
+        **DEFAULT_LIMITS
+    }
     evaluation = _job(tmp_path, _shown((JOBS / "validation.toml").read_text(), *_OF_AN_EVALUATION)).evaluation
     assert (evaluation.tune_on, evaluation.slide_threshold) == ("tune", 1.0)
+
+
+def test_limits_of_quality_are_a_table_a_measure(tmp_path: Path) -> None:
+    job = _job(tmp_path, LEAST + "[quality]\nsharpness = { review_below = 2 }\n")
+    assert job.quality.enabled
+    assert job.quality.overrides == {"sharpness": {"review_below": 2.0}}
+    with pytest.raises(
+        JobError, match=r"unknown key 'quality.sharpness.review_belw'; did you mean 'quality\.\w+\.review_below'"
+    ):
+        _job(tmp_path, LEAST + "[quality]\nsharpness = { review_belw = 2 }\n")
+    with pytest.raises(JobError, match=r"unknown key 'quality.sharpnes'; did you mean 'quality.sharpness'"):
+        _job(tmp_path, LEAST + "[quality]\nsharpnes = { review_below = 2 }\n")

@@ -26,6 +26,7 @@ from batchscan.domain.card import (
     Threshold,
 )
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.quality import NOT_JUDGED, Limits, Measured, Quality, QualitySettings, judged
 from batchscan.domain.records import (
     Counts,
     EngineInfo,
@@ -72,6 +73,7 @@ def make_result(
     tolerance: float = 0.02,
     qc: Mapping[str, Any] | None = None,
     tissue_fraction: float | np.ndarray = 1.0,
+    quality: Quality = NOT_JUDGED,
 ) -> SlideResult:
     """`p` is (rows, cols): p_idc, NaN where there is no tissue, -1 where the patch could not be read."""
     table = make_table(p, tissue_fraction)
@@ -104,7 +106,23 @@ def make_result(
         scan_digest="sha256:" + "ab" * 32,
         digest="sha256:" + "c0ffee" * 10 + "0123",
         table=table,
+        quality=quality,
     )
+
+
+def make_quality(**values: float) -> Quality:
+    """A slide on which all is well but for these values; limits are made up."""
+    limits = {
+        "sharpness": Limits(review_below=1.5, refuse_below=0.5),
+        "blurred_share": Limits(review_above=0.1),
+        "pen_share": Limits(review_above=0.02, refuse_above=0.25),
+        "eosin_od": Limits(review_below=0.2, refuse_below=0.1, review_above=0.3, refuse_above=0.4),
+        "tissue_mm2": Limits(review_below=10.0, refuse_below=1.0),
+    }
+    fine = {"sharpness": 4.0, "blurred_share": 0.0, "pen_share": 0.0, "eosin_od": 0.25, "tissue_mm2": 50.0}
+    measured = [Measured(name, value) for name, value in {**fine, **values}.items()]
+    undefined = Measured("haematoxylin_od", None, "no square of 0.4 mm is half tissue")
+    return judged([*measured, undefined], QualitySettings(limits=limits))
 
 
 def make_extent(table: PatchTable, threshold: float) -> Extent:

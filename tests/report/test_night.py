@@ -161,6 +161,19 @@ def test_slow_slides_are_summed_over_their_attempts() -> None:
     ]
 
 
+def test_what_steps_took_beside_the_stages_is_told_and_counted_once() -> None:
+    took = {"read": 1.0, "infer": 2.0, "total": 3.0, "busy": 5.0}
+    figures = night(done("a"), ended("b", "failed", "hung"), attempts=(
+        attempt("a", seconds=took), attempt("b", "failed", "hung", {"busy": 7.0}),
+    ))  # fmt: skip
+    assert {stage.name: stage.seconds for stage in figures.time.stages if stage.seconds} == {
+        "read": 1.0,
+        "infer": 2.0,
+        "other": 2.0,
+    }
+    assert figures.time.lost_s == 7.0
+
+
 def test_drift_is_that_of_the_run_and_of_each_slide() -> None:
     drift = small_night().drift
     # By hand: 0.499 ln(0.0999 / 0.05) + 0.499 ln(0.05 / 0.0000998).

@@ -20,6 +20,7 @@ from report_factory import (
     make_card,
     make_cross_validation,
     make_pictures,
+    make_quality,
     make_result,
     rejudged,
     renamed,
@@ -299,9 +300,10 @@ def test_a_word_that_the_content_lacks_is_an_error() -> None:
 
 def test_golden_page() -> None:
     """What the page says and how it is marked up; styles and pictures are scrubbed. REGOLD=1 writes it anew."""
-    content = slide_content(make_result(block()), make_card(), WHEN, "VERSION")
+    result = make_result(block(), quality=make_quality(sharpness=0.9))
+    content = slide_content(result, make_card(), WHEN, "VERSION")
     places = [picture.place for group in content.gallery for picture in group.pictures]
-    images = {"overview": "OVERVIEW", "heatmap": "HEATMAP", "patches": dict.fromkeys(places, "PATCH")}
+    images = {"overview": "OVERVIEW", "heatmap": "HEATMAP", "marks": "MARKS", "patches": dict.fromkeys(places, "PATCH")}
     html = re.sub(r"<style>.*?</style>", "<style>STYLE</style>", slide_html(content, images), flags=re.DOTALL)
     if os.environ.get("REGOLD"):
         GOLDEN.parent.mkdir(exist_ok=True)

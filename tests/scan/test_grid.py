@@ -8,7 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from batchscan.domain.errors import JobError
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
-from batchscan.domain.records import BoolArray, TissueMap
+from batchscan.domain.records import BoolArray
+from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.grid import Block, blocks, check_stride, cut_patches, scanned_cells, tissue_fractions
 
 WHOLE = PatchSpec(patch_px=50, um_per_px=8.0, stride=1.0)

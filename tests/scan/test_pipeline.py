@@ -15,6 +15,7 @@ from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
 from batchscan.scan.grid import blocks, cut_patches
 from batchscan.scan.pipeline import Survey, patch_table, raw_scores, scan_block
+from batchscan.scan.sharpness import sharpness
 
 SIDE = 10
 SETTINGS = ScanSettings(PatchSpec(SIDE, 8.0, 0.5), 0.1, 0.5, 0.5, 0.02)
@@ -97,6 +98,18 @@ def test_every_patch_is_known_by_the_pixels_that_the_network_saw() -> None:
     assert (table.pixel_hash == expected).all()
     assert (again.pixel_hash == expected).all()
     assert len(np.unique(expected)) == len(table)
+
+
+def test_every_patch_has_the_sharpness_of_its_own_pixels_and_none_where_unreadable() -> None:
+    table, broken = scanned(SETTINGS, backwards=True), scanned(SETTINGS, Slide(bad=(3, 3)))
+    white = np.pad(GLASS, ((0, SIDE), (0, SIDE), (0, 0)), constant_values=255)
+    corners = zip((table.row * 5).tolist(), (table.col * 5).tolist(), strict=True)
+    expected = sharpness(np.stack([white[y : y + SIDE, x : x + SIDE] for y, x in corners]))
+    assert table.sharpness is not None
+    assert broken.sharpness is not None
+    np.testing.assert_array_equal(table.sharpness, expected)
+    np.testing.assert_array_equal(np.isnan(broken.sharpness), ~broken.readable)
+    assert not broken.readable.all()
 
 
 def test_p_idc_is_the_aggregation_over_all_blocks_of_the_slide() -> None:

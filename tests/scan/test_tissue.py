@@ -11,7 +11,8 @@ from whole_mounts import SHARED, UM_PER_PX, whole_mount
 
 from batchscan.domain.geometry import PatchGrid, PatchSpec
 from batchscan.domain.job import MIN_TISSUE_FRACTION
-from batchscan.domain.records import BoolArray, Float32Array, TissueMap, Uint8Array
+from batchscan.domain.records import BoolArray, Float32Array, Uint8Array
+from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.grid import tissue_fractions
 from batchscan.scan.tissue import OVERVIEW_UM_PER_PX, find_tissue, is_greyscale, qc_facts
 

@@ -11,6 +11,7 @@ import pytest
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.quality import Limits, Measured, QualitySettings, judged
 from batchscan.domain.records import (
     Counts,
     EngineInfo,
@@ -24,19 +25,15 @@ from batchscan.domain.records import (
     SlideResult,
 )
 from batchscan.stores.packages import open_package
+from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import (
-    RunFolder,
-    read_pictures,
-    read_result,
-    write_pictures,
-    write_result,
-)
+from batchscan.stores.results import RunFolder, read_result, write_result
 
 PATCH = PatchSpec(50, 8.0, 1.0)
 CONTRACT = set("schema_version status slide model engine threshold patch counts extent qc seconds digest".split())
 SLIDE = set("slide_id patient_id width_px height_px um_per_px um_per_px_source fingerprint source_downsample".split())
-TABLE = ("row", "col", "tissue_fraction", "p_raw", "p_idc", "readable", "pixel_hash")
+TABLE = ("row", "col", "tissue_fraction", "p_raw", "p_idc", "readable", "pixel_hash", "sharpness")
+LIMITS = QualitySettings(limits={"sharpness": Limits(review_below=0.4, refuse_below=0.2)})
 RING = ((0.0, 0.0), (50.0, 0.0), (50.0, 50.0), (0.0, 50.0), (0.0, 0.0))
 
 
@@ -51,6 +48,7 @@ def _result() -> SlideResult:
         p_idc=np.array([0.9, np.nan, 0.1], np.float32),
         readable=np.array([True, False, True]),
         pixel_hash=np.array([2**64 - 1, 0, 7], np.uint64),
+        sharpness=np.array([0.25, np.nan, 0.5], np.float32),
     )
     focus = Focus(0.16, 0.57, 0.56, (0, 0, 50, 50), (25.0, 25.0), 0.9, 1, touches_edge=True, rings_px=((RING,),))
     extent = Extent(
@@ -70,7 +68,7 @@ def _result() -> SlideResult:
         slide=SlideInfo("S", "P", 120, 60, Spacing(8.0, SpacingSource.OPTION), "sha256:ab"),
         model=ModelInfo("m", "1", "cd"),
         engine=EngineInfo("keras", "f32"),
-        settings=ScanSettings(PATCH, 0.05, 0.01, 0.5, 1e-4, 4, Aggregation(0.8, 1.5, -0.25)),
+        settings=ScanSettings(PATCH, 0.05, 0.01, 0.5, 1e-4, 4, Aggregation(0.8, 1.5, -0.25), LIMITS),
         counts=Counts(6, 3, 1, 0, 1),
         extent=extent,
         qc={"tissue_share": 0.4, "background_rgb": [255, 255, 255], "focus": None},
@@ -78,6 +76,8 @@ def _result() -> SlideResult:
         scan_digest="sha256:1",
         digest="sha256:2",
         table=table,
+        quality=judged([Measured("sharpness", 0.3), Measured("pen_share", None, "a test")], LIMITS),
+        profile={"p_raw": (1, 0, 1)},
     )
 
 
@@ -116,12 +116,29 @@ def test_result_json_has_what_the_contract_promises(tmp_path: Path) -> None:
     assert "rings_px" not in data["extent"]["foci"][0]
 
 
+def test_result_json_says_how_good_the_slide_is(tmp_path: Path) -> None:
+    _written(tmp_path)
+    data = json.loads((tmp_path / "result.json").read_text())
+    limits = {"review_below": 0.4, "review_above": None, "refuse_below": 0.2, "refuse_above": None}
+    none = dict.fromkeys(limits)
+    assert data["schema_version"] == 4
+    assert data["quality"] == {"enabled": True, "limits": {"sharpness": limits}}
+    assert data["qc"]["tissue_share"] == 0.4
+    assert data["qc"]["grade"] == "review"
+    assert data["qc"]["measures"] == [
+        {"name": "sharpness", "value": 0.3, "unit": "", "limits": limits, "grade": "review", "undefined": ""},
+        {"name": "pen_share", "value": None, "unit": "share", "limits": none, "grade": None, "undefined": "a test"},
+    ]
+    assert data["profile"] == {"p_raw": [1, 0, 1]}
+
+
 def test_the_patch_table_is_a_row_a_patch_with_null_where_unreadable(tmp_path: Path) -> None:
     _written(tmp_path)
     table = pq.read_table(tmp_path / "patches.parquet")
-    columns = "x_px y_px row col tissue_fraction p_raw p_idc readable pixels"
+    columns = "x_px y_px row col tissue_fraction p_raw p_idc readable pixels sharpness"
     assert table.column_names == columns.split()
     assert table["pixels"].to_pylist() == [2**64 - 1, 0, 7]
+    assert table["sharpness"].to_pylist() == [0.25, None, 0.5]
     assert table["x_px"].to_pylist() == [0.0, 100.0, 50.0]
     assert table["p_raw"].to_pylist() == [pytest.approx(0.8), None, pytest.approx(0.2)]
     assert table["p_idc"].to_pylist() == [pytest.approx(0.9), None, pytest.approx(0.1)]
@@ -164,7 +181,7 @@ def test_a_result_of_an_older_version_is_named_as_such(tmp_path: Path) -> None:
     del data["orientations"], data["aggregation"]
     (tmp_path / "result.json").write_text(json.dumps({**data, "schema_version": 1}))
     with pytest.raises(
-        DamagedResult, match=r"schema version 1, this batchscan reads 3: an older .* scan the slide again"
+        DamagedResult, match=r"schema version 1, this batchscan reads 4: an older .* scan the slide again"
     ):
         read_result(tmp_path)
 

@@ -29,8 +29,9 @@ from batchscan.domain.records import (
 )
 from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.stores.ledger import Ledger
+from batchscan.stores.pictures import write_pictures
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import REGIONS, REPORT, RunFolder, write_pictures, write_result
+from batchscan.stores.results import REGIONS, REPORT, RunFolder, write_result
 
 SPACING = Spacing(4.0, SpacingSource.VENDOR)
 PATCH = PatchSpec(50, 8.0, 1.0)

@@ -53,6 +53,17 @@ def test_what_cant_be_judged_is_left_out_with_the_reason(tmp_path: Path) -> None
     assert len(cohort.exclusions) + len(cohort.requests) == len(cohort.asked)
 
 
+def test_a_slide_that_is_not_analysable_is_left_out_by_name(tmp_path: Path) -> None:
+    refused = SlideOutcome("S", SlideStatus.DONE, "not_analysable", "the slide is not analysable (blur)")
+    run = make_run(tmp_path / "run", [result("T")], [refused])
+    manifest = make_manifest(tmp_path, *({"slide_id": name, "slide_label": "1"} for name in "ST"))
+    cohort = open_cohort([run], manifest, CohortOptions())
+    (exclusion,) = cohort.exclusions
+    assert (exclusion.slide_id, exclusion.reason) == ("S", "not_analysable")
+    assert exclusion.sentence == "the slide is not analysable (blur)"
+    assert [request.slide_id for request in cohort.requests] == ["T"]
+
+
 def test_a_slide_that_failed_in_one_run_is_taken_from_the_other(tmp_path: Path) -> None:
     failed = make_run(tmp_path / "a", [], [SlideOutcome("S", SlideStatus.FAILED, "unreadable", "broken")])
     whole = make_run(tmp_path / "b", [result("S")])

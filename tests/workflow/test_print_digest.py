@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from pypdf import PdfReader
+from tiny_cards import TODAYS
 
 from batchscan.domain.attempts import AttemptEnd
+from batchscan.domain.card import parse_card
 from batchscan.domain.errors import LedgerMismatch
 from batchscan.domain.profile import PROFILE_EDGES
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
@@ -31,6 +33,8 @@ PROFILE = {name: (100,) * (len(edges) - 1) for name, edges in PROFILE_EDGES.item
 def folder_of(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
     folder.create()
+    said = {**TODAYS, "weights_sha256": FACTS["model"]["sha256"], "examples": [], "examples_sha256": None}
+    folder.keep_card(parse_card(json.dumps(said)))
     return folder
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import Context, parse_card
+from batchscan.domain.errors import JobError
 from batchscan.domain.job import Job, validated_job
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package
@@ -74,3 +75,20 @@ def test_another_calibration_or_tolerance_in_a_run_folder_is_told(package: Model
             ),
             f"tolerance was {settings.tolerance} in this run folder and is 0.25 now: its results are replaced",
         )
+
+
+def a_job_with_quality(**quality: Any) -> Job:
+    return validated_job({"slides": {"sources": [Path("a")]}, "run": {"out": Path("r")}, "quality": quality}, "a test")
+
+
+def test_limits_of_stain_are_the_models_and_the_job_overrides_any() -> None:
+    shipped = open_package("published-cnn")
+    profile = shipped.profile()
+    assert profile is not None
+    eosin = scan_settings(a_job(), shipped).quality.limits["eosin_od"]
+    assert (eosin.review_below, eosin.review_above) == profile.ranges["eosin_od"]
+    changed = scan_settings(a_job_with_quality(enabled=False, eosin_od={"review_above": 0.3}), shipped).quality
+    assert not changed.enabled
+    assert changed.limits["eosin_od"] == replace(eosin, review_above=0.3)
+    with pytest.raises(JobError, match=r"\[quality\] sharpness: expected refuse_below <= review_below.*the job file"):
+        scan_settings(a_job_with_quality(sharpness={"review_below": 0.2}), shipped)

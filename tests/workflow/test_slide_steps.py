@@ -12,8 +12,8 @@ import pytest
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import parse_card
-from batchscan.domain.errors import SlideChanged, SourceVanished
-from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
+from batchscan.domain.errors import SlideChanged, SourceVanished, UnopenableSlide
+from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     EngineInfo,
     ModelInfo,
@@ -27,8 +27,9 @@ from batchscan.domain.records import (
 from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
 from batchscan.scan.grid import blocks
+from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
-from batchscan.stores.results import REGIONS, RunFolder, read_pictures, read_result, write_pictures, write_result
+from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.workflow import slide_steps
 from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish, scan, survey
 
@@ -71,12 +72,12 @@ def committed(run: RunFolder) -> SlideResult:
     return result
 
 
-def redone(tmp_path: Path) -> tuple[SlideResult, Pictures]:
-    """The same scan finished again with neighbours."""
+def redone(tmp_path: Path, **changed: Any) -> tuple[SlideResult, Pictures]:
+    """The same scan finished again with other settings."""
     run = RunFolder(tmp_path / "run")
     run.create()
     old = committed(run)
-    work = work_on(run, aggregation=Aggregation(sigma=1.0))
+    work = work_on(run, **changed)
     surveyed = SlideSurvey(old.slide, old.scan_digest, "sha256:3", survey=None, unchanged=False)
     staged = finish(work, surveyed, []).staged
     assert staged is not None
@@ -98,19 +99,51 @@ def work_on(run: RunFolder, **changed: Any) -> SlideWork:
     )
 
 
-def test_another_judgement_of_a_scan_reads_no_pixel_and_keeps_the_pictures(
+class Store:
+    """Every patch of it looks the same."""
+
+    spacing = SPACING
+
+    def read_box(self, box: Box, um_per_px: float) -> Any:
+        assert um_per_px == SPACING.um_per_px
+        assert (box.width, box.height) == (SIDE, SIDE)
+        return np.full((SIDE, SIDE, 3), 9, np.uint8)
+
+
+def test_another_threshold_reads_no_pixel_and_keeps_the_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def opened(*_: object) -> None:
         raise AssertionError("the slide is opened")
 
     monkeypatch.setattr(slide_steps, "open_store", opened)
-    result, pictures = redone(tmp_path)
-    assert result.settings.aggregation.sigma == 1.0
+    result, pictures = redone(tmp_path, threshold=0.7)
+    assert result.settings.threshold == 0.7
     assert len(pictures.patches) == 12
     assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
     assert result.table.pixel_hash is not None
     assert result.table.pixel_hash.tolist() == list(range(400))
+
+
+def test_no_picture_is_missing_after_other_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
+    monkeypatch.setattr(slide_steps, "open_store", lambda *_: Store())
+    result, pictures = redone(tmp_path, aggregation=Aggregation(sigma=1.0))
+    shown = {(item.row, item.col) for item in choose_gallery(result.table, SETTINGS.threshold)}
+    assert shown <= set(pictures.patches)
+    # Stored ones are used again, and others were needed.
+    assert {int(pictures.patches[place][0, 0, 0]) for place in pictures.patches} == {7, 9}
+
+
+def test_without_its_slide_a_result_keeps_the_pictures_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> Store:
+        raise UnopenableSlide("S: is not there")
+
+    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
+    monkeypatch.setattr(slide_steps, "open_store", gone)
+    result, pictures = redone(tmp_path, aggregation=Aggregation(sigma=1.0))
+    assert result.settings.aggregation.sigma == 1.0
+    assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
 
 
 def test_attempts_at_one_slide_never_share_a_folder(tmp_path: Path) -> None:
