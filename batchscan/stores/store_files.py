@@ -150,6 +150,9 @@ def _check_read(path: Path, byte_range: ByteRequest | None) -> None:
         raise OSError(f"{path.name} is no regular file")
     asked = found.st_size
     if isinstance(byte_range, RangeByteRequest):
+        if byte_range.end > found.st_size:
+            # A shard's damaged index: reading would first make room for all that it asks for.
+            raise OSError(f"{path.name} ends before what is to be read of it")
         asked = min(asked, byte_range.end) - byte_range.start
     elif byte_range is not None:
         # From somewhere on to the end, as a shard's index is read: at most as much as there are entries.

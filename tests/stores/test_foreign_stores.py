@@ -360,3 +360,18 @@ def test_a_foreign_store_with_our_fingerprint_is_not_believed(tmp_path: Path) ->
     found.add(open_store(store).fingerprint)
     assert len(found) == 2
     assert claim["fingerprint"] not in found
+
+
+def test_a_shard_whose_index_asks_for_more_than_there_is_can_not_be_read(tmp_path: Path) -> None:
+    path = write_foreign(tmp_path / "f.zarr", [CYX], shards=(3, 128, 128))
+    shard = next(path.glob("0/c/0/0/0"))
+    content = bytearray(shard.read_bytes())
+    # The index lies at the end: (offset, length) of each chunk, and a checksum that is made to fit again.
+    document = path / "0/zarr.json"
+    edit_json(document, lambda d: d["codecs"][0]["configuration"]["index_codecs"].pop())
+    content[-4:] = b""
+    content[-8:] = (1 << 60).to_bytes(8, "little")
+    shard.write_bytes(content)
+    store = open_store(path)
+    with pytest.raises(UnreadableSlide, match="ends before what is to be read of it"):
+        store.read_box(Box(70, 70, 40, 40), store.spacing.um_per_px)
