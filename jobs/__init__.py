@@ -1,1 +1,1 @@
-"""Job files of routine runs, as package data."""
+"""Job files of routine runs, and what starts them on a cluster, as package data."""

@@ -15,12 +15,14 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
+    "docs/clusters.md",
     "docs/model.md",
     "docs/training.md",
     "docs/validation.md",
     "docs/intervals.md",
     "docs/planning.md",
     "docs/s3.md",
+    "docs/reliability.md",
     "batchscan/demo/README.md",
 )
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 from command import Ran, batchscan
-from dask_processes import scheduler_with_a_worker
+from dask_processes import scheduler, worker
 from pypdf import PdfReader
 from scipy import ndimage
 from scipy.special import expit, logit
@@ -286,10 +286,22 @@ def test_numbers_do_not_depend_on_the_number_of_workers(demo: tuple[Path, Ran], 
     assert not (tmp_path / "1/slides/8863/report.pdf").exists()
 
 
-def test_workers_of_an_existing_scheduler_come_to_the_same(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+def test_workers_of_an_existing_scheduler_come_to_the_same_though_one_is_killed(
+    demo: tuple[Path, Ran], tmp_path: Path
+) -> None:
     folder, _ = demo
-    with scheduler_with_a_worker() as address:
-        batchscan("scan", folder / "archive", "--out", tmp_path / "run", "--scheduler", address)
+    command = [sys.executable, "-m", "batchscan", "scan", folder / "archive", "--out", tmp_path / "run", "--scheduler"]
+    with (
+        scheduler() as (address, _),
+        worker(address) as first,
+        subprocess.Popen([*command, address], stderr=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stderr
+        assert any(line.startswith("workers: 1") for line in process.stderr)
+        with worker(address):
+            first.kill()
+            said = process.stderr.read()
+            assert process.wait() == 0, said
     theirs, ours = (pq.read_table(run / "slides/8863/patches.parquet") for run in (tmp_path / "run", folder / "run"))
     assert theirs.equals(ours)
 
@@ -331,7 +343,10 @@ def test_status_and_summary_account_for_every_slide(demo: tuple[Path, Ran]) -> N
     assert float(row["idc_mm2"]) == _result(folder)["extent"]["idc_mm2"]
     run = json.loads((folder / "run/run.json").read_text())
     assert run["counts"] == {"done": 1, "failed": 0, "excluded": 0, "remaining": 0, "asked": 1}
-    assert "slides/8863/report.pdf" in (folder / "run/index.html").read_text()
+    assert "slides/8863/report.pdf" in (folder / "run/slides-001.html").read_text()
+    assert '<a href="slides-001.html">All slides</a>' in (folder / "run/index.html").read_text()
+    (sheet,) = PdfReader(folder / "run/digest.pdf").pages
+    assert "1 slide asked for: 1 done, 0 failed, 0 excluded" in sheet.extract_text()
 
 
 def test_a_report_is_printed_again_without_slide_or_model(demo: tuple[Path, Ran]) -> None:

@@ -10,6 +10,7 @@ import click
 from batchscan.cli.exits import EXIT_SOME_MISSING
 from batchscan.cli.local_paths import LocalPath
 from batchscan.cli.progress import Display, announced_interrupt, display
+from batchscan.domain.plain_text import plain
 
 _PX_PER_MPX = 1e6
 
@@ -34,7 +35,15 @@ _PX_PER_MPX = 1e6
     metavar="F",
     help="Store slide files no finer than this, in um/px.",
 )
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads in total [default: one a core].")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads for a large slide [default: one a core].")
+@click.option(
+    "--stall",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give a slide up that gets no further for so long.",
+)
 def ingest(
     sources: tuple[Path, ...],
     archive: Path,
@@ -42,6 +51,7 @@ def ingest(
     um_per_px: float | None,
     finest: float,
     workers: int | None,
+    stall: float,
 ) -> None:
     """Turn slides into an archive of slide stores with a manifest.
 
@@ -49,7 +59,7 @@ def ingest(
     set, a folder of those, or a manifest that lists slides. The same command again does only what is missing or has
     changed.
     """
-    follow_ingest(sources, archive, manifest=manifest, um_per_px=um_per_px, finest=finest, workers=workers)
+    follow_ingest(sources, archive, manifest=manifest, um_per_px=um_per_px, finest=finest, workers=workers, stall=stall)
 
 
 def follow_ingest(
@@ -60,11 +70,12 @@ def follow_ingest(
     um_per_px: float | None = None,
     finest: float = 1.0,
     workers: int | None = None,
+    stall: float = 300.0,
 ) -> None:
     """Ingest, draw what happens, print where the manifest is; exit 3 if a slide failed or was excluded."""
     from batchscan.workflow.ingest import IngestOptions, ingest  # noqa: PLC0415 - see the package's docstring
 
-    options = IngestOptions(workers or len(os.sched_getaffinity(0)), manifest, um_per_px, finest)
+    options = IngestOptions(workers or len(os.sched_getaffinity(0)), manifest, um_per_px, finest, stall)
     with display("slides", "Mpx") as shown, announced_interrupt(shown):
         counts = {"done": 0, "failed": 0, "excluded": 0}
         for event in ingest(sources, archive, options):
@@ -90,9 +101,10 @@ def _draw(event: object, shown: Display) -> str | None:
             shown.advance(units=n_px / _PX_PER_MPX)
         case SlideIngested(outcome, source, _, _, renamed):
             shown.advance(jobs=1)
+            name = plain(source.name)
             if renamed:
-                shown.line(f"{source.name}: its slide_id is {outcome.slide_id}")
+                shown.line(f"{name}: its slide_id is {outcome.slide_id}")
             if outcome.reason:
-                shown.line(f"{source.name}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")
+                shown.line(f"{name}: {outcome.status.value} ({outcome.reason}): {outcome.sentence}")
             return outcome.status.value
     return None

@@ -23,6 +23,7 @@ from batchscan.cli.run import run, scan
 from batchscan.cli.status import status
 from batchscan.cli.train import train
 from batchscan.domain.errors import BatchscanError, UsageError
+from batchscan.domain.plain_text import plain
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"error: {type(error).__name__}: {' '.join(str(error).split())} (a defect; see --debug)", err=True)
+        click.echo(f"error: {type(error).__name__}: {plain(str(error))} (a defect; see --debug)", err=True)
         code = EXIT_ERROR
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -79,5 +80,5 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _complain(error: BatchscanError, *, debug: bool) -> int:
     if debug:
         logging.getLogger(__name__).error("stopped by an error", exc_info=error)
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {plain(str(error))}", err=True)
     return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR

@@ -12,7 +12,7 @@ import click
 
 from batchscan.cli.exits import EXIT_SOME_MISSING
 from batchscan.cli.progress import Display, announced_interrupt, display, duration
-from batchscan.cli.run import SCHEDULER_OPTION, planned_evaluation, quieten_dask
+from batchscan.cli.run import FRESH_OPTION, RETRY_OPTION, SCHEDULER_OPTION, planned_evaluation, quieten_dask
 
 if TYPE_CHECKING:
     from batchscan.domain.records import SlideOutcome
@@ -34,9 +34,20 @@ _DOES = {
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder, instead of the job file's.")
 @SCHEDULER_OPTION
 @click.option("--workers", type=click.IntRange(1), help="Worker processes, instead of the job file's.")
+@FRESH_OPTION
+@RETRY_OPTION
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, every slide in it.")
-def plan(job: Path, out: Path | None, scheduler: str | None, workers: int | None, *, as_json: bool) -> None:
-    """Say what a run of a job file would do, and change nothing.
+def plan(
+    job: Path,
+    out: Path | None,
+    scheduler: str | None,
+    workers: int | None,
+    *,
+    fresh: bool,
+    retry: bool,
+    as_json: bool,
+) -> None:
+    """Say what a run of a job file would do; change nothing.
 
     Every slide is opened as the run would open it, and the steps of a few are timed: patches, time and disk are
     predicted, and slides that would fail or be excluded, have no tissue or are there twice are named. Exit code 3 if
@@ -48,10 +59,12 @@ def plan(job: Path, out: Path | None, scheduler: str | None, workers: int | None
 
     given = {"out": out and out.resolve(), "scheduler": scheduler, "workers": workers}
     chosen = overridden(read_job(job), given)
-    planned_evaluation(chosen)
+    evaluation = planned_evaluation(chosen)
     quieten_dask()
     with display("slides", "patches") as shown, announced_interrupt(shown):
-        made = _draw(plan_job(chosen, began), shown)
+        made = _draw(plan_job(chosen, began, fresh=fresh, retry=retry), shown)
+        if evaluation:
+            shown.line("the evaluation after the scan isn't part of the time")
     click.echo(json.dumps(made.as_json()) if as_json else "\n".join(_page(made)))
     if made.problems or not made.fits:
         raise click.exceptions.Exit(EXIT_SOME_MISSING)
@@ -76,7 +89,7 @@ def _draw(events: Iterator[PlanEvent], shown: Display) -> JobPlan:
             case SlideInspected():
                 shown.advance(jobs=1)
             case PlanCalibrates(n_samples):
-                shown.line(f"timing {_number(n_samples, 'slide')}, all workers at once")
+                shown.line(f"timing {_number(n_samples, 'sample')}, all workers at once")
             case JobPlan():
                 return event
     raise AssertionError("a plan ends with itself")
@@ -101,7 +114,7 @@ def _page(plan: JobPlan) -> Iterator[str]:
 def _counted(plan: JobPlan) -> Iterator[str]:
     for name, count in plan.counts.items():
         if count:
-            yield f"{count} {_DOES[name]}"
+            yield f"{count:,} {_DOES[name]}"
 
 
 def _ending(problem: SlideOutcome) -> str:
@@ -127,7 +140,7 @@ def _time(plan: JobPlan) -> str:
 
 def _timed(forecast: Forecast) -> str:
     n = forecast.n_samples
-    return f", by {_number(n, 'slide')} timed here just now; evaluation not counted" if n else ""
+    return f", by {_number(n, 'sample')} timed here just now" if n else ""
 
 
 def _disk(plan: JobPlan) -> str:

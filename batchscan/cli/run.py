@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 SCHEDULER_OPTION = click.option(
     "--scheduler", metavar="ADDR", help="An existing Dask scheduler (tcp://host:port) instead of this machine."
 )
-_FRESH = click.option("--fresh", is_flag=True, help="Redo everything, also what is already done.")
-_RETRY = click.option("--retry", is_flag=True, help="Also try slides again that were given up after several accidents.")
+FRESH_OPTION = click.option("--fresh", is_flag=True, help="Redo everything, also what is already done.")
+RETRY_OPTION = click.option(
+    "--retry", is_flag=True, help="Also try slides again that were given up after several accidents."
+)
 
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder, instead of the job file's.")
 @SCHEDULER_OPTION
-@_FRESH
-@_RETRY
+@FRESH_OPTION
+@RETRY_OPTION
 def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retry: bool) -> None:
     """Run a job file: scan, report, evaluate.
 
@@ -68,10 +70,12 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
     "--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of all these slides, in place of their own."
 )
 @SCHEDULER_OPTION
-@click.option("--workers", type=click.IntRange(1), help="Worker processes [default: one a core, as memory allows].")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Worker processes [default: one a core or GPU, as memory allows]."
+)
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
-@_FRESH
-@_RETRY
+@FRESH_OPTION
+@RETRY_OPTION
 def scan(
     slides: tuple[str, ...],
     out: Path,
@@ -130,8 +134,18 @@ def follow(job: Job, *, fresh: bool = False, retry: bool = False) -> None:
     if counts["remaining"]:
         raise KeyboardInterrupt
     met = not evaluation or follow_evaluation([job.run.out], evaluation, job.gates.require)
+    if evaluation:
+        _link_evaluation(job.run.out)
     if counts["failed"] or counts["excluded"] or not met:
         raise click.exceptions.Exit(EXIT_SOME_MISSING)
+
+
+def _link_evaluation(run: Path) -> None:
+    """The run's digest was printed before its evaluation was there."""
+    from batchscan.stores.results import RunFolder  # noqa: PLC0415 - see the package's docstring
+    from batchscan.workflow.printing import renew_digest  # noqa: PLC0415
+
+    renew_digest(RunFolder(run))
 
 
 def planned_evaluation(job: Job) -> EvaluationSection | None:

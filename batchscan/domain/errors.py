@@ -127,10 +127,40 @@ class UnreadableSlide(SlideError):
     code = "unreadable"
 
 
+class HungSlide(SlideError):
+    """Reading the slide went nowhere, and the process that did it was ended."""
+
+    code = "hung"
+
+
+class WorkerDied(SlideError):
+    """The process that read the slide died: a library crashed on the file."""
+
+    code = "worker_died"
+
+
+class HungrySlide(SlideError):
+    """Reading the slide takes more memory than a process may have."""
+
+    code = "out_of_memory"
+
+
+class SlideDefect(SlideError):
+    """Something that nobody thought of went wrong with one slide: a defect of batchscan or of a library."""
+
+    code = "defect"
+
+
 class SourceVanished(SlideError):
     """The slide's place can't be reached at the moment: tried again, and failed if it stays away."""
 
     code = "source_vanished"
+
+
+class SlideGone(SourceVanished):
+    """The slide is gone, while what lay beside it is there: moved or deleted, most likely."""
+
+    code = "slide_gone"
 
 
 class SlideChanged(SlideError):

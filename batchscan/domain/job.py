@@ -102,7 +102,7 @@ class RunSection(_Section):
     out
         The run folder.
     workers
-        Worker processes on this machine; None: one a core, as memory allows.
+        Worker processes on this machine; None: one a core, as memory allows, or one a GPU for Keras.
     scheduler
         An existing Dask scheduler instead.
     attempts

@@ -16,6 +16,7 @@ from batchscan.domain.errors import UnopenableSlide
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing
 from batchscan.domain.pixel_hash import Uint64Array
 from batchscan.domain.places import Place
+from batchscan.domain.plain_text import plain
 from batchscan.domain.profile import Profile
 from batchscan.domain.quality import NOT_JUDGED, Quality, QualitySettings
 
@@ -384,8 +385,8 @@ class SlideOutcome:
 
 
 def without_path(outcome: SlideOutcome, *paths: Place) -> SlideOutcome:
-    """The same outcome with the slide's id in place of `paths`, which may tell who it is: outcomes get printed."""
+    """The same outcome, to be printed: the slide's id stands for `paths`, which may tell who it is, in plain text."""
     sentence = outcome.sentence
     for path in paths:
         sentence = sentence.replace(str(path), outcome.slide_id)
-    return replace(outcome, sentence=sentence)
+    return replace(outcome, sentence=plain(sentence))

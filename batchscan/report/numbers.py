@@ -158,6 +158,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes:,} min {rest:02d} s"
 
 
+def rate(value: float | None, unit: str = "") -> str:
+    """So many a second, an hour, ...: three digits and the unit, as `2,550 patches/s`."""
+    return _with_unit(value, unit, digits=3, most_decimals=2).rstrip()
+
+
 def fact(name: str, value: Any) -> tuple[str, str]:
     """A named fact as label and value; the suffix of its name (`_share`, `_mm2`, ...) says how it is written."""
     stem, label_end = name, ""

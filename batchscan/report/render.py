@@ -20,8 +20,9 @@ from batchscan.domain.errors import OutputError
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.blocks import Document
 from batchscan.report.content import SlideContent, slide_content
-from batchscan.report.index import run_content
 from batchscan.report.model_card_content import ModelCardContent
+from batchscan.report.morning_content import DigestContent
+from batchscan.report.slide_list import SlidesPage
 from batchscan.stores.atomic import write_atomically
 
 _TEMPLATES = "batchscan.templates"
@@ -62,24 +63,23 @@ def pdf_library() -> str:
     return f"WeasyPrint {_weasyprint().__version__} with Pango"
 
 
-def render_run_index(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out_html: Path) -> None:
-    """Write the index page of a run: one self-contained file that needs neither network nor script.
-
-    Parameters
-    ----------
-    run, rows
-        What `batchscan.report.index.run_content` takes.
-    out_html
-        Where; beside the `slides` folder that it links to.
+def render_page(
+    template: str, content: DigestContent | SlidesPage, *, html: Path | None = None, pdf: Path | None = None
+) -> None:
+    """Write a page of a run as a self-contained HTML file that needs neither network nor script, or as PDF.
 
     Raises
     ------
     OutputError
-        If the file can't be written.
+        If a file can't be written, or Pango is missing for the PDF.
     """
-    html = _environment().get_template("run.html").render(content=run_content(run, rows, __version__))
-    with write_atomically(out_html) as stream:
-        stream.write(html)
+    page = _environment().get_template(template).render(content=content)
+    if html is not None:
+        with write_atomically(html) as stream:
+            stream.write(page)
+    if pdf is not None:
+        with write_atomically(pdf, binary=True) as stream:
+            print_pdf(page, stream)
 
 
 def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:

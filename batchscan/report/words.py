@@ -27,6 +27,11 @@ class Fact:
     note: str = ""
 
 
+def plain(words: str) -> str:
+    """Words from elsewhere without characters that can't be seen or that turn the direction of their neighbours."""
+    return words if words.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in words)
+
+
 def who_says(slide: SlideInfo) -> str:
     """Where the spacing comes from, for people."""
     return _WHO_SAYS[slide.spacing.source]

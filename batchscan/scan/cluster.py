@@ -1,4 +1,8 @@
-"""A scheduler, or the cores of one machine -> a Dask client whose workers compute alike."""
+"""A scheduler, or the cores or GPUs of one machine -> a Dask client whose workers compute alike.
+
+One worker process a GPU is a few lines of our own, not dask-cuda: that is for Linux with CUDA only, pulls in pandas,
+numba-cuda and the CUDA bindings, and brings memory pools that a scan has no use for, to set the same variable.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,14 @@ from typing import Any, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin
+from distributed import Client, KilledWorker, Nanny, NannyPlugin, Scheduler, SpecCluster, Worker, WorkerPlugin
 from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
 from batchscan.domain.errors import ClusterError
 
 _CONNECT_S = 15
-_TRIES = 3
+_TRIES = 5
 # One thread a worker process and one process a core: the same arithmetic whatever the number of workers.
 _WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -29,13 +33,29 @@ _WORKER_ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "MALLOC_TRIM_THRESHOLD_": "65536",
 }
+# On a GPU: float32 is float32 (not TF32, which keeps 10 bits), and nobody takes the whole memory for himself.
+_GPU_ENVIRONMENT = {
+    "NVIDIA_TF32_OVERRIDE": "0",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+_NO_GPU = "-1"
 
 T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
+def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = ()) -> Iterator[Client]:
     """Open a client of `scheduler`, or of a cluster of `workers` local processes that ends with the block.
+
+    Parameters
+    ----------
+    scheduler
+        Address of one that exists; its workers are what they are, and the other parameters don't count.
+    workers
+        How many local processes.
+    devices
+        GPUs as CUDA_VISIBLE_DEVICES takes them. Each worker sees one, taken in turn; without any, workers see no GPU.
 
     Raises
     ------
@@ -43,7 +63,7 @@ def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
         If the scheduler can't be reached, has no workers, or its workers run another version.
     """
     if scheduler is None:
-        with _local_cluster(workers) as client:
+        with _local_cluster(workers, devices) as client:
             yield client
         return
     try:
@@ -56,7 +76,41 @@ def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
         ) from error
     with client:
         _check_versions(client, scheduler)
-        yield client
+        client.register_plugin(_SameVersion(__version__))
+        try:
+            yield client
+        finally:
+            _let_all_in(client)
+
+
+class _SameVersion(NannyPlugin):
+    """What the nanny of a worker that joins later unpickles first: without this very version it starts no worker.
+
+    Let in, such a worker would take step after step and fail or falsify each, being always free for the next.
+    """
+
+    name = "same-batchscan-version"
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def __reduce__(self) -> tuple[Callable[[str], _SameVersion], tuple[str]]:
+        return _let_in, (self._version,)
+
+
+def _let_all_in(client: Client) -> None:
+    # Where the scheduler is gone, or another runner was faster, there is nothing to take back.
+    if client.status == "running":
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            client.unregister_worker_plugin(_SameVersion.name, nanny=True)
+
+
+def _let_in(version: str) -> _SameVersion:
+    if version != __version__:
+        raise ClusterError(
+            f"the run is of batchscan {version}, this worker has {__version__}: install the same version"
+        )
+    return _SameVersion(version)
 
 
 class _LeaveInterruptsToTheRunner(WorkerPlugin):
@@ -85,7 +139,7 @@ def _safe_path() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _local_cluster(workers: int) -> Iterator[Client]:
+def _local_cluster(workers: int, devices: tuple[str, ...]) -> Iterator[Client]:
     settings = {
         "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
         "distributed.worker.multiprocessing-method": "spawn",
@@ -100,18 +154,56 @@ def _local_cluster(workers: int) -> Iterator[Client]:
     with (
         _safe_path(),
         dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            # Nobody looks at a dashboard, and its fixed port may be taken.
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
+        _started(workers, devices) as cluster,
         Client(cluster) as client,
     ):
         client.register_plugin(_LeaveInterruptsToTheRunner())
         yield client
+
+
+def _started(workers: int, devices: tuple[str, ...]) -> SpecCluster:
+    """A cluster whose workers are all up; one that dies meanwhile spoils the cluster, so another is tried.
+
+    Raises
+    ------
+    ClusterError
+        If that happens again and again.
+    """
+    # Nobody looks at a dashboard, and its fixed port may be taken.
+    options = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    scheduler = {"cls": Scheduler, "options": options}
+    for _ in range(_TRIES):
+        with contextlib.suppress(RuntimeError, TimeoutError):
+            return SpecCluster(_worker_specs(workers, devices), scheduler, silence_logs=logging.CRITICAL)
+    raise ClusterError(
+        f"worker processes died {_TRIES} times while they started: most likely there is too little memory for "
+        f"{workers}; try --workers 1"
+    )
+
+
+def _worker_specs(workers: int, devices: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """What SpecCluster starts, by worker name. A worker that dies is started again as it was, on the same device."""
+    cpu: dict[str, str] = {}
+    seats = [(f"cpu-{i}", _NO_GPU, cpu) for i in range(workers)]
+    if devices:
+        seats = [(_gpu_name(i, devices), devices[i % len(devices)], _GPU_ENVIRONMENT) for i in range(workers)]
+    options = {
+        "host": "127.0.0.1",
+        "nthreads": 1,
+        "memory_limit": int(MEMORY_LIMIT / workers),
+        "dashboard": False,
+        "silence_logs": logging.CRITICAL,
+    }
+    return {
+        name: {"cls": Nanny, "options": {**options, "env": {**environment, "CUDA_VISIBLE_DEVICES": device}}}
+        for name, device, environment in seats
+    }
+
+
+def _gpu_name(worker: int, devices: tuple[str, ...]) -> str:
+    """`gpu-0` for the first worker of the first device, `gpu-0-1` for its second."""
+    turn, place = divmod(worker, len(devices))
+    return f"gpu-{place}-{turn}" if turn else f"gpu-{place}"
 
 
 def default_workers(bytes_each: int) -> int:
@@ -130,6 +222,25 @@ def n_threads(client: Client) -> int:
         return sum(client.nthreads().values())
     except (OSError, TimeoutError):
         return 0
+
+
+def left_in_order(client: Client, address: str) -> bool:
+    """Whether the worker that was at an address was told to go (SIGTERM, retired, out of time), and said so."""
+    with contextlib.suppress(OSError, TimeoutError):
+        events = client.get_events(address)
+        return any(isinstance(each, dict) and each.get("action") == "closing-worker" for _, each in events)
+    return False
+
+
+def dismiss(client: Client, name: str) -> bool:
+    """Send one worker of an external scheduler away, with its nanny; False if there is no other to go on with."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    addresses = [address for address, worker in workers.items() if str(worker["name"]) == name]
+    if client.cluster is not None or len(addresses) == len(workers):
+        return False
+    with contextlib.suppress(OSError, TimeoutError):  # a scheduler that is gone is noticed elsewhere
+        client.retire_workers(addresses)
+    return True
 
 
 def end_worker(client: Client, address: str) -> None:

@@ -21,9 +21,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from distributed import Client, KilledWorker
 
-from batchscan.domain.errors import ClusterError, SourceVanished
+from batchscan.domain.errors import ClusterError, ModelError, SourceVanished
 from batchscan.domain.records import SlideOutcome
-from batchscan.scan.cluster import end_worker, n_threads
+from batchscan.scan.cluster import dismiss, end_worker, left_in_order, n_threads
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.pulse import Pulse, Sign, heard
@@ -49,6 +49,8 @@ _MOST_AWAY = 50
 # A step that merely waited on workers that died is handed out anew so often.
 _MOST_LOST = 20
 _FETCH_S = 120.0
+# So often a slide is tried again that alone is gone: whoever replaces it may not be done.
+_GONE_TRIES = 3
 _DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
 
 
@@ -149,11 +151,14 @@ class _Board(Generic[W, S, R]):
         if pulse.sign is Sign.ENDED:
             # If its worker dies from now on, the step has nothing to do with that.
             task.address = task.heard = None
-        elif pulse.sign is Sign.BEGUN and before is not None and before not in self._leaving:
+        elif pulse.sign is Sign.BEGUN and before is not None and not self._was_leaving(before):
             # The scheduler has handed it out again by itself.
             yield from self._trouble(task.slide, died())
         elif pulse.sign is Sign.BEGUN:
             yield from self._begin(task.slide)
+
+    def _was_leaving(self, address: str) -> bool:
+        return address in self._leaving or left_in_order(self._client, address)
 
     def _begin(self, slide: SlideUnderWay[W, S]) -> Iterator[Event]:
         if not slide.begun:
@@ -178,7 +183,7 @@ class _Board(Generic[W, S, R]):
             yield from self._trouble(slide, lost(error))
             return
         returned = self._fetched(task)
-        if returned is None:
+        if returned is None or self._dismissed(returned):
             self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
             return
         slide.saw_peak(returned.peak_rss_mb)
@@ -199,6 +204,13 @@ class _Board(Generic[W, S, R]):
             task.future.cancel()
             return None
         return value
+
+    def _dismissed(self, returned: Returned | Raised) -> bool:
+        """Whether the worker was sent away because the model, fine where the run began, isn't what it has."""
+        if isinstance(returned, Returned) or not isinstance(returned.error, ModelError):
+            return False
+        _LOG.warning("worker %s is dismissed: %s", returned.worker, returned.sentence)
+        return dismiss(self._client, returned.worker)
 
     def _follow(self, slide: SlideUnderWay[W, S], returned: Returned) -> Iterator[Event]:
         slide_id, value = slide.work.slide_id, returned.value
@@ -252,6 +264,8 @@ class _Board(Generic[W, S, R]):
         """How long until the slide is tried again; None when it is given up."""
         if raised.trouble is Trouble.FINAL:
             return None
+        if raised.trouble is Trouble.GONE:
+            return slide.next_delay_s(self._patience) if slide.n_away < _GONE_TRIES else None
         if raised.trouble is not Trouble.AWAY:
             return 0.0 if slide.accidents < self._patience.attempts else None
         moment = time.monotonic()
@@ -261,8 +275,9 @@ class _Board(Generic[W, S, R]):
         if moment - self._got_on >= self._patience.away_s:
             # Not this slide alone: the rest of the night would fail too.
             raise SourceVanished(
-                f"{raised.sentence} Nothing could be read for {self._patience.away_s / 60:.0f} minutes: the run stops, "
-                "nothing is lost; start the same command again when the place is back"
+                f"the slides' place can't be reached: nothing could be read for {self._patience.away_s / 60:.0f} "
+                f"minutes, {slide.work.slide_id} among others; the run stops, nothing is lost: start the same command "
+                "again when the place is back"
             )
         return None
 

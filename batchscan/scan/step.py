@@ -22,6 +22,7 @@ from batchscan.domain.errors import (
     OutputError,
     SlideChanged,
     SlideExcluded,
+    SlideGone,
     SourceVanished,
 )
 from batchscan.domain.records import SlideStatus
@@ -34,6 +35,7 @@ class Trouble(StrEnum):
     FINAL = "final"  # the slide is as it is: it ends here
     AGAIN = "again"  # the slide changed under the step: at once again
     AWAY = "away"  # its place can't be reached: wait, then again
+    GONE = "gone"  # it alone can't be: a few times again
     ACCIDENT = "accident"  # a dead or stuck worker, or a defect: again, so often and no oftener
     FATAL = "fatal"  # no slide could survive it: the run stops
 
@@ -95,7 +97,7 @@ def _expected(worker: str, error: BatchscanError) -> Raised:
     if isinstance(error, ModelError | ClusterError | OutputError):
         trouble = Trouble.FATAL
     elif isinstance(error, SourceVanished):
-        trouble = Trouble.AWAY
+        trouble = Trouble.GONE if isinstance(error, SlideGone) else Trouble.AWAY
     elif isinstance(error, SlideChanged):
         trouble = Trouble.AGAIN
     return Raised(

@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from batchscan.domain.errors import SlideError, SourceVanished
+from batchscan.domain.errors import SlideError, SlideGone, SourceVanished
 from batchscan.domain.places import Address, Place
 from batchscan.stores.remote_files import names_in
 
@@ -36,6 +36,8 @@ def noticed_absence(place: Place) -> Iterator[None]:
     ------
     SourceVanished
         Instead of a SlideError or OSError, if the place isn't there, or an error says that the way to it is down.
+    SlideGone
+        The same where there are other things in its folder.
     """
     try:
         yield
@@ -45,6 +47,11 @@ def noticed_absence(place: Place) -> Iterator[None]:
         why = _absence(place, error)
         if why is None:
             raise
+        if _is_alone(place):
+            raise SlideGone(
+                f"{place}: isn't there any more, what lies beside it is: it was moved or deleted; put it back, or take "
+                "it out of the manifest"
+            ) from error
         raise SourceVanished(
             f"{place}: can't be reached ({why}): reconnect the disk or network folder that it is on, then start the "
             "same command again"
@@ -66,6 +73,16 @@ def _absence(place: Place, error: BaseException) -> str | None:
         is_away = absence.errno in {*_AWAY, errno.ENOENT, errno.ENOTDIR}
         return absence.strerror if is_away else None
     return None
+
+
+def _is_alone(place: Place) -> bool:
+    """Whether the place is missing from a folder that has other things in it; an empty one is a mount that is gone."""
+    if isinstance(place, Address):
+        return not names_in(place) and bool(names_in(place.parent))
+    try:
+        return not os.path.lexists(place) and any(place.parent.iterdir())
+    except OSError:
+        return False
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

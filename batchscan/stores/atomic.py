@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from batchscan.domain.errors import OutputError
+
+_SUFFIX = ".tmp"
 
 
 @contextmanager
@@ -22,7 +25,7 @@ def write_atomically(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
         If the file can't be written; the old file, if any, is untouched and nothing half-written remains.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
@@ -37,6 +40,12 @@ def write_atomically(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # noqa: PTH108 - same
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what a process left that was killed while it wrote `path`; none may be writing it now."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
+        left.unlink(missing_ok=True)
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:

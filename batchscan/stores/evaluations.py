@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from batchscan.domain.evaluated import Evaluation
 from batchscan.domain.joined import JoinedSlide
 from batchscan.domain.records import BoolArray
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.cells import TableWriter, as_cells
 from batchscan.stores.record_files import check_replaceable, read_record, write_record
 
 EVALUATION, PATCHES, TABLE = "evaluation.json", "patches.parquet", "patches.csv"
@@ -105,7 +105,7 @@ class EvaluationFolder:
             If it can't be written.
         """
         with write_atomically(self.path / SUSPECTS) as stream:
-            writer = csv.writer(stream, lineterminator="\n")
+            writer = TableWriter(stream)
             writer.writerow(_SUSPECT_COLUMNS)
             for slide in self.patches():
                 for i in np.flatnonzero(suspects(slide)).tolist():
@@ -213,6 +213,8 @@ def _csv_table(table: pa.Table) -> pa.Table:
     for i, name in enumerate(table.column_names):
         if table.schema.field(i).type == pa.bool_():
             table = table.set_column(i, name, pc.cast(table[name], pa.int8()))
+        elif table.schema.field(i).type == pa.string():
+            table = table.set_column(i, name, as_cells(table[name]))
     return table.append_column("outcome", pa.array(_OUTCOMES[outcome], pa.string()))
 
 

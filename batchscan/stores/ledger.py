@@ -20,12 +20,12 @@ from batchscan.stores.holders import SILENT_S, Holder
 from batchscan.stores.ledger_view import LedgerView
 
 # A ledger of another version is made anew: results are in the slides' folders, and the next run finds them there.
-_VERSION = 2
+_VERSION = 3
 _TABLES = ("run", "slides", "attempts", "strikes", "events")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS slides (
-    slide_id TEXT PRIMARY KEY, patient_id TEXT NOT NULL, path TEXT NOT NULL, position INTEGER NOT NULL,
+    slide_id TEXT PRIMARY KEY, patient_id TEXT NOT NULL, position INTEGER NOT NULL,
     status TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', sentence TEXT NOT NULL DEFAULT '',
     n_patches INTEGER, n_scanned INTEGER NOT NULL DEFAULT 0, weight REAL NOT NULL DEFAULT 0,
     numbers TEXT, profile TEXT) STRICT;
@@ -181,9 +181,9 @@ class Ledger(LedgerView):
         with self._transaction():
             self._db.execute("DELETE FROM slides")
             self._db.executemany(
-                "INSERT INTO slides (slide_id, patient_id, path, position, status) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO slides (slide_id, patient_id, position, status) VALUES (?, ?, ?, ?)",
                 [
-                    (request.slide_id, request.patient_id, str(request.path), position, SlideStatus.PENDING)
+                    (request.slide_id, request.patient_id, position, SlideStatus.PENDING)
                     for position, request in enumerate(requests)
                 ],
             )

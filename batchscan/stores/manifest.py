@@ -14,12 +14,11 @@ from batchscan.domain.errors import BatchscanError, ImplausibleSpacing, Manifest
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.domain.places import Place
 from batchscan.domain.records import SlideRequest
+from batchscan.domain.slide_ids import id_fault
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.cells import TableWriter, from_cell
 from batchscan.stores.folders import Folder, read_text
 
-SLIDE_ID = re.compile(r"[A-Za-z0-9._-]+")
-# A folder's name has at most 255 bytes, and endings and staging marks are added to the id.
-LONGEST_ID = 100
 REQUIRED = ("slide_id", "path")
 KNOWN = ("slide_id", "path", "patient_id", "um_per_px", "reference")
 SLIDE_LABEL = "slide_label"
@@ -95,7 +94,7 @@ def write_manifest(path: Path, rows: Iterable[SlideRequest]) -> None:
     rows = list(rows)
     extra = sorted({name for row in rows for name in row.attributes})
     with write_atomically(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = TableWriter(stream)
         readers = sorted({name for row in rows for name in row.named_references})
         labelled = [SLIDE_LABEL] if any(row.slide_label is not None for row in rows) else []
         writer.writerow([*KNOWN, *(NAMED_REFERENCE + name for name in readers), *labelled, *extra])
@@ -169,7 +168,7 @@ def _header(path: Place, first: tuple[int, list[str] | csv.Error]) -> list[str]:
     line, row = first
     if isinstance(row, csv.Error):
         raise ManifestError(f"{path}: line {line}: isn't CSV ({row}): check its quotes")
-    names = [name.strip() for name in row]
+    names = [from_cell(name.strip()) for name in row]
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         found = ", ".join(filter(None, names)) or "no columns"
@@ -200,7 +199,7 @@ def _cells(row: list[str] | csv.Error, names: Sequence[str]) -> _Cells:
     if len(row) > len(names):
         raise ManifestError(f"has {len(row)} cells, the header {len(names)}: put quotes around cells with commas")
     padded = [*row, *[""] * (len(names) - len(row))]
-    cells = [(name, cell.strip()) for name, cell in zip(names, padded, strict=True)]
+    cells = [(name, from_cell(cell.strip())) for name, cell in zip(names, padded, strict=True)]
     nameless = [cell for name, cell in cells if cell and not name]
     if nameless:
         raise ManifestError(f"cell {nameless[0][:40]!r} stands in a column without a name; name it in the header")
@@ -257,12 +256,9 @@ def _slide_label(text: str) -> bool | None:
 
 
 def _valid_id(text: str, column: str) -> str:
-    if len(text) > LONGEST_ID:
-        raise ManifestError(f"{column} {text[:40]!r}... has {len(text)} characters, more than {LONGEST_ID}: shorten it")
-    if not SLIDE_ID.fullmatch(text):
-        raise ManifestError(f"{column} {text!r} has characters other than letters, digits, '.', '_' and '-'")
-    if text.startswith("."):
-        raise ManifestError(f"{column} {text!r} starts with a dot, as hidden files do: begin with a letter or digit")
+    fault = id_fault(text)
+    if fault:
+        raise ManifestError(f"{column} {fault}")
     return text
 
 

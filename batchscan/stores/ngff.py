@@ -173,7 +173,7 @@ def _scale(store: Place, transformations: Sequence[_Transformation], names: Sequ
 def _inside(store: Place, path: str) -> str:
     """Only a plain relative path stays; links are followed before they are believed."""
     parts = PurePosixPath(path).parts
-    is_plain = "\\" not in path and ":" not in path and not path.startswith("/") and ".." not in parts
+    is_plain = path.isprintable() and not {"\\", ":"} & set(path) and not path.startswith("/") and ".." not in parts
     # Only a folder can have links.
     is_inside = not isinstance(store, Path) or (store / path).resolve().is_relative_to(store.resolve())
     if not is_plain or not is_inside:
@@ -193,6 +193,27 @@ def _um(store: Place, scale: float, unit: str | None) -> float:
     return scale * UM_BY_UNIT[unit.lower()]
 
 
+def whitelisted_image(
+    name: str, image: ImageDocument, datasets: Sequence[ScaledDataset], n_channels: int
+) -> dict[str, Any]:
+    """What has to be said of an image for its pixels to be found, measured and shown; levels are 0, 1, ..."""
+    kinds = {"c": "channel", "t": "time"}
+    units = {"y": image.unit_y, "x": image.unit_x}
+    axes = [{"name": axis, "type": kinds.get(axis, "space")} for axis in image.axes]
+    for axis in axes:
+        unit = units.get(axis["name"])
+        # Others than known lengths are no use, and may be any text.
+        if unit is not None and unit.lower() in UM_BY_UNIT:
+            axis["unit"] = unit
+    scales = ([{"y": each.scale_y, "x": each.scale_x}.get(axis, 1.0) for axis in image.axes] for each in datasets)
+    levels = [
+        {"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+        for level, scale in enumerate(scales)
+    ]
+    said: dict[str, Any] = {"multiscales": [{"name": name, "axes": axes, "datasets": levels}]}
+    return {**said, "omero": _colours()} if n_channels == len(_RGB) else said
+
+
 def image_attributes(name: str, um_per_px: Sequence[float]) -> dict[str, Any]:
     """OME-Zarr 0.5 attributes (`ome`) of an RGB image with axes c, y, x and levels 0, 1, ... of the given spacings."""
     axes: list[dict[str, str]] = [
@@ -204,10 +225,11 @@ def image_attributes(name: str, um_per_px: Sequence[float]) -> dict[str, Any]:
         {"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": [1.0, um, um]}]}
         for level, um in enumerate(um_per_px)
     ]
+    multiscale = {"name": name, "axes": axes, "datasets": datasets, "type": "area average"}
+    return {"version": "0.5", "multiscales": [multiscale], "omero": _colours()}
+
+
+def _colours() -> dict[str, Any]:
     window = {"min": 0, "max": 255, "start": 0, "end": 255}
     channels = [{"label": label, "color": colour, "active": True, "window": window} for label, colour in _RGB]
-    return {
-        "version": "0.5",
-        "multiscales": [{"name": name, "axes": axes, "datasets": datasets, "type": "area average"}],
-        "omero": {"channels": channels, "rdefs": {"model": "color"}},
-    }
+    return {"channels": channels, "rdefs": {"model": "color"}}

@@ -20,6 +20,7 @@ from PIL import Image
 
 from batchscan.domain.errors import PatchSetError
 from batchscan.domain.records import Uint8Array
+from batchscan.domain.slide_ids import id_fault
 from batchscan.stores.area import WHITE
 from batchscan.stores.patchfiles import HEAD_BYTES, NamedFiles, open_files, translated
 from batchscan.stores.references import Reference
@@ -73,6 +74,29 @@ class PatchRef:
     crc32: int
 
 
+@dataclass(frozen=True, slots=True)
+class PatientPatches:
+    """One patient's part of a set, without anything open: it can be sent to another process.
+
+    Parameters
+    ----------
+    path
+        The folder or zip.
+    patient_id
+        Whose.
+    refs
+        The patches, row by row.
+    """
+
+    path: Path
+    patient_id: str
+    refs: tuple[PatchRef, ...]
+
+    def opened(self, files: NamedFiles) -> PatchSet:
+        """A set of this patient alone, that reads from `files`."""
+        return PatchSet(self.path, files, {self.patient_id: self.refs})
+
+
 class PatchSet:
     """An indexed patch set: labels and places in memory, pixels read when asked for. Closes as a context manager.
 
@@ -103,6 +127,10 @@ class PatchSet:
         """The patches of one patient, row by row."""
         return self._by_patient[patient_id]
 
+    def part(self, patient_id: str) -> PatientPatches:
+        """One patient's part."""
+        return PatientPatches(self.path, patient_id, self.of(patient_id))
+
     def load_pixels(self, ref: PatchRef) -> Uint8Array:
         """Pixels of one patch.
 
@@ -115,7 +143,10 @@ class PatchSet:
         PatchSetError
             If the PNG can't be decoded.
         """
-        with translated(self.path, ref.name), Image.open(io.BytesIO(self._files.read(ref.name))) as image:
+        with translated(self.path, ref.name), _opened(self._files.read(ref.name)) as image:
+            if image.size != (ref.width_px, ref.height_px):
+                # A second header may say other than the first, and a size that nobody has memory for.
+                raise ValueError(f"it is {image.width} x {image.height} px, its header says otherwise")
             pixels = np.asarray(image)
         if pixels.shape != (ref.height_px, ref.width_px, 3):
             raise PatchSetError(
@@ -221,6 +252,13 @@ def read_patch_set(path: Path) -> PatchSet:
     return PatchSet(path, files, by_patient)
 
 
+def _opened(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=("PNG",))
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from error
+
+
 def _index(path: Path, files: NamedFiles) -> list[PatchRef]:
     by_corner: dict[tuple[str, int, int], PatchRef] = {}
     strangers: list[str] = []
@@ -256,6 +294,9 @@ def _is_litter(name: str) -> bool:
 
 def _ref(path: Path, files: NamedFiles, name: str, match: re.Match[str]) -> PatchRef:
     patient, label = match["patient"], int(match["label"])
+    fault = id_fault(patient)
+    if fault:
+        raise PatchSetError(f"{path}: {name} names a patient who can't be called so: {fault}")
     folders = PurePosixPath(name).parts[-3:-1]
     if folders != (patient, match["label"]):
         raise PatchSetError(

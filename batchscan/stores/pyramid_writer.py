@@ -112,7 +112,7 @@ def write_pyramid(
     crew
         Threads to work with.
     on_pixels
-        Told, on any of the threads, how many more pixels of level 0 have been read.
+        Told, on any of the threads, how many more pixels of level 0 have been read; 0 when another step has ended.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def write_pyramid(
     SlideError
         What `pixels` raises.
     """
-    with staged_folder(final) as folder:
+    with staged_folder(final, lambda: on_pixels(0)) as folder:
         try:
             _PyramidWriter(folder, pixels, facts, crew, on_pixels).write()
         except Exception:
@@ -193,6 +193,7 @@ class _PyramidWriter:
     def _store(self, level: int, shard: _Shard, block: Uint8Array) -> None:
         self._levels[level][shard.slices] = block
         self._written[level][shard.row, shard.col] = hashlib.sha256(block.data).digest()
+        self._on_pixels(0)
 
     def _write_halved(self, level: int, shard: _Shard) -> None:
         """Read back the (up to four) shards that a shard of the next coarser level is made of, and average them."""
@@ -211,6 +212,7 @@ class _PyramidWriter:
             raise self._differs(level, shard) from error
         if hashlib.sha256(block.data).digest() != self._written[level][shard.row, shard.col]:
             raise self._differs(level, shard)
+        self._on_pixels(0)
         return block
 
     def _differs(self, level: int, shard: _Shard) -> OutputError:

@@ -25,8 +25,10 @@ from batchscan.stores.area import WHITE, AreaSum, Lattice
 from batchscan.stores.fingerprints import tree_fingerprint
 from batchscan.stores.ngff import ImageDocument, ScaledDataset, parse_image
 from batchscan.stores.remote_trees import tree_of
+from batchscan.stores.sizes import check_content, check_levels
 from batchscan.stores.spacings import check_fine_enough, check_size
 from batchscan.stores.trees import Tree, check_shards
+from batchscan.stores.unpacking import bounded
 from batchscan.stores.zarr_documents import GROUP_DOCUMENTS, Json, read_array_document, read_group_attributes
 
 log = logging.getLogger(__name__)
@@ -114,7 +116,7 @@ class SlideStore:
         self.spacing = spacing
         self.levels = tuple(levels)
         self.record = record
-        self._tree = tree
+        self.tree = tree
         self._arrays = tuple(arrays)
         self._axes = axes
 
@@ -147,7 +149,7 @@ class SlideStore:
         }
         with noticed_absence(self.path):
             try:
-                return tree_fingerprint(self._tree, shards)
+                return tree_fingerprint(self.tree, shards)
             except (OSError, ValueError) as error:
                 raise UnreadableSlide(
                     f"{self.path}: can't be read ({_one_line(error)}): check its permissions and disk"
@@ -296,6 +298,7 @@ def _opened(tree: Tree, override: Spacing | None) -> SlideStore:
     is_own = _is_own(record)
     levels, arrays = _open_levels(tree, image, spacing.um_per_px, complete=is_own)
     check_size(path, levels[0].width_px, levels[0].height_px, spacing)
+    check_content(path, levels[0].width_px, levels[0].height_px, (tree.size(name) for name in tree.files()))
     if is_own:
         for level, array in zip(levels, arrays, strict=True):
             _, shard_rows, shard_cols = array.shards or array.chunks
@@ -306,7 +309,7 @@ def _opened(tree: Tree, override: Spacing | None) -> SlideStore:
 
 def contradicted_spacing(store: SlideStore, given: Spacing | None) -> Spacing | None:
     """The spacing that a store knows from its ingest, where the given one, which it is open with, isn't that."""
-    if given is None or not store.record:
+    if given is None or not _is_own(store.record):
         return None
     own = open_store(store.path).spacing
     return None if math.isclose(own.um_per_px, given.um_per_px, rel_tol=SAME_SPACING) else own
@@ -329,6 +332,7 @@ def _open_levels(
 ) -> tuple[list[Level], list[zarr.Array[Any]]]:
     levels: list[Level] = []
     arrays: list[zarr.Array[Any]] = []
+    check_levels(tree.root, len(image.datasets))
     for dataset in image.datasets:
         level = _level(tree, dataset, image, um_per_px)
         if levels and not _fits(level, levels[0]):
@@ -371,7 +375,7 @@ def _fits(level: Level, finest: Level) -> bool:
 def _open_array(tree: Tree, name: str, *, complete: bool) -> zarr.Array[Any]:
     """From its own document, which has been checked; a group's consolidated copy has not."""
     try:
-        array = zarr.open_array(tree.array(name, complete=complete), mode="r")
+        array = bounded(zarr.open_array(tree.array(name, complete=complete), mode="r"))
     except _ZARR_ERRORS as error:
         found = f"{tree.root / name}: zarr can't open it ({_one_line(error)})"
         raise UnopenableSlide(f"{found}: write the image again") from error

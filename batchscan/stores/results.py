@@ -17,7 +17,7 @@ from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import ModelCard, parse_card
 from batchscan.domain.errors import DamagedResult, OutputError
 from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
-from batchscan.domain.profile import TrainingProfile
+from batchscan.domain.profile import Profile, TrainingProfile
 from batchscan.domain.records import (
     SCHEMA_VERSION,
     Counts,
@@ -151,6 +151,11 @@ class RunFolder:
             return read_training_profile(path, sha256) if sha256 else None
         except ValueError as error:
             raise DamagedResult(f"{path} can't be read ({error}); run the job again") from error
+
+    def training_counts(self, model_sha256: str) -> Profile | None:
+        """The counts of `read_profile` alone."""
+        known = self.read_profile(model_sha256)
+        return known.counts if known else None
 
     def create(self) -> None:
         """Make the folder and see that it can be written to.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +17,11 @@ from PIL import Image
 
 from batchscan.domain.errors import MissingSpacing, UnopenableSlide, UnreadableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource, floor_px
+from batchscan.domain.plain_text import plain
 from batchscan.domain.records import Uint8Array
 from batchscan.stores.absence import noticed_absence
 from batchscan.stores.area import padded, shrink_rgb
+from batchscan.stores.sizes import check_content, check_levels, check_tile
 from batchscan.stores.spacings import SPACING_REMEDY, square_spacing
 
 WHITE_HEX = "FFFFFF"
@@ -25,6 +29,17 @@ OPAQUE = 255
 SPACING_TOLERANCE = 0.02
 READ_AT_ONCE_PX = 2048
 SMALLEST_TILE_PX = 64
+_VENDORS_OF_FOLDERS = frozenset({"dicom", "hamamatsu", "mirax", "trestle", "unknown"})
+_PROPERTIES = (
+    openslide.PROPERTY_NAME_VENDOR,
+    openslide.PROPERTY_NAME_QUICKHASH1,
+    openslide.PROPERTY_NAME_MPP_X,
+    openslide.PROPERTY_NAME_MPP_Y,
+    openslide.PROPERTY_NAME_OBJECTIVE_POWER,
+    openslide.PROPERTY_NAME_BACKGROUND_COLOR,
+)
+_LONGEST_WORDS = 200
+_QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*"|‘[^’]*’|“[^”]*”""")  # noqa: RUF001 - GLib quotes so
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,16 @@ class VendorSlide:
             self._handle = _open(path)
         self._reopening = threading.Lock()
         try:
-            self._properties: dict[str, str] = dict(self._handle.properties)
             sizes, downsamples = self._handle.level_dimensions, self._handle.level_downsamples
+            self._properties = dict(self._wanted(len(sizes)))
         except openslide.OpenSlideError as error:
-            raise _unopenable(path, str(error)) from error
+            raise _unopenable(path, _plain(error, path)) from error
         self.levels = tuple(VendorLevel(w, h, down) for (w, h), down in zip(sizes, downsamples, strict=True))
+        try:
+            self._check_sizes()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def vendor(self) -> str:
@@ -136,7 +156,7 @@ class VendorSlide:
             self._reopen(handle)
             raise UnreadableSlide(
                 f"{self.path}: level {level} can't be decoded within x {x}, y {y}, {width} x {height} px "
-                f"({_plain(error)}); expected an intact slide, it may be cut off: copy the "
+                f"({_plain(error, self.path)}); expected an intact slide, it may be cut off: copy the "
                 "file again from the scanner and compare sizes"
             ) from error
         return _over(region, self._background)
@@ -153,6 +173,23 @@ class VendorSlide:
     ) -> None:
         self.close()
 
+    def _check_sizes(self) -> None:
+        check_levels(self.path, len(self.levels))
+        for index in range(len(self.levels)):
+            sides = [self._number(f"openslide.level[{index}].tile-{side}") for side in ("width", "height")]
+            check_tile(self.path, *(int(side or 0) for side in sides))
+        finest = self.levels[0]
+        check_content(self.path, finest.width_px, finest.height_px, _file_bytes(self.path, self.vendor))
+
+    def _wanted(self, n_levels: int) -> Iterator[tuple[str, str]]:
+        """The few properties that are ever looked at; those that the file hasn't, or can't be read, are left out."""
+        tiles = (f"openslide.level[{index}].tile-{side}" for index in range(n_levels) for side in ("width", "height"))
+        for name in (*_PROPERTIES, *tiles):
+            try:
+                yield name, str(self._handle.properties[name])
+            except (KeyError, UnicodeDecodeError):
+                continue
+
     @property
     def _background(self) -> tuple[int, int, int]:
         text = self._properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR, WHITE_HEX)
@@ -161,9 +198,10 @@ class VendorSlide:
 
     def _number(self, name: str) -> float | None:
         try:
-            return float(self._properties[name])
+            number = float(self._properties[name])
         except (KeyError, ValueError):
             return None
+        return number if math.isfinite(number) else None
 
     def _reopen(self, spoilt: openslide.OpenSlide) -> None:
         """After an error OpenSlide refuses everything on a handle; other threads may still be inside the old one."""
@@ -234,17 +272,21 @@ def shrunk_to(slide: VendorSlide, um_per_px: float, finest_um_per_px: float) -> 
     return ShrunkSlide(slide, level, factor)
 
 
-def is_vendor_slide(path: Path) -> bool:
-    """Whether OpenSlide recognises the file, whatever its name ends with; a pipe or device is never read."""
+def vendor_of(path: Path) -> str | None:
+    """OpenSlide's name of the file's format, whatever the file's name ends with; None if it doesn't know it.
+
+    A pipe or device is never read. Empty where OpenSlide knows the format, and what is wrong with the file: opening
+    will say it.
+    """
     try:
         if not path.is_file():
-            return False
-        return openslide.OpenSlide.detect_format(path) is not None
+            return None
+        vendor = openslide.OpenSlide.detect_format(path)
     except OSError:
-        return False
+        return None
     except openslide.OpenSlideError:
-        # It knows the format, and what is wrong with the file; opening will say it.
-        return True
+        return ""
+    return None if vendor is None else str(vendor)
 
 
 def _open(path: Path) -> openslide.OpenSlide:
@@ -256,7 +298,7 @@ def _open(path: Path) -> openslide.OpenSlide:
     except openslide.OpenSlideUnsupportedFormatError as error:
         raise _unopenable(path, "OpenSlide doesn't recognise it") from error
     except openslide.OpenSlideError as error:
-        raise _unopenable(path, _plain(error)) from error
+        raise _unopenable(path, _plain(error, path)) from error
 
 
 def _unopenable(path: Path, why: str) -> UnopenableSlide:
@@ -300,5 +342,13 @@ def _over(region: Image.Image, background: tuple[int, int, int]) -> Uint8Array:
     return np.asarray(np.rint(blended), dtype=np.uint8)
 
 
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _file_bytes(path: Path, vendor: str) -> Iterator[int]:
+    """Sizes of a slide's files; where it has several, of all that lie in its folder, which is more if anything."""
+    yield path.stat().st_size
+    if vendor in _VENDORS_OF_FOLDERS:
+        yield from (file.lstat().st_size for file in path.parent.rglob("*"))
+
+
+def _plain(error: Exception, path: Path) -> str:
+    """Without the slide's path and without what it quotes: that is the file's own text."""
+    return plain(_QUOTED.sub("'...'", str(error).replace(str(path), "the file")))[:_LONGEST_WORDS]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batchscan.domain.errors import OutputError
@@ -16,11 +17,13 @@ SUFFIX = ".partial"
 
 
 @contextlib.contextmanager
-def staged_folder(final: Path) -> Iterator[Path]:
+def staged_folder(final: Path, on_step: Callable[[], None] = lambda: None) -> Iterator[Path]:
     """Give a new folder beside `final`, which gets that name when the block ends well and is removed when it doesn't.
 
     What had the name before is replaced. Everything is on the disk (fsync) before the name is given. Leftovers of
-    a process that was killed are removed by the next one that makes the same folder.
+    a process that was killed are removed by the next one that makes the same folder, or by `remove_abandoned`.
+
+    `on_step` is called whenever another file is on the disk: that may take long.
 
     Raises
     ------
@@ -28,7 +31,7 @@ def staged_folder(final: Path) -> Iterator[Path]:
         If something can't be written.
     """
     try:
-        _remove_abandoned(final)
+        remove_abandoned(final)
         partial = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
         partial.mkdir()
         lock = os.open(partial, os.O_RDONLY)
@@ -37,7 +40,7 @@ def staged_folder(final: Path) -> Iterator[Path]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield partial
-        take_name(partial, final)
+        take_name(partial, final, on_step)
     except OSError as error:
         raise _output_error(final, error) from error
     finally:
@@ -62,9 +65,12 @@ def check_writable(folder: Path) -> None:
         raise _output_error(folder, error) from error
 
 
-def _remove_abandoned(final: Path) -> None:
-    """A live maker holds the lock on its folder; the system gives it back when the maker dies."""
-    for left in final.parent.glob(f".{final.name}.*{SUFFIX}"):
+def remove_abandoned(final: Path) -> None:
+    """Remove what makers of the folder `final` left half-made when they were killed; that of a live one stays.
+
+    A live maker holds the lock on its folder; the system gives it back when the maker dies.
+    """
+    for left in final.parent.glob(f".{glob.escape(final.name)}.*{SUFFIX}"):
         try:
             handle = os.open(left, os.O_RDONLY)
         except FileNotFoundError:
@@ -78,12 +84,12 @@ def _remove_abandoned(final: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def take_name(partial: Path, final: Path) -> None:
+def take_name(partial: Path, final: Path, on_step: Callable[[], None] = lambda: None) -> None:
     """Give a finished folder its final name on the same disk; what had the name before is replaced.
 
     Everything is on the disk (fsync) before the name is given: a folder of that name is whole even after a power loss.
     """
-    sync_tree(partial)
+    sync_tree(partial, on_step)
     swap_in(partial, final)
 
 
@@ -112,11 +118,12 @@ def give_name(partial: Path, final: Path) -> None:
     _sync_one(final.parent)
 
 
-def sync_tree(folder: Path) -> None:
-    """See that a folder and all in it are on the disk."""
+def sync_tree(folder: Path, on_step: Callable[[], None] = lambda: None) -> None:
+    """See that a folder and all in it are on the disk; `on_step` is called after each file."""
     for root, _, files in os.walk(folder, topdown=False):
         for file in files:
             _sync_one(Path(root) / file)
+            on_step()
         _sync_one(Path(root))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from batchscan.domain.records import SlideResult
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.cells import TableWriter
 from batchscan.stores.ledger_view import LedgerRow
 
 _EXTENT = (
@@ -56,7 +56,7 @@ def summary_row(row: LedgerRow) -> dict[str, Any]:
 def write_summary(path: Path, rows: Iterable[LedgerRow]) -> None:
     """Write summary.csv atomically."""
     with write_atomically(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = TableWriter(stream)
         writer.writerow(COLUMNS)
         writer.writerows(_cells(summary_row(row)) for row in rows)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from batchscan.domain.places import Place
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.cells import TableWriter, from_cell
 from batchscan.stores.folders import read_text
 from batchscan.stores.manifest import read_present, write_manifest
 
@@ -94,7 +95,7 @@ def merge_ingest_table(archive: Path, rows: Iterable[IngestRow]) -> None:
     path = archive / INGEST_TABLE
     merged = {row.slide_id: row for row in (*read_ingest_table(path), *rows)}
     with write_atomically(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = TableWriter(stream)
         writer.writerow([field.name for field in fields(IngestRow)])
         writer.writerows(astuple(merged[slide_id]) for slide_id in sorted(merged))
 
@@ -106,6 +107,6 @@ def read_ingest_table(path: Place) -> list[IngestRow]:
         reader = csv.DictReader(io.StringIO(read_text(path, "utf-8"), newline=""))
         if reader.fieldnames != names:
             return []
-        return [IngestRow(*(row[name] or "" for name in names)) for row in reader]
+        return [IngestRow(*(from_cell(row[name] or "") for name in names)) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error):
         return []

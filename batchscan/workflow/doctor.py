@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import BatchscanError, OutputError
 from batchscan.report.render import pdf_library
 from batchscan.scan.engines import available_engines, open_engine
+from batchscan.scan.gpus import find_gpus, keras_without_gpus
 from batchscan.stores.packages import open_package, shipped_models
 
 _LIBRARIES = ("openslide-bin", "zarr", "distributed", "pyarrow", "keras", "weasyprint", "matplotlib")
@@ -84,13 +84,14 @@ def _engines() -> Iterator[Finding]:
 
 
 def _gpus() -> Finding:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return Finding("GPU", "note", "none found (no nvidia-smi); the CPU is used")
-    command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)  # noqa: S603 - fixed words
-    names = "; ".join(listed.stdout.split("\n")).strip("; ")
-    return Finding("GPU", "note", names or f"nvidia-smi answers: {listed.stderr.strip() or listed.stdout.strip()}")
+    found = find_gpus()
+    if not found.devices:
+        return Finding("GPU", "note", f"none ({found.source}); the CPU is used")
+    names = f"{len(found.devices)}: {'; '.join(found.names)} ({found.source})"
+    obstacle = keras_without_gpus()
+    if obstacle:
+        return Finding("GPU", "note", f"{names}; not used: {obstacle}")
+    return Finding("GPU", "ok", f"{names}; with --engine keras a worker process each")
 
 
 def _models() -> Iterator[Finding]:

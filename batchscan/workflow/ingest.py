@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
+import math
 import queue
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,10 +16,10 @@ from batchscan.domain.errors import (
     ReferenceFileError,
     SlideError,
     SlideExcluded,
-    UnreadableSlide,
     UsageError,
 )
 from batchscan.domain.geometry import PLAUSIBLE_UM_PER_PX, Spacing, SpacingSource
+from batchscan.domain.plain_text import plain
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus, without_path
 from batchscan.stores.crew import Crew
 from batchscan.stores.manifest import read_manifest
@@ -26,10 +27,10 @@ from batchscan.stores.pyramid_writer import SHARD_PX
 from batchscan.stores.staging import check_writable
 from batchscan.workflow.archive_references import carry_references
 from batchscan.workflow.archive_tables import IngestRow, merge_ingest_table, merge_manifest, read_archive_manifest
+from batchscan.workflow.ingest_processes import STALL_S, SlideReaders, ingest_processes
 from batchscan.workflow.ingest_sources import Source, find_sources
-from batchscan.workflow.ingest_steps import OnPixels, Step, plan_step, plan_vendor, store_path
-
-log = logging.getLogger(__name__)
+from batchscan.workflow.ingest_steps import OnPixels, Step, plan_vendor, store_path
+from batchscan.workflow.killable import Killables
 
 FINEST_UM_PER_PX = 1.0
 SMALL_SLIDES_AT_ONCE = 3
@@ -42,19 +43,24 @@ class IngestOptions:
     Parameters
     ----------
     workers
-        Threads that decode and encode, in total.
+        Threads that decode and encode a large slide. Up to three small ones are made beside it, on one thread each;
+        with one worker there is one slide at a time.
     manifest
         A CSV that says more of the sources (ids, patients, spacings, attributes); None if there is none.
     um_per_px
         Spacing of all sources, instead of their own; None leaves it to them (patch sets are at 8).
     finest_um_per_px
         Vendor slides that are finer are shrunk as near to it as whole factors come.
+    stall_s
+        A slide that gets no further for so many seconds is given up, after a second try; opening one may take
+        two fifths of it.
     """
 
     workers: int
     manifest: Path | None = None
     um_per_px: float | None = None
     finest_um_per_px: float = FINEST_UM_PER_PX
+    stall_s: float = STALL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class IngestPlanned:
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """So many more level-0 pixels of a slide have been read."""
+    """So many more level-0 pixels of a slide have been read; fewer than 0 when they have to be read again."""
 
     slide_id: str
     n_px: int
@@ -105,8 +111,12 @@ class SlideIngested:
 IngestEvent = IngestPlanned | IngestProgress | SlideIngested
 
 
-def ingest(sources: Iterable[Path], archive: Path, options: IngestOptions) -> Iterator[IngestEvent]:
+def ingest(
+    sources: Iterable[Path], archive: Path, options: IngestOptions, processes: Killables | None = None
+) -> Iterator[IngestEvent]:
     """Ingest slides into an archive; a slide that can't be used doesn't stop the others.
+
+    Slides are opened and written in other processes: a file on which a library crashes or hangs costs that slide.
 
     Parameters
     ----------
@@ -117,6 +127,9 @@ def ingest(sources: Iterable[Path], archive: Path, options: IngestOptions) -> It
         Gets `<slide_id>.ome.zarr`, `<slide_id>.reference.csv` where labels are known, `manifest.csv` and `ingest.csv`.
     options
         How.
+    processes
+        From `ingest_processes`, to be kept for more than one ingest; they end with an interrupted one. None takes new
+        ones, which end with it.
 
     Yields
     ------
@@ -137,21 +150,27 @@ def ingest(sources: Iterable[Path], archive: Path, options: IngestOptions) -> It
     read_archive_manifest(archive)
     spacing = None if options.um_per_px is None else Spacing(options.um_per_px, SpacingSource.OPTION)
     rows = read_manifest(options.manifest) if options.manifest else ()
-    found = find_sources(sources, rows, spacing, believe_neighbours=True)
-    try:
+    with contextlib.ExitStack() as stack:
+        n_processes = 1 + _small_at_once(options.workers)
+        processes = processes or stack.enter_context(ingest_processes(options.workers, n_processes))
+        readers = SlideReaders(processes, archive, options.stall_s)
+        found = find_sources(sources, rows, spacing, readers.recognise, believe_neighbours=True)
         check_writable(archive)
-        yield from _ingest_and_record(found, archive, options)
-    finally:
-        for source in found:
-            if source.patch_set is not None:
-                source.patch_set.close()
+        yield from _ingest_and_record(found, archive, options, readers)
 
 
-def _ingest_and_record(found: Sequence[Source], archive: Path, options: IngestOptions) -> Iterator[IngestEvent]:
+def _small_at_once(workers: int) -> int:
+    """How many small slides are made beside a large one."""
+    return min(workers, SMALL_SLIDES_AT_ONCE) if workers > 1 else 0
+
+
+def _ingest_and_record(
+    found: Sequence[Source], archive: Path, options: IngestOptions, readers: SlideReaders
+) -> Iterator[IngestEvent]:
     ended: list[SlideIngested] = []
     requests: list[SlideRequest] = []
     try:
-        for event, request in _ingest_all(found, archive, options):
+        for event, request in _ingest_all(found, archive, options, readers):
             if isinstance(event, SlideIngested):
                 ended.append(event)
             if request is not None:
@@ -167,10 +186,13 @@ def _ingest_and_record(found: Sequence[Source], archive: Path, options: IngestOp
 def ingest_slide(
     request: SlideRequest, archive: Path, finest_um_per_px: float, on_pixels: OnPixels = lambda _: None
 ) -> Path:
-    """Make one vendor slide's store, on one thread; one that is whole and of this slide already is left alone.
+    """Make one vendor slide's store, in this process; one that is whole and of this slide already is left alone.
 
     The store has its own level-0 frame and spacing: `request.spacing`, which is that of the file's level 0, is in it
     already and must not be given to `open_store` again.
+
+    `on_pixels` is told how many more pixels of the store have been read, 0 when another step has ended: whoever waits
+    sees that it goes on.
 
     Returns
     -------
@@ -193,6 +215,8 @@ def ingest_slide(
 def _check_options(options: IngestOptions) -> None:
     if options.workers < 1:
         raise UsageError(f"--workers is {options.workers}: expected at least one")
+    if not 0 < options.stall_s < math.inf:
+        raise UsageError(f"--stall is {options.stall_s:g}: expected a number of seconds above 0")
     finest, coarsest = options.finest_um_per_px, PLAUSIBLE_UM_PER_PX[1]
     if not 0 < finest <= coarsest:
         raise UsageError(f"--finest is {finest:g}: expected a spacing above 0 and up to {coarsest:g} um/px")
@@ -201,10 +225,10 @@ def _check_options(options: IngestOptions) -> None:
 _Ended = tuple[IngestEvent, SlideRequest | None]
 
 
-def _ingest_all(sources: Sequence[Source], archive: Path, options: IngestOptions) -> Iterator[_Ended]:
-    planned: list[tuple[Source, Step | SlideIngested]] = [
-        (source, _plan(source, archive, options.finest_um_per_px)) for source in sources
-    ]
+def _ingest_all(
+    sources: Sequence[Source], archive: Path, options: IngestOptions, readers: SlideReaders
+) -> Iterator[_Ended]:
+    planned = list(zip(sources, _plan_all(sources, options, readers), strict=True))
     to_do = [(source, step) for source, step in planned if isinstance(step, Step) and step.write is not None]
     yield IngestPlanned(len(planned), len(to_do), sum(step.n_px for _, step in to_do)), None
     for source, step in planned:
@@ -212,59 +236,74 @@ def _ingest_all(sources: Sequence[Source], archive: Path, options: IngestOptions
             yield step, None
         elif step.write is None:
             yield _in_archive(source, step, archive, was_there=True)
-    yield from _write_all(to_do, archive, options.workers)
+    yield from _write_all(to_do, archive, options.workers, readers)
 
 
-def _plan(source: Source, archive: Path, finest_um_per_px: float) -> Step | SlideIngested:
+def _plan_all(sources: Sequence[Source], options: IngestOptions, readers: SlideReaders) -> list[Step | SlideIngested]:
+    with (
+        ThreadPoolExecutor(max(1, _small_at_once(options.workers)), "opening") as threads,
+        _nothing_goes_on(readers, threads),
+    ):
+        plans = [threads.submit(_plan, source, readers, options.finest_um_per_px) for source in sources]
+        return [plan.result() for plan in plans]
+
+
+def _plan(source: Source, readers: SlideReaders, finest_um_per_px: float) -> Step | SlideIngested:
     try:
-        return plan_step(source, archive, finest_um_per_px)
+        return readers.plan(source, finest_um_per_px)
     except SlideError as error:
         return _not_done(source, error)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        path = source.request.path
-        return _not_done(source, UnreadableSlide(f"{path}: can't be read ({why}): check its permissions and disk"))
 
 
-def _write_all(to_do: Sequence[tuple[Source, Step]], archive: Path, workers: int) -> Iterator[_Ended]:
-    """Large slides one after the other, small ones beside them, all on the threads of one crew.
+def _write_all(
+    to_do: Sequence[tuple[Source, Step]], archive: Path, workers: int, readers: SlideReaders
+) -> Iterator[_Ended]:
+    """Large slides one after the other, each on all threads; small ones beside them, which leave few cores idle.
 
-    A thread waits for each slide under way; the crew's do the work, and memory is bounded by how many slides wait.
+    A thread waits for each slide under way, in a process of its own; memory is bounded by how many those are.
     """
     happened: queue.SimpleQueue[IngestProgress | Future[_Ended]] = queue.SimpleQueue()
-    with (
-        Crew(workers) as crew,
-        ThreadPoolExecutor(1, "large") as large,
-        ThreadPoolExecutor(min(workers, SMALL_SLIDES_AT_ONCE), "small") as small,
-    ):
+
+    def write(source: Source, step: Step, n_threads: int) -> _Ended:
+        assert step.write is not None
         try:
-            for source, step in to_do:
-                slides = small if step.n_px <= SHARD_PX * SHARD_PX else large
-                slides.submit(_write, source, step, archive, crew, happened).add_done_callback(happened.put)
-            n_open = len(to_do)
-            while n_open:
-                event = happened.get()
-                if isinstance(event, IngestProgress):
-                    yield event, None
-                else:
-                    n_open -= 1
-                    yield event.result()
-        finally:
-            # Reached with slides under way when interrupted, or when one met an error that the others would meet too.
-            crew.stop()
-            for slides in (small, large):
-                slides.shutdown(wait=True, cancel_futures=True)
+            readers.write(
+                source, step.write, n_threads, lambda n_px: happened.put(IngestProgress(source.slide_id, n_px))
+            )
+        except (SlideError, PatchSetError) as error:
+            return _not_done(source, error), None
+        return _in_archive(source, step, archive, was_there=False)
+
+    n_small = _small_at_once(workers)
+    with (
+        ThreadPoolExecutor(1, "large") as large,
+        ThreadPoolExecutor(max(1, n_small), "small") as small,
+        _nothing_goes_on(readers, small, large),
+    ):
+        for source, step in to_do:
+            is_small = n_small > 0 and step.n_px <= SHARD_PX * SHARD_PX
+            slides, n_threads = (small, 1) if is_small else (large, workers)
+            slides.submit(write, source, step, n_threads).add_done_callback(happened.put)
+        n_open = len(to_do)
+        while n_open:
+            event = happened.get()
+            if isinstance(event, IngestProgress):
+                yield event, None
+            else:
+                n_open -= 1
+                yield event.result()
 
 
-def _write(
-    source: Source, step: Step, archive: Path, crew: Crew, happened: queue.SimpleQueue[IngestProgress | Future[_Ended]]
-) -> _Ended:
-    assert step.write is not None
+@contextlib.contextmanager
+def _nothing_goes_on(readers: SlideReaders, *threads: ThreadPoolExecutor) -> Iterator[None]:
+    """When the block ends early, interrupted or by an error that the other slides would meet too."""
     try:
-        step.write(crew, lambda n_px: happened.put(IngestProgress(source.slide_id, n_px)))
-    except (SlideError, PatchSetError) as error:
-        return _not_done(source, error), None
-    return _in_archive(source, step, archive, was_there=False)
+        yield
+    except BaseException:
+        readers.stop()
+        for each in threads:
+            each.shutdown(wait=True, cancel_futures=True)
+        raise
 
 
 def _in_archive(source: Source, step: Step, archive: Path, *, was_there: bool) -> _Ended:
@@ -287,4 +326,4 @@ def _not_done(source: Source, error: BatchscanError) -> SlideIngested:
 
 def _row(event: SlideIngested) -> IngestRow:
     outcome = event.outcome
-    return IngestRow(event.source.name, outcome.slide_id, str(outcome.status), outcome.reason, outcome.sentence)
+    return IngestRow(plain(event.source.name), outcome.slide_id, str(outcome.status), outcome.reason, outcome.sentence)

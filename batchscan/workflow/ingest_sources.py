@@ -5,19 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from batchscan.domain.errors import ManifestError, PatchSetError, SlideError
+from batchscan.domain.errors import ManifestError, PatchSetError
 from batchscan.domain.geometry import Spacing
 from batchscan.domain.places import Place
 from batchscan.domain.records import SlideRequest
-from batchscan.stores.manifest import LONGEST_ID, is_manifest, read_manifest
-from batchscan.stores.patchsets import PatchSet, looks_like_patch_set, read_patch_set
+from batchscan.domain.slide_ids import id_from
+from batchscan.stores.manifest import is_manifest, read_manifest
+from batchscan.stores.patchsets import PatientPatches, looks_like_patch_set, read_patch_set
 from batchscan.stores.pyramids import is_store
-from batchscan.stores.slides import VendorSlide, is_vendor_slide
 from batchscan.workflow.archive_tables import MANIFEST, read_archive_manifest
 
 # A file with such a name is meant to be a slide: if OpenSlide doesn't recognise it, that has to be said.
@@ -44,18 +44,15 @@ class Source:
         How.
     request
         Its id, patient, file or folder, spacing override, reference and attributes.
-    patch_set
-        Where the patches of `request.patient_id` are, for a patch set.
-    patch_patient
-        The patient's id in the patch set.
+    patches
+        For a patch set: those of one patient.
     said
         Whether a manifest has a row for it.
     """
 
     kind: SourceKind
     request: SlideRequest
-    patch_set: PatchSet | None = None
-    patch_patient: str = ""
+    patches: PatientPatches | None = None
     said: bool = False
 
     @property
@@ -64,13 +61,42 @@ class Source:
         return self.request.slide_id
 
     @property
+    def patch_patient(self) -> str:
+        """The patient's id in the patch set; empty if it is none."""
+        return self.patches.patient_id if self.patches else ""
+
+    @property
     def renamed(self) -> bool:
         """Whether the id was made from a file's name that has characters which an id can't have."""
         return not self.said and self.kind is not SourceKind.PATCHES and self.slide_id != _stem(self.request.local_path)
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What OpenSlide says of a file without reading pixels.
+
+    Parameters
+    ----------
+    is_slide
+        Whether it knows the format.
+    one_of
+        The same for each file of one slide in a folder; empty where a slide is one file.
+    """
+
+    is_slide: bool
+    one_of: str = ""
+
+
+Recognise = Callable[[Path], Recognised]
+
+
 def find_sources(
-    paths: Iterable[Path], rows: Sequence[SlideRequest], spacing: Spacing | None, *, believe_neighbours: bool = False
+    paths: Iterable[Path],
+    rows: Sequence[SlideRequest],
+    spacing: Spacing | None,
+    recognise: Recognise,
+    *,
+    believe_neighbours: bool = False,
 ) -> tuple[Source, ...]:
     """All slides of the given files and folders.
 
@@ -82,6 +108,8 @@ def find_sources(
         A manifest's: what they say of a source (found by path, else by slide_id) is taken over.
     spacing
         Override for all, stronger than the manifest's.
+    recognise
+        Says which files of a folder are slides.
     believe_neighbours
         Whether a manifest.csv beside a source (an archive's, say) counts where `rows` don't say anything of it.
 
@@ -97,7 +125,7 @@ def find_sources(
     said = _Said(rows, tuple(itertools.chain.from_iterable(listed.values())))
     found: dict[tuple[Path, str, str], Source] = {}
     for path in resolved:
-        for source in _listed(path, listed[path]) if path in listed else _expand(path):
+        for source in _listed(path, listed[path], recognise) if path in listed else _expand(path, recognise):
             complete = _with(source, said.of(source, believe_neighbours=believe_neighbours), spacing)
             found.setdefault((complete.request.local_path, complete.patch_patient, complete.slide_id), complete)
     _check_ids(found.values())
@@ -132,12 +160,12 @@ class _Said:
         return self._beside[folder].get(path)
 
 
-def _listed(table: Path, rows: Iterable[SlideRequest]) -> Iterator[Source]:
+def _listed(table: Path, rows: Iterable[SlideRequest], recognise: Recognise) -> Iterator[Source]:
     """The sources that a manifest lists, one a row; a patch set is indexed once."""
     by_path: dict[Path, list[Source]] = {}
     for row in rows:
         if row.local_path not in by_path:
-            by_path[row.local_path] = list(_expand(row.local_path))
+            by_path[row.local_path] = list(_expand(row.local_path, recognise))
         found = by_path[row.local_path]
         if len(found) != 1:
             found = [source for source in found if source.patch_patient == row.slide_id]
@@ -149,27 +177,20 @@ def _listed(table: Path, rows: Iterable[SlideRequest]) -> Iterator[Source]:
         yield replace(found[0], request=row, said=True)
 
 
-def _expand(path: Path) -> Iterator[Source]:
-    if is_store(path):
+def _expand(path: Path, recognise: Recognise) -> Iterator[Source]:
+    if _is_store_like(path):
         yield _source(SourceKind.STORE, path)
     elif looks_like_patch_set(path):
         yield from _patch_sources(path)
     elif path.is_dir():
-        yield from _folder_sources(path)
+        yield from _folder_sources(path, recognise)
     else:
         yield _source(SourceKind.VENDOR, path)
 
 
-def _folder_sources(folder: Path) -> Iterator[Source]:
+def _folder_sources(folder: Path, recognise: Recognise) -> Iterator[Source]:
     n_found = 0
-    seen: set[tuple[Path, str]] = set()
-    for path in _candidates(folder):
-        if is_store(path):
-            kind = SourceKind.STORE
-        elif _is_another_file_of_one_slide(path, seen):
-            continue
-        else:
-            kind = SourceKind.VENDOR
+    for kind, path in _candidates(folder, recognise):
         n_found += 1
         yield _source(kind, path)
     if not n_found:
@@ -179,40 +200,36 @@ def _folder_sources(folder: Path) -> Iterator[Source]:
         )
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
-    """Stores and slide files below a folder; hidden ones and what lies in a store are left alone."""
+def _candidates(folder: Path, recognise: Recognise) -> Iterator[tuple[SourceKind, Path]]:
+    """Stores and slides below a folder; hidden ones and what lies in a store are left alone.
+
+    DICOM keeps a slide in several files, and OpenSlide opens the whole slide from each: the first one counts.
+    """
+    seen: set[tuple[Path, str]] = set()
     for root, folders, files in os.walk(folder):
         here = Path(root)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        stores = [name for name in folders if is_store(here / name)]
+        stores = [name for name in folders if _is_store_like(here / name)]
         folders[:] = [name for name in folders if name not in stores]
-        yield from (here / name for name in stores)
-        for name in sorted(files):
-            if not name.startswith(".") and (
-                is_vendor_slide(here / name) or Path(name).suffix.lower() in SLIDE_SUFFIXES
-            ):
-                yield here / name
+        yield from ((SourceKind.STORE, here / name) for name in stores)
+        for name in (name for name in sorted(files) if not name.startswith(".")):
+            found = recognise(here / name)
+            is_slide = found.is_slide or Path(name).suffix.lower() in SLIDE_SUFFIXES
+            if is_slide and (here, found.one_of) not in seen:
+                yield SourceKind.VENDOR, here / name
+            if found.one_of:
+                seen.add((here, found.one_of))
 
 
-def _is_another_file_of_one_slide(path: Path, seen: set[tuple[Path, str]]) -> bool:
-    """DICOM keeps a slide in several files, and OpenSlide opens the whole slide from each."""
-    try:
-        with VendorSlide(path) as slide:
-            if slide.vendor != "dicom" or not slide.quickhash:
-                return False
-            key = (path.parent, slide.quickhash)
-    except (SlideError, OSError):
-        return False
-    if key in seen:
-        return True
-    seen.add(key)
-    return False
+def _is_store_like(path: Path) -> bool:
+    """A folder that is called a store is meant to be one: if its document is gone, that has to be said."""
+    return is_store(path) or (path.suffix.lower() == ".zarr" and path.is_dir())
 
 
 def _patch_sources(path: Path) -> Iterator[Source]:
-    patch_set = read_patch_set(path)
-    for patient in patch_set.patients:
-        yield Source(SourceKind.PATCHES, SlideRequest(patient, patient, path), patch_set, patient)
+    with read_patch_set(path) as patch_set:
+        for patient in patch_set.patients:
+            yield Source(SourceKind.PATCHES, SlideRequest(patient, patient, path), patch_set.part(patient))
 
 
 def _source(kind: SourceKind, path: Path) -> Source:
@@ -222,7 +239,7 @@ def _source(kind: SourceKind, path: Path) -> Source:
 
 def slide_id_of(path: Place) -> str:
     """The id of a slide that no manifest names: the file's name without its endings, other characters as `_`."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", _stem(path)).strip(".")[:LONGEST_ID] or "slide"
+    return id_from(_stem(path))
 
 
 def _stem(path: Place) -> str:

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-from batchscan.domain.errors import OutputError, SlideError, UnreadableSlide
+from batchscan.domain.errors import SlideError, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.absence import noticed_absence
 from batchscan.stores.crew import Crew
 from batchscan.stores.fingerprints import file_fingerprint
-from batchscan.stores.patchsets import PATCH_UM_PER_PX
+from batchscan.stores.patchfiles import NamedFiles, open_files
+from batchscan.stores.patchsets import LAYOUT, PATCH_UM_PER_PX, PatchSet, PatientPatches
 from batchscan.stores.pyramid_writer import SHARD_PX, StoreFacts, write_pyramid
 from batchscan.stores.pyramids import Level, SlideStore, is_store, open_store
 from batchscan.stores.references import write_reference
 from batchscan.stores.slides import VendorSlide, shrunk_to
 from batchscan.stores.spacings import check_size
 from batchscan.stores.staging import staged_folder
-from batchscan.stores.store_files import check_plain
+from batchscan.stores.store_copies import copy_store, is_copy_of
 from batchscan.workflow.ingest_sources import Source, SourceKind
 
-COPIED_AT_ONCE_BYTES = 8 << 20
-
 OnPixels = Callable[[int], None]
-Write = Callable[[Crew, OnPixels], None]
+"""Told how many more level-0 pixels have been read, 0 where another step has ended; called on any thread."""
+
+
+class Write(Protocol):
+    """Makes the store; plain data that another process can have."""
+
+    def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        """Make it, with a crew's threads."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,11 @@ class Step:
 def store_path(archive: Path, slide_id: str) -> Path:
     """Where an archive keeps a slide."""
     return archive / f"{slide_id}.ome.zarr"
+
+
+def patch_labels_path(archive: Path, slide_id: str) -> Path:
+    """Where an archive keeps the labels of a slide that was put together from patches."""
+    return archive / f"{slide_id}.reference.csv"
 
 
 def plan_step(source: Source, archive: Path, finest_um_per_px: float) -> Step:
@@ -97,51 +110,95 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
         }
         n_px = shrunk.width_px * shrunk.height_px
     facts = StoreFacts(request.slide_id, kept, origin)
-
-    def write(crew: Crew, on_pixels: OnPixels) -> None:
-        with VendorSlide(request.local_path) as slide:
-            pixels = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
-            write_pyramid(target, pixels, facts, crew, on_pixels)
-
+    write = _WriteVendor(request.local_path, target, spacing.um_per_px, finest_um_per_px, facts)
     done = _is_current(target, facts)
     return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample, facts)
 
 
+@dataclass(frozen=True)
+class _WriteVendor:
+    path: Path
+    target: Path
+    um_per_px: float
+    finest_um_per_px: float
+    facts: StoreFacts
+
+    def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        with VendorSlide(self.path) as slide:
+            pixels = shrunk_to(slide, self.um_per_px, self.finest_um_per_px)
+            write_pyramid(self.target, pixels, self.facts, crew, on_pixels)
+
+
 def _plan_patches(source: Source, archive: Path) -> Step:
-    request, patch_set, patient = source.request, source.patch_set, source.patch_patient
-    assert patch_set is not None
+    request, patches = source.request, source.patches
+    assert patches is not None
     target = store_path(archive, request.slide_id)
-    reference = archive / f"{request.slide_id}.reference.csv"
-    mount = patch_set.mount(patient)
+    reference = patch_labels_path(archive, request.slide_id)
+    patch_set = _opened(patches)
+    mount = patch_set.mount(patches.patient_id)
     origin = {
         "kind": str(SourceKind.PATCHES),
-        "patches": len(patch_set.of(patient)),
-        "fingerprint": patch_set.fingerprint(patient),
+        "patches": len(patches.refs),
+        "fingerprint": patch_set.fingerprint(patches.patient_id),
     }
     spacing = request.spacing or Spacing(PATCH_UM_PER_PX, SpacingSource.OPTION)
     facts = StoreFacts(request.slide_id, spacing, origin)
-
-    def write(crew: Crew, on_pixels: OnPixels) -> None:
-        write_pyramid(target, mount, facts, crew, on_pixels)
-        write_reference(reference, patch_set.reference(patient))
-
+    write = _WritePatches(patches, target, reference, facts)
     done = reference.is_file() and _is_current(target, facts)
     n_px = mount.width_px * mount.height_px
     return Step(_in_archive(request, target, None, reference), n_px, None if done else write)
+
+
+@dataclass(frozen=True)
+class _WritePatches:
+    patches: PatientPatches
+    target: Path
+    reference: Path
+    facts: StoreFacts
+
+    def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        patch_set = _opened(self.patches)
+        patient = self.patches.patient_id
+        write_pyramid(self.target, patch_set.mount(patient), self.facts, crew, on_pixels)
+        write_reference(self.reference, patch_set.reference(patient))
+
+
+def _opened(patches: PatientPatches) -> PatchSet:
+    changed = patches.path.stat()
+    return patches.opened(_files(patches.path, changed.st_mtime_ns, changed.st_size))
+
+
+@functools.lru_cache(maxsize=1)
+def _files(path: Path, changed_ns: int, size: int) -> NamedFiles:
+    """A set's files, kept open: the directory of a zip of 280,000 patches takes seconds to read."""
+    del changed_ns, size  # Another file of this name is another set.
+    return open_files(path, LAYOUT)
 
 
 def _plan_copy(request: SlideRequest, archive: Path) -> Step:
     target = store_path(archive, request.slide_id)
     source = open_store(request.local_path, request.spacing)
     done = request.local_path == target.resolve() or _has_copy(target, source.fingerprint)
-
-    def write(crew: Crew, on_pixels: OnPixels) -> None:
-        with staged_folder(target) as folder:
-            _copy_tree(request.local_path, folder, crew)
-            _decode(open_store(folder, request.spacing), request.local_path, crew, on_pixels)
-
     n_px = source.width_px * source.height_px
-    return Step(_in_archive(request, target, request.spacing), n_px, None if done else write)
+    write = None if done else _WriteCopy(request.local_path, target, request.slide_id, request.spacing)
+    return Step(_in_archive(request, target, request.spacing), n_px, write)
+
+
+@dataclass(frozen=True)
+class _WriteCopy:
+    path: Path
+    target: Path
+    slide_id: str
+    spacing: Spacing | None
+
+    def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
+        def goes_on() -> None:
+            crew.check()
+            on_pixels(0)
+
+        with staged_folder(self.target, lambda: on_pixels(0)) as folder:
+            copy_store(open_store(self.path, self.spacing), self.slide_id, folder, goes_on)
+            _decode(open_store(folder, self.spacing), self.path, crew, on_pixels)
 
 
 def _in_archive(
@@ -173,45 +230,9 @@ def _is_current(target: Path, facts: StoreFacts) -> bool:
 def _has_copy(target: Path, fingerprint: str) -> bool:
     try:
         # Any spacing will do: what the store lacks, the manifest's row has.
-        return is_store(target) and open_store(target, Spacing(1.0, SpacingSource.OPTION)).fingerprint == fingerprint
+        return is_store(target) and is_copy_of(open_store(target, Spacing(1.0, SpacingSource.OPTION)), fingerprint)
     except SlideError:
         return False
-
-
-def _copy_tree(source: Path, target: Path, crew: Crew) -> None:
-    """Copy byte for byte, and read the copy back."""
-    # Once more, as what lay there when the slide was opened may have been replaced since.
-    check_plain(source)
-    for root, _, files in os.walk(source):
-        here = target / Path(root).relative_to(source)
-        here.mkdir(exist_ok=True)
-        for name in files:
-            crew.check()
-            copied = _copy_file(Path(root) / name, here / name)
-            if copied != _sha256(here / name):
-                raise OutputError(f"{target}: {name} reads back other than it was written: check disk and memory")
-
-
-def _copy_file(source: Path, target: Path) -> bytes:
-    digest = hashlib.sha256()
-    with target.open("wb") as stream:
-        for part in _parts(source):
-            digest.update(part)
-            stream.write(part)
-    return digest.digest()
-
-
-def _parts(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as stream:
-            yield from iter(lambda: stream.read(COPIED_AT_ONCE_BYTES), b"")
-    except OSError as error:
-        raise UnreadableSlide(f"{path}: can't be read ({error.strerror}): check its permissions and disk") from error
-
-
-def _sha256(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _decode(store: SlideStore, source: Path, crew: Crew, on_pixels: OnPixels) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,17 +24,17 @@ from batchscan.domain.plan import (
     foreseen_seconds,
     uncalibrated,
 )
-from batchscan.domain.records import EngineInfo, SlideOutcome, SlideStatus, without_path
+from batchscan.domain.records import EngineInfo, ScanSettings, SlideOutcome, SlideRequest, SlideStatus, without_path
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
 from batchscan.scan.dispatch import Steps, run_slides
 from batchscan.scan.slide_events import Event, SlideFinished, SlideStopped
 from batchscan.scan.underway import Patience
-from batchscan.stores.packages import open_package
+from batchscan.stores.packages import ModelPackage, open_package
 from batchscan.workflow import calibration, plan_steps, slide_steps
 from batchscan.workflow.calibration import SampleWork
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.quarantine import given_up
-from batchscan.workflow.run import WORKER_BYTES, RunReady, scan_settings, slide_work, where_of
+from batchscan.workflow.run import WORKER_BYTES, RunReady, gpus_of, scan_settings, slide_work, where_of
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import AskedSlides, find_slides
 
@@ -175,7 +175,7 @@ PlanEvent = PlanBegun | RunReady | SlideInspected | PlanCalibrates | JobPlan
 _RunSteps = Callable[..., Iterator[Event]]
 
 
-def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
+def plan_job(job: Job, began: float, *, fresh: bool = False, retry: bool = False) -> Iterator[PlanEvent]:
     """Look at every slide of a job and time the steps of a few; nothing is written but into temporary folders.
 
     Parameters
@@ -184,6 +184,8 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
         With absolute paths.
     began
         When the command did, by `time.monotonic`: a run takes as long to begin.
+    fresh, retry
+        As of the run.
 
     Yields
     ------
@@ -201,27 +203,39 @@ def plan_job(job: Job, began: float) -> Iterator[PlanEvent]:
     asked = find_slides(job.slides.sources, override)
     model = f"{package.info.name} {package.info.version}"
     yield PlanBegun(len(asked))
-    findings = _Findings(given_up(job, asked.requests, package.info.sha256))
+    findings = _Findings({} if fresh or retry else given_up(job, asked.requests, package.info.sha256))
     if len(findings.unusable) == len(asked.requests):
         yield _joined(job, asked, findings, 0, model, None, 0.0)
         return
-    with connect(job.run.scheduler, job.run.workers or default_workers(WORKER_BYTES)) as client:
+    devices = gpus_of(job).devices
+    local = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
+    with connect(job.run.scheduler, local, devices) as client:
         engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         workers = n_workers(client)
         opened_s = time.monotonic() - began
         yield RunReady(workers, model, engine)
-        now = datetime.now(UTC)
-        works = (
-            slide_work(each, job, package, settings, engine, now, fresh=False)
-            for each in asked.requests
-            if each.slide_id not in findings.unusable
-        )
+        to_do = [each for each in asked.requests if each.slide_id not in findings.unusable]
+        works = _works(to_do, job, package, settings, engine, fresh=fresh)
         patience = Patience(job.run.attempts, job.run.stall_s, min(_AWAY_S, job.run.away_s))
         run_steps = functools.partial(run_slides, client, patience=patience)
         yield from findings.inspect(run_steps, works)
         yield from findings.calibrate(run_steps, workers)
         clock = time.monotonic()
     yield _joined(job, asked, findings, workers, model, engine, opened_s + time.monotonic() - clock)
+
+
+def _works(
+    requests: Iterable[SlideRequest],
+    job: Job,
+    package: ModelPackage,
+    settings: ScanSettings,
+    engine: EngineInfo,
+    *,
+    fresh: bool,
+) -> Iterator[SlideWork]:
+    now = datetime.now(UTC)
+    for request in requests:
+        yield slide_work(request, job, package, settings, engine, now, fresh=fresh)
 
 
 class _Findings:

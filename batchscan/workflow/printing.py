@@ -10,12 +10,12 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import DamagedResult, OutputError, UsageError
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.figures import heatmap_png
-from batchscan.report.render import render_run_index, render_slide_report
+from batchscan.report.render import render_slide_report
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.pictures import read_pictures
-from batchscan.stores.results import HEATMAP, INDEX, REPORT, RunFolder, read_result
-from batchscan.stores.summary import summary_row
+from batchscan.stores.results import HEATMAP, REPORT, RunFolder, read_result
+from batchscan.workflow.morning import print_digest
 
 
 def print_slide(
@@ -29,7 +29,7 @@ def print_slide(
 
 
 def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> Iterator[Path | DamagedResult]:
-    """Print the reports of committed results again. Without ids, all of them; then the index.
+    """Print the reports of committed results again. Without ids, all of them; then the digest.
 
     Yields
     ------
@@ -43,7 +43,7 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
     OutputError
         If there is nothing to print.
     DamagedResult
-        If run.json is damaged, so that there is no index.
+        If run.json is damaged, so that there is no digest.
     """
     present = run.results()
     unknown = sorted(set(slide_ids) - set(present))
@@ -63,13 +63,21 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
             continue
         print_slide(result, card, pictures, folder, generated, report=True)
         yield folder / REPORT
-    _renew_index(run)
+    renew_digest(run)
 
 
-def _renew_index(run: RunFolder) -> None:
-    """Make the index page link the reports that are there now."""
+def renew_digest(run: RunFolder) -> None:
+    """Make the digest link the reports and evaluations that are there now.
+
+    Raises
+    ------
+    DamagedResult
+        If run.json is damaged.
+    OutputError
+        If there is no ledger, or a page can't be written.
+    """
     facts = run.read_facts()
     printed = all((run.slide(slide_id) / REPORT).is_file() for slide_id in run.results())
     with Ledger.read(run.ledger) as ledger:
-        rows = [summary_row(row) for row in ledger.rows()]
-    render_run_index({**facts, "reports": printed}, rows, run.path / INDEX)
+        training = run.training_counts(facts["model"]["sha256"])
+        print_digest(run, ledger, {**facts, "reports": printed}, training, pdf=True)

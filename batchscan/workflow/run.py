@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,8 +14,9 @@ from batchscan.domain.job import Job
 from batchscan.domain.quality import QualitySettings
 from batchscan.domain.quality_limits import quality_settings
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
-from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
+from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_threads, n_workers
 from batchscan.scan.dispatch import Steps, run_slides
+from batchscan.scan.gpus import GpuChoice, choose_gpus
 from batchscan.scan.grid import check_stride
 from batchscan.scan.underway import Patience
 from batchscan.stores.ledger import Ledger
@@ -97,10 +99,12 @@ def run_job(
         folder.keep_card(package.card, package.seen_path, package.profile_path)
         record = RunRecord(folder, ledger, job, package, settings)
         notes = record.begin(asked)
-        yield RunPlanned(folder.path, len(asked), notes)
+        gpus = gpus_of(job)
+        yield RunPlanned(folder.path, len(asked), (*notes, *gpus.notes))
         try:
             yield from map(record.ended_before, asked.not_ingested)
-            yield from _scan_all(record, asked.requests, fresh=fresh, retry=retry or fresh, draining=draining)
+            keen = retry or fresh
+            yield from _scan_all(record, asked.requests, gpus.devices, fresh=fresh, retry=keen, draining=draining)
         except OutputError as error:
             record.abandon()
             raise OutputError(f"{error}; {record.need()}") from error
@@ -108,6 +112,11 @@ def run_job(
             record.abandon()
             raise
         yield RunEnded(folder.path, record.close())
+
+
+def gpus_of(job: Job) -> GpuChoice:
+    """The GPUs for a job's workers; none where a scheduler has workers of its own."""
+    return GpuChoice((), ()) if job.run.scheduler else choose_gpus(job.model.engine, job.run.workers)
 
 
 def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
@@ -144,6 +153,7 @@ def _quality_settings(job: Job, package: ModelPackage) -> QualitySettings:
 def _scan_all(
     record: RunRecord,
     requests: tuple[SlideRequest, ...],
+    devices: tuple[str, ...],
     *,
     fresh: bool,
     retry: bool,
@@ -157,10 +167,11 @@ def _scan_all(
     if not to_do:
         return
     job, package = record.job, record.package
-    workers = job.run.workers or default_workers(WORKER_BYTES)
-    with connect(job.run.scheduler, workers) as client:
+    workers = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
+    with connect(job.run.scheduler, workers, devices) as client:
         engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         record.engine = engine
+        record.workers.changed(n_threads(client), time.monotonic())
         yield RunReady(n_workers(client), f"{package.info.name} {package.info.version}", engine)
         turns = in_turn(to_do, record.ledger.suspects())
         record.ledger.weigh({request.slide_id: seconds for request, seconds in turns})

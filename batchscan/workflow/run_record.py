@@ -1,4 +1,4 @@
-"""What happens in a run -> what is kept of it besides the slides' own results: ledger, run.json, tables, index page."""
+"""What happens in a run -> what is kept of it besides the slides' own results: ledger, run.json, tables, digest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from batchscan.domain.records import (
     SlideStatus,
     without_path,
 )
-from batchscan.report.render import render_run_index
 from batchscan.report.scores import other_scores
 from batchscan.scan.slide_events import (
     BlockScanned,
@@ -44,12 +43,14 @@ from batchscan.scan.slide_events import (
 from batchscan.stores.ledger import Ledger, now
 from batchscan.stores.ledger_view import LedgerRow
 from batchscan.stores.packages import ModelPackage
-from batchscan.stores.results import INDEX, RESULT, RUN_FACTS, RunFolder, write_json
-from batchscan.stores.summary import summary_row, write_summary
+from batchscan.stores.results import RESULT, RUN_FACTS, RunFolder, write_json
+from batchscan.stores.summary import write_summary
 from batchscan.workflow.ingest_steps import store_path
+from batchscan.workflow.morning import print_digest
 from batchscan.workflow.quarantine import Quarantine
 from batchscan.workflow.slide_steps import FinishedSlide
 from batchscan.workflow.sources import AskedSlides
+from batchscan.workflow.worker_time import WorkerTime
 
 # How often the runner gives a sign of life in the ledger.
 _BEAT_S = 30.0
@@ -68,7 +69,7 @@ Shown = SlideSurveyed | BlockScanned | SlideRetried | SlideEnded | WorkersChange
 
 
 class RunRecord:
-    """What is kept of a run besides the slides' own results: ledger, run.json, summary.csv, index.html."""
+    """What is kept of a run besides the slides' own results: ledger, run.json, summary.csv, digest."""
 
     def __init__(
         self, folder: RunFolder, ledger: Ledger, job: Job, package: ModelPackage, settings: ScanSettings
@@ -77,6 +78,7 @@ class RunRecord:
         self.package, self.settings = package, settings
         self.started = datetime.now(UTC)
         self.engine: EngineInfo | None = None
+        self.workers = WorkerTime()
         self.paths: dict[str, Place] = {}
         self.quarantine = Quarantine(ledger, (), package.info.sha256, job.run.attempts)
         self._asked: frozenset[str] = frozenset()
@@ -91,7 +93,7 @@ class RunRecord:
         absent = [SlideRequest(each.slide_id, each.slide_id, self.folder.path) for each in asked.not_ingested]
         self._asked = frozenset(request.slide_id for request in (*asked.requests, *absent))
         self.ledger.begin([*asked.requests, *absent], {"started": now(), "name": self.folder.path.name})
-        self._write_tables(finished=None)
+        self._write_tables(finished=None, pdf=False)
         return notes
 
     def ended_before(self, outcome: SlideOutcome) -> SlideEnded:
@@ -114,6 +116,8 @@ class RunRecord:
             case SlideStopped():
                 yield self._stopped(event)
             case WorkersChanged() | Waited():
+                if isinstance(event, WorkersChanged):
+                    self.workers.changed(event.n_threads, time.monotonic())
                 self._beat()
                 yield event
 
@@ -179,7 +183,7 @@ class RunRecord:
         else:
             self.ledger.finish()
             finished = now()
-        counts = self._write_tables(finished)
+        counts = self._write_tables(finished, pdf=True)
         self._check_accounts(rows)
         return counts
 
@@ -208,13 +212,14 @@ class RunRecord:
         each = self._n_bytes / self._n_committed
         return f"{text}; the {left} slides left need about {_megabytes(each * left)}, {_megabytes(each)} each"
 
-    def _write_tables(self, finished: str | None) -> dict[str, int]:
+    def _write_tables(self, finished: str | None, *, pdf: bool) -> dict[str, int]:
         rows = self.ledger.rows()
         counts = {status.value: sum(row.status is status for row in rows) for status in ENDED}
         counts |= {"remaining": len(rows) - sum(counts.values()), "asked": len(rows)}
         write_summary(self.folder.path / "summary.csv", rows)
         facts = self._write_run_json(finished, counts)
-        render_run_index(facts, [summary_row(row) for row in rows], self.folder.path / INDEX)
+        training = self.folder.training_counts(self.package.info.sha256)
+        print_digest(self.folder, self.ledger, facts, training, pdf=pdf)
         return counts
 
     def _changes(self) -> Iterator[str]:
@@ -270,6 +275,7 @@ class RunRecord:
             "finished": finished,
             "counts": dict(counts),
             "reports": self.job.report.per_slide,
+            "workers": {"most": self.workers.most, "seconds": round(self.workers.seconds(time.monotonic()), 3)},
         }
         write_json(self.folder.path / RUN_FACTS, facts)
         return facts

@@ -19,7 +19,7 @@ from typing import Any
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import ModelError, SlideChanged, SpacingConflict
+from batchscan.domain.errors import ModelError, SlideChanged, SlideError, SpacingConflict
 from batchscan.domain.geometry import PatchGrid
 from batchscan.domain.profile import Profile
 from batchscan.domain.quality import Grade
@@ -310,15 +310,18 @@ def _scanned(
         committed = work.run.slide(work.slide_id)
         old = read_result(committed)
         kept = {name: value for name, value in old.seconds.items() if name not in {"write", "total"}}
-        # No pixel is read again: the gallery shows what was kept.
-        return old.table.judged(work.settings), old.qc, kept, read_pictures(committed)
+        table, pictures = old.table.judged(work.settings), read_pictures(committed)
+        if old.settings.aggregation != work.settings.aggregation:
+            pictures = _completed(work, table, pictures)
+        # Else no pixel is read: the order of the patches is as it was, and those about any threshold are kept.
+        return table, old.qc, kept, pictures
     table = patch_table(surveyed.survey, scores, work.settings)
     seconds = dict.fromkeys(("read", "tissue", "infer"), 0.0)
     for part in (surveyed.survey.seconds, *(block.seconds for block in scores)):
         for name, value in part.items():
             seconds[name] += value
     store = _open(work)
-    pictures = replace(read_pictures(surveyed.pictures), patches=_close_ups(store, table, work.settings.threshold))
+    pictures = replace(read_pictures(surveyed.pictures), patches=_close_ups(store, table, work.settings.threshold, {}))
     _check_unchanged(work, surveyed.info, store)
     return table, surveyed.survey.qc, seconds, pictures
 
@@ -338,12 +341,26 @@ def _check_unchanged(work: SlideWork, info: SlideInfo, store: SlideStore) -> Non
         )
 
 
-def _close_ups(store: SlideStore, table: PatchTable, threshold: float) -> dict[tuple[int, int], Uint8Array]:
-    """The patches that a report shows, also one with another threshold or neighbours, at the finest spacing stored."""
+def _completed(work: SlideWork, table: PatchTable, pictures: Pictures) -> Pictures:
+    """The stored pictures with the close-ups that the gallery shows now; as they are if the slide can't be read."""
+    try:
+        return replace(pictures, patches=_close_ups(_open(work), table, work.settings.threshold, pictures.patches))
+    except SlideError as error:
+        _LOG.info("%s: no further close-ups: %s", work.slide_id, error)
+        return pictures
+
+
+def _close_ups(
+    store: SlideStore, table: PatchTable, threshold: float, kept: Mapping[tuple[int, int], Uint8Array]
+) -> dict[tuple[int, int], Uint8Array]:
+    """The patches that a report shows, also one with another threshold, at the finest spacing stored, or as `kept`."""
     chosen = [*_worth_a_picture(table, threshold)]
     chosen += _worth_a_picture(replace(table, p_idc=table.p_raw), threshold)
     finest = store.spacing.um_per_px
-    return {place: store.read_box(table.grid.patch_box(*place), finest) for place in dict.fromkeys(chosen)}
+    return {
+        place: kept[place] if place in kept else store.read_box(table.grid.patch_box(*place), finest)
+        for place in dict.fromkeys(chosen)
+    }
 
 
 def _worth_a_picture(table: PatchTable, threshold: float) -> Iterator[tuple[int, int]]:

@@ -15,6 +15,7 @@ from batchscan.stores.pyramids import is_store
 from batchscan.stores.remote_files import is_file, names_in
 from batchscan.stores.zarr_documents import GROUP_DOCUMENTS
 from batchscan.workflow.archive_tables import INGEST_TABLE, MANIFEST, read_ingest_table
+from batchscan.workflow.ingest_processes import STALL_S, SlideReaders, ingest_processes
 from batchscan.workflow.ingest_sources import SourceKind, find_sources, slide_id_of
 
 
@@ -104,7 +105,9 @@ def _local_slides(source: Path) -> tuple[SlideRequest, ...]:
         return read_manifest(source)
     if (source / MANIFEST).is_file() and not is_store(source):
         return read_manifest(source / MANIFEST)
-    found = find_sources([source], (), None)
+    # A folder's files have to be opened to be recognised, and one may crash or hang the library that does it.
+    with ingest_processes(n_threads=1, n_processes=1) as processes:
+        found = find_sources([source], (), None, SlideReaders(processes, source, STALL_S).recognise)
     if any(each.kind is SourceKind.PATCHES for each in found):
         raise UsageError(
             f"{source}: is a patch set, not slides; re-assemble its slides first: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from batchscan.domain.card import MEASURES, Epoch, History
 from batchscan.evaluation.held_out import Judged, measured, measured_together
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.cells import TableWriter
 from batchscan.training.dataset import LabelledPatches
 from batchscan.workflow.cross_validation import CONTEXTS, POOLED, CrossValidated
 from batchscan.workflow.judgement import How, Part
@@ -105,6 +105,6 @@ def _float32(value: np.float32) -> str:
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     with write_atomically(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = TableWriter(stream)
         writer.writerow(columns)
         writer.writerows(rows)

@@ -51,7 +51,7 @@ def test_a_folder_that_stays_away_stops_the_run_and_fails_no_slide(
     archive.rename(tmp_path / "unplugged")
     code, text = night.ends()
     assert code == 1, text
-    assert "nothing is lost; start the same command again when the place is back" in text
+    assert "nothing is lost: start the same command again when the place is back" in text
     found = status(run)
     assert (found["state"], found["failed"], found["excluded"]) == ("interrupted", 0, 0)
     assert 1 <= found["done"] < N_SLIDES

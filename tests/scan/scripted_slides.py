@@ -16,6 +16,7 @@ from batchscan.domain.errors import (
     ModelError,
     OutputError,
     SlideChanged,
+    SlideGone,
     SourceVanished,
     UnreadableSlide,
 )
@@ -64,6 +65,7 @@ def _act(script: Script, step: str) -> None:
         "model": ModelError("the wrong weights"),
         "full": OutputError("no space left"),
         "away": SourceVanished("the folder is gone."),
+        "gone": SlideGone("the slide is gone."),
         "changed": SlideChanged("another slide"),
     }[script.does]
 

@@ -99,6 +99,13 @@ def test_a_place_that_comes_back_is_waited_for_with_longer_and_longer_waits(clie
     assert isinstance(events_of(events, "away")[-1], SlideFinished)
 
 
+def test_a_slide_that_alone_is_gone_is_not_waited_for_long(client: Client, tmp_path: Path) -> None:
+    script = Script("gone", at="survey", does="gone", notes=tmp_path)
+    events = list(run_slides(client, [script], STEPS, Patience(away_s=3600, first_delay_s=0.1)))
+    assert stopped(events, "gone").outcome.reason == "slide_gone"
+    assert tried(tmp_path, "gone", "survey") == 4
+
+
 def test_a_slide_that_stays_away_fails_alone_while_others_can_be_read(client: Client) -> None:
     scripts = [
         Script("away", at="survey", does="away"),
@@ -113,7 +120,7 @@ def test_when_nothing_can_be_read_any_more_the_run_stops_instead_of_failing_slid
     scripts = [Script(f"away{i}", at="survey", does="away") for i in range(200)]
     events: list[Event] = []
     patience = Patience(away_s=1.5, first_delay_s=0.2, longest_delay_s=0.5)
-    with pytest.raises(SourceVanished, match="nothing is lost; start the same command again"):
+    with pytest.raises(SourceVanished, match="nothing is lost: start the same command"):
         events.extend(run_slides(client, scripts, STEPS, patience))
     assert not any(isinstance(event, SlideStopped) for event in events)
 

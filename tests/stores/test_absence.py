@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from store_files import Pixels, noise, write_foreign, write_own
 
-from batchscan.domain.errors import SourceVanished, UnreadableSlide
+from batchscan.domain.errors import SlideGone, SourceVanished, UnreadableSlide
 from batchscan.domain.geometry import Box
 from batchscan.stores.fingerprints import tree_fingerprint
 from batchscan.stores.pyramids import open_store
@@ -48,6 +48,16 @@ def test_a_store_that_goes_away_is_never_read_as_white(mount: Path, own: Path, r
         open_store(own)
     away.rename(mount)
     assert np.array_equal(store.read_box(EVERYTHING, 0.5), rgb)
+
+
+def test_a_slide_that_is_gone_alone_is_told_from_a_mount_that_is(mount: Path, own: Path) -> None:
+    own.rename(mount.parent / "moved")
+    # An empty folder is what stays of a mount.
+    with pytest.raises(SourceVanished, match="can't be reached"):
+        open_store(own)
+    (mount / "another.ome.zarr").mkdir()
+    with pytest.raises(SlideGone, match="it was moved or deleted"):
+        open_store(own)
 
 
 def test_a_shard_that_goes_while_the_store_stays_is_damage(own: Path) -> None:

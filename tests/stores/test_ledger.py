@@ -156,7 +156,7 @@ def test_a_second_runner_is_refused_and_a_dead_ones_hold_is_taken_over(tmp_path:
             assert ledger.facts()["holder"]["pid"] == os.getpid()
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["another", "own"])
 def test_a_number_that_another_process_has_now_is_no_runner(tmp_path: Path, pid: int) -> None:
     """In a restarted container every runner has the same pid; after a reboot anybody may have it."""
     path = tmp_path / "ledger.sqlite"

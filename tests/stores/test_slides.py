@@ -19,7 +19,7 @@ from batchscan.domain.errors import (
     UnreadableSlide,
 )
 from batchscan.domain.geometry import Spacing, SpacingSource
-from batchscan.stores.slides import VendorSlide, is_vendor_slide, shrunk_to
+from batchscan.stores.slides import VendorSlide, shrunk_to, vendor_of
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_what_is_no_slide_is_named_and_not_quoted(tmp_path: Path, make: Callable
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert "pathologist" not in str(caught.value)
-    assert not is_vendor_slide(path)
+    assert vendor_of(path) is None
 
 
 def test_a_slide_whose_file_is_gone_is_not_damaged(tmp_path: Path, aperio: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_real_file_that_opens_and_can_not_be_read(slides: Path) -> None:
 
 @pytest.mark.parametrize("name", ["boxes_0.dcm", "sm_image.dcm", "small.svs", "cmu-1-small-region.svs"])
 def test_real_files_that_are_fine(slides: Path, name: str) -> None:
-    assert is_vendor_slide(slides / name)
+    assert vendor_of(slides / name)
     with VendorSlide(slides / name) as slide:
         assert slide.spacing().um_per_px == pytest.approx(0.499)
         level = slide.levels[0]

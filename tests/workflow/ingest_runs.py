@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import zipfile
 from collections.abc import Mapping
@@ -11,10 +12,24 @@ from PIL import Image
 from slide_files import tissue_like, write_aperio
 
 from batchscan.workflow.ingest import IngestEvent, IngestOptions, SlideIngested, ingest
+from batchscan.workflow.ingest_processes import ingest_processes
+from batchscan.workflow.killable import Killables
+
+
+@functools.cache
+def _processes() -> Killables:
+    """Kept from test to test: each takes half a second to start. They end when the tests do."""
+    return ingest_processes(n_threads=2, n_processes=3)
 
 
 def run(archive: Path, *sources: Path, **options: object) -> list[IngestEvent]:
-    return list(ingest(sources, archive, IngestOptions(**{"workers": 2, **options})))  # type: ignore[arg-type]
+    how = IngestOptions(**{"workers": 2, **options})  # type: ignore[arg-type]
+    try:
+        return list(ingest(sources, archive, how, _processes()))
+    except BaseException:
+        # An ingest that ends early ends its processes too.
+        _processes.cache_clear()
+        raise
 
 
 def ended(events: list[IngestEvent]) -> dict[str, SlideIngested]:

@@ -197,21 +197,6 @@ def test_pipes_and_broken_links_are_named_and_nobody_waits_for_them(tmp_path: Pa
     assert "found a pipe or device" in ended(events)["pipe"].outcome.sentence
 
 
-def test_a_disk_error_while_planning_costs_one_slide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in "ab":
-        slide(tmp_path / "in" / f"{name}.svs", side=60)
-
-    def fails_for_a(path: Path) -> str:
-        if path.name == "a.svs":
-            raise OSError(5, "Input/output error")
-        return "sha256:0"
-
-    monkeypatch.setattr("batchscan.workflow.ingest_steps.file_fingerprint", fails_for_a)
-    events = run(tmp_path / "archive", tmp_path / "in")
-    assert reasons(events) == {"a": ("failed", "source_vanished"), "b": ("done", "")}
-    assert ended(events)["a"].outcome.sentence.startswith("a: can't be reached (Input/output error)")
-
-
 def test_a_name_that_can_not_be_an_id_is_said_to_be_changed(tmp_path: Path) -> None:
     long = "x" * 120
     sources = [slide(tmp_path / f"{name}.svs", side=60) for name in ("Müller 12 HE (1)", "plain-1.a_b", long)]
@@ -263,6 +248,8 @@ def test_a_zip_without_patches(tmp_path: Path) -> None:
         ({"finest_um_per_px": math.nan}, UsageError),
         ({"finest_um_per_px": 1e300}, UsageError),
         ({"um_per_px": 352.8}, BatchscanError),
+        ({"stall_s": 0.0}, UsageError),
+        ({"stall_s": math.inf}, UsageError),
     ],
 )
 def test_impossible_options(tmp_path: Path, options: dict[str, object], error: type[BatchscanError]) -> None:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
 from ingest_runs import ended, names, patches, reasons, run
-from store_files import noise, write_foreign
+from store_files import edit_json, noise, write_foreign
 
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.stores.manifest import read_manifest
@@ -15,7 +16,27 @@ from batchscan.stores.patchsets import read_patch_set
 from batchscan.stores.pyramids import open_store
 from batchscan.stores.references import read_reference
 
+SECRETS = {"writer": "Jane Doe", "note": "Jane", "source": {"kind": "Jane Doe", "name": "Jane", "downsample": 2.0}}
 DEMO = Path(__file__).parents[2] / "batchscan" / "demo" / "8863.zip"
+
+
+def add_names(store: Path, version: str) -> None:
+    """A patient's name wherever a store may have one: attributes, names of levels, files beside."""
+
+    def in_group(found: dict[str, Any]) -> None:
+        attributes = found.get("attributes", found)
+        attributes.update(patient="Jane Doe", batchscan=SECRETS)
+        (image,) = attributes.get("ome", attributes)["multiscales"]
+        image.update(name="Jane Doe", metadata={"who": "Jane"})
+        image["datasets"][0].update(path="jane")
+
+    edit_json(store / ("zarr.json" if version == "0.5" else ".zattrs"), in_group)
+    (store / "0").rename(store / "jane")
+    array = store / "jane" / ("zarr.json" if version == "0.5" else ".zattrs")
+    edit_json(array, lambda found: found.get("attributes", found).update(who="Jane Doe"))
+    for name in ("jane/notes.txt", "notes.txt", "OME/METADATA.ome.xml"):
+        (store / name).parent.mkdir(exist_ok=True)
+        (store / name).write_text("Jane Doe")
 
 
 def test_a_patch_set_becomes_mounts_with_reference_labels(tmp_path: Path) -> None:
@@ -73,15 +94,29 @@ def test_the_demo_slide_is_stored_as_its_patches_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_ome_zarr_is_copied_byte_for_byte(tmp_path: Path, version: str) -> None:
-    source = write_foreign(tmp_path / "f.zarr", [noise(90, 80).transpose(2, 0, 1)], version=version)
+def test_the_chunks_of_ome_zarr_are_copied_byte_for_byte_and_only_those(tmp_path: Path, version: str) -> None:
+    levels = [noise(90, 80).transpose(2, 0, 1), noise(45, 40).transpose(2, 0, 1)]
+    source = write_foreign(tmp_path / "f.zarr", levels, version=version)
+    add_names(source, version)
     assert reasons(run(tmp_path / "archive", source)) == {"f": ("done", "")}
     copied = tmp_path / "archive/f.ome.zarr"
-
-    def contents(folder: Path) -> dict[str, bytes]:
-        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-    assert contents(copied) == contents(source)
+    contents = {str(p.relative_to(copied)): p.read_bytes() for p in copied.rglob("*") if p.is_file()}
+    chunks = {
+        f"{ours}/{path.relative_to(source / theirs)}": path.read_bytes()
+        for ours, theirs in (("0", "jane"), ("1", "1"))
+        for path in (source / theirs).rglob("*")
+        if path.is_file() and path.name[-1].isdigit()
+    }
+    documents = {"zarr.json", "0/zarr.json", "1/zarr.json"}
+    if version == "0.4":
+        documents = {".zgroup", ".zattrs", "0/.zarray", "1/.zarray"}
+    assert contents.keys() == chunks.keys() | documents
+    assert len(chunks) > 3
+    assert {name: contents[name] for name in chunks} == chunks
+    assert not [name for name, content in contents.items() if b"jane" in content.lower()]
+    store = open_store(copied)
+    assert store.spacing == Spacing(0.5, SpacingSource.OME_ZARR)
+    assert np.array_equal(store.read_box(Box(0, 0, 80, 90), 0.5), levels[0].transpose(1, 2, 0))
     assert ended(run(tmp_path / "archive", source))["f"].was_there
     # One that lies in the archive already stays.
     inode = copied.stat().st_ino

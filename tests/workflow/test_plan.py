@@ -157,9 +157,9 @@ def made_of(slides: int, problems: int, **given: Any) -> JobPlan:
 def test_the_page_is_short_whatever_is_wrong_and_json_has_all() -> None:
     plan = made_of(10_000, 120)
     lines = list(_page(plan))
-    assert lines[0] == "10,120 slides asked for: 10000 to scan, 120 would be excluded"
+    assert lines[0] == "10,120 slides asked for: 10,000 to scan, 120 would be excluded"
     assert lines[1] == "patches  10,000,000 to scan"
-    assert lines[2].startswith("time     about 1 h 07 min (50 min to 1 h 23 min) on 2 workers, by 2 slides timed")
+    assert lines[2].startswith("time     about 1 h 07 min (50 min to 1 h 23 min) on 2 workers, by 2 samples timed")
     assert lines[3] == "disk     about 7.0 GB needed; 10.0 GB free at run"
     assert len(lines) == 4 + 2 + 50 + 1
     assert lines[6] == "  p0: would be excluded (no_spacing): says no spacing"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ import pytest
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import parse_card
-from batchscan.domain.errors import SlideChanged, SourceVanished
-from batchscan.domain.geometry import PatchGrid, PatchSpec, Spacing, SpacingSource
-from batchscan.domain.quality import Limits, Measured, QualitySettings, judged
+from batchscan.domain.errors import SlideChanged, SourceVanished, UnopenableSlide
+from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     EngineInfo,
     ModelInfo,
@@ -25,7 +23,6 @@ from batchscan.domain.records import (
     SlideInfo,
     SlideRequest,
     SlideResult,
-    SlideStatus,
 )
 from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
@@ -34,7 +31,7 @@ from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.workflow import slide_steps
-from batchscan.workflow.slide_steps import FinishedSlide, SlideSurvey, SlideWork, finish, scan, survey
+from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish, scan, survey
 
 SIDE = 50
 SPACING = Spacing(8.0, SpacingSource.VENDOR)
@@ -75,12 +72,12 @@ def committed(run: RunFolder) -> SlideResult:
     return result
 
 
-def redone(tmp_path: Path) -> tuple[SlideResult, Pictures]:
-    """The same scan finished again with neighbours."""
+def redone(tmp_path: Path, **changed: Any) -> tuple[SlideResult, Pictures]:
+    """The same scan finished again with other settings."""
     run = RunFolder(tmp_path / "run")
     run.create()
     old = committed(run)
-    work = work_on(run, aggregation=Aggregation(sigma=1.0))
+    work = work_on(run, **changed)
     surveyed = SlideSurvey(old.slide, old.scan_digest, "sha256:3", survey=None, unchanged=False)
     staged = finish(work, surveyed, []).staged
     assert staged is not None
@@ -102,59 +99,51 @@ def work_on(run: RunFolder, **changed: Any) -> SlideWork:
     )
 
 
-def test_another_judgement_of_a_scan_reads_no_pixel_and_keeps_the_pictures(
+class Store:
+    """Every patch of it looks the same."""
+
+    spacing = SPACING
+
+    def read_box(self, box: Box, um_per_px: float) -> Any:
+        assert um_per_px == SPACING.um_per_px
+        assert (box.width, box.height) == (SIDE, SIDE)
+        return np.full((SIDE, SIDE, 3), 9, np.uint8)
+
+
+def test_another_threshold_reads_no_pixel_and_keeps_the_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def opened(*_: object) -> None:
         raise AssertionError("the slide is opened")
 
     monkeypatch.setattr(slide_steps, "open_store", opened)
-    result, pictures = redone(tmp_path)
-    assert result.settings.aggregation.sigma == 1.0
+    result, pictures = redone(tmp_path, threshold=0.7)
+    assert result.settings.threshold == 0.7
     assert len(pictures.patches) == 12
     assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
     assert result.table.pixel_hash is not None
     assert result.table.pixel_hash.tolist() == list(range(400))
 
 
-def with_limit(most_pen: float) -> QualitySettings:
-    return QualitySettings(limits={"pen_share": Limits(refuse_above=most_pen)})
+def test_no_picture_is_missing_after_other_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
+    monkeypatch.setattr(slide_steps, "open_store", lambda *_: Store())
+    result, pictures = redone(tmp_path, aggregation=Aggregation(sigma=1.0))
+    shown = {(item.row, item.col) for item in choose_gallery(result.table, SETTINGS.threshold)}
+    assert shown <= set(pictures.patches)
+    # Stored ones are used again, and others were needed.
+    assert {int(pictures.patches[place][0, 0, 0]) for place in pictures.patches} == {7, 9}
 
 
-def judged_again(run: RunFolder, quality: QualitySettings, n: int) -> tuple[SlideResult, FinishedSlide, list[Any]]:
-    """The committed scan finished again with other limits, and committed; no store is there to be read."""
-    surveyed = SlideSurvey(read_result(run.slide("S")).slide, "sha256:1", f"sha256:{n}", survey=None, unchanged=False)
-    finished = finish(work_on(run, quality=quality), surveyed, [])
-    assert finished.staged is not None
-    run.commit(finished.staged, "S")
-    return read_result(run.slide("S")), finished, json.loads((run.slide("S") / REGIONS).read_text())["features"]
+def test_without_its_slide_a_result_keeps_the_pictures_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> Store:
+        raise UnopenableSlide("S: is not there")
 
-
-def test_changed_limits_judge_the_measured_values_again(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path / "run")
-    run.create()
-    old = committed(run)
-    quality = judged([Measured("pen_share", 0.3)], QualitySettings())
-    write_result(run.slide("S"), replace(old, quality=quality, profile={"eosin_od": (1, 2)}))
-    result, finished, regions = judged_again(run, with_limit(0.2), 3)
-    assert (finished.outcome.status, finished.outcome.reason) == (SlideStatus.DONE, "not_analysable")
-    assert "the slide is not analysable (pen)" in finished.outcome.sentence
-    assert regions == []
-    values = {name: getattr(result.extent, name) for name in (field.name for field in fields(result.extent))}
-    foci, undefined = values.pop("foci"), values.pop("undefined")
-    assert foci == ()
-    assert set(values.values()) == {None}
-    assert undefined == dict.fromkeys(values, "the slide is not analysable (pen)")
-    assert (result.counts.positive, result.counts.borderline, result.counts.tissue) == (None, None, 400)
-    assert (finished.numbers["qc_grade"], finished.numbers["qc_findings"]) == ("not_analysable", "pen")
-    assert {finished.numbers[name] for name in values} == {None}
-    assert finished.profile["eosin_od"] == (1, 2)
-    assert sum(finished.profile["p_raw"]) == 400
-    # And back: nothing was lost by it.
-    result, finished, regions = judged_again(run, with_limit(0.4), 4)
-    assert (finished.outcome.reason, result.extent, result.counts) == ("", old.extent, old.counts)
-    assert len(regions) == result.extent.n_foci
-    assert (finished.numbers["qc_grade"], finished.numbers["qc_findings"]) == ("good", "")
+    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
+    monkeypatch.setattr(slide_steps, "open_store", gone)
+    result, pictures = redone(tmp_path, aggregation=Aggregation(sigma=1.0))
+    assert result.settings.aggregation.sigma == 1.0
+    assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
 
 
 def test_attempts_at_one_slide_never_share_a_folder(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""A run's ledger -> its pages for the morning: index.html, the list of slides, digest.pdf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchscan.domain.profile import Profile
+from batchscan.report.morning import render_digest, render_slides
+from batchscan.report.night import run_figures
+from batchscan.stores.ledger import Ledger
+from batchscan.stores.results import RunFolder
+
+
+def print_digest(
+    run: RunFolder, ledger: Ledger, facts: Mapping[str, Any], training: Profile | None = None, *, pdf: bool
+) -> None:
+    """Write the pages of a run as its ledger tells it now.
+
+    Parameters
+    ----------
+    run
+        Where its reports and evaluations are.
+    ledger
+        Open for reading at least.
+    facts
+        What run.json says.
+    training
+        Profile of the model's training slides; None if the model doesn't say.
+    pdf
+        Whether the run has come to its end, so that the sheet is printed too.
+
+    Raises
+    ------
+    LedgerMismatch
+        If run.json and ledger don't count the same slides.
+    OutputError
+        If a file can't be written.
+    """
+    rows = ledger.rows()
+    figures = run_figures(facts, rows, ledger.attempts(), training)
+    render_slides(str(facts["name"]), rows, len(rows), run.path, reports=bool(facts.get("reports", True)))
+    render_digest(figures, run.path, pdf=pdf)
