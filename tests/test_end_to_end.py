@@ -231,7 +231,7 @@ def test_a_run_of_an_older_version_is_named_and_scanned_again(demo: tuple[Path, 
         data = {key: value for key, value in json.loads(file.read_text()).items() if key != "aggregation"}
         file.write_text(json.dumps({**data, "schema_version": 1}))
     said = batchscan("report", run, code=3).err
-    assert "has schema version 1, this batchscan reads 3" in said
+    assert "has schema version 1, this batchscan reads 4" in said
     assert "scan the slide again" in said
     ran = batchscan("scan", folder / "archive", "--out", run, "--no-report")
     assert "another version of batchscan made this run folder: its results are replaced" in ran.err

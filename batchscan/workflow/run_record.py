@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import shutil
@@ -237,6 +239,7 @@ class RunRecord:
                 "orientations": (old["orientations"], self.settings.orientations),
                 "neighbours": (old["aggregation"]["sigma"], self.settings.aggregation.sigma),
                 "calibration": (_calibration(old["aggregation"]), _calibration(asdict(self.settings.aggregation))),
+                "the digest of quality limits": (_short(old["quality"]), _short(asdict(self.settings.quality))),
                 "tolerance": (old.get("tolerance", self.settings.tolerance), self.settings.tolerance),
             }
         except (DamagedResult, KeyError, TypeError):
@@ -271,6 +274,7 @@ class RunRecord:
             "tolerance": self.settings.tolerance,
             "orientations": self.settings.orientations,
             "aggregation": asdict(self.settings.aggregation),
+            "quality": asdict(self.settings.quality),
             "started": self.started.isoformat(timespec="seconds"),
             "finished": finished,
             "counts": dict(counts),
@@ -283,6 +287,11 @@ class RunRecord:
 
 def _calibration(aggregation: Mapping[str, float]) -> str:
     return f"temperature {aggregation['temperature']:g}, intercept {aggregation['intercept']:g}"
+
+
+def _short(settings: Mapping[str, Any]) -> str:
+    """Stands for settings that are too many to print."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _megabytes(n_bytes: float) -> str:

@@ -114,6 +114,15 @@ def hashes(lab: Path, *patients: str) -> set[int]:
         return set(labels.seen(patches, patients).patches.tolist())
 
 
+def test_it_says_how_its_own_patches_are_spread(corrected: tuple[Result, Path]) -> None:
+    package = open_package(corrected[1])
+    profile = package.profile()
+    assert profile is not None
+    assert package.card.profile_note == profile.how_made
+    assert f"all {len(package.card.training_patients)} training patients" in profile.how_made
+    assert set(profile.patients.get("eosin_od", ())) <= set(package.card.training_patients)
+
+
 def test_what_it_was_made_with_are_its_parents_patches_and_its_own(lab: Path, corrected: tuple[Result, Path]) -> None:
     seen, parents = open_package(corrected[1]).seen(), open_package(SHIPPED).seen()
     assert seen is not None

@@ -62,6 +62,7 @@ def test_a_card_that_knows_no_neighbours_judges_each_patch_alone() -> None:
 def test_another_calibration_or_tolerance_in_a_run_folder_is_told(package: ModelPackage, tmp_path: Path) -> None:
     folder, job = RunFolder(tmp_path / "r"), a_job()
     folder.create()
+    folder.keep_card(package.card, package.seen_path, package.profile_path)
     settings = scan_settings(job, package)
     with Ledger.hold(folder.ledger) as ledger:
         nothing = AskedSlides((), ())

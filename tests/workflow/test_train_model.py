@@ -49,7 +49,7 @@ RECIPE = Recipe(
 PLAIN = RECIPE.model_copy(update={"epochs": 1})
 FILES = [
     *("card.html", "card.json", "card.pdf", "cross_validation.csv"),
-    *("golden.npz", "history.csv", "history.png", "model.keras", "out_of_fold.csv", "seen.npz"),
+    *("golden.npz", "history.csv", "history.png", "model.keras", "out_of_fold.csv", "profile.json", "seen.npz"),
 ]
 
 
