@@ -28,7 +28,7 @@ REAL = {
     "boxes": ("excluded", "implausible_spacing"),
     "boxes_0": ("done", "no_tissue"),
     "broken": ("excluded", "unopenable"),
-    "cmu-1-small-region": ("done", ""),
+    "cmu-1-small-region": ("done", "not_analysable"),
     "sm_image": ("done", "no_tissue"),
     "small": ("done", "no_tissue"),
     "tcga-cr-7395-01a-01-ts1": ("excluded", "no_spacing"),
