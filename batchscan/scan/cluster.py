@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -20,9 +21,11 @@ from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
 from batchscan.domain.errors import ClusterError
+from batchscan.scan.revival import Revival
 
 _CONNECT_S = 15
 _TRIES = 5
+_PATIENCE_S = 600.0
 # One thread a worker process and one process a core: the same arithmetic whatever the number of workers.
 _WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -114,14 +117,15 @@ def _let_in(version: str) -> _SameVersion:
 
 
 class _LeaveInterruptsToTheRunner(WorkerPlugin):
-    """Ctrl-C reaches every process of the terminal; what it means is the runner's to say."""
+    """Ctrl-C reaches every process of a terminal, SIGTERM all of a batch job; the runner says what it means."""
 
     name = "leave-interrupts-to-the-runner"
 
     def setup(self, worker: Worker) -> None:
         """Run in a worker process's main thread."""
         del worker
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -216,12 +220,25 @@ def n_workers(client: Client) -> int:
     return len(client.nthreads())
 
 
-def n_threads(client: Client) -> int:
-    """How many threads all workers have together now; 0 also while the scheduler can't be reached."""
+def _patiently(client: Client, future: Any) -> Any:
+    """What a future comes to, with the local cluster looked after meanwhile."""
+    revival, end = Revival(client), time.monotonic() + _PATIENCE_S
+    while (moment := time.monotonic()) < end:
+        with contextlib.suppress(TimeoutError):
+            return future.result(timeout=1.0)
+        revival.look(moment)
+    raise ClusterError(
+        f"no worker has opened the model within {_PATIENCE_S:.0f} s: look whether workers are there and busy, and "
+        "start the same command again"
+    )
+
+
+def threads_by_address(client: Client) -> dict[str, int]:
+    """How many threads each worker has now; none also while the scheduler can't be reached."""
     try:
-        return sum(client.nthreads().values())
-    except (OSError, TimeoutError):
-        return 0
+        return dict(client.nthreads())
+    except (OSError, TimeoutError, RuntimeError):
+        return {}
 
 
 def left_in_order(client: Client, address: str) -> bool:
@@ -268,7 +285,7 @@ def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) 
     """
     for _ in range(_TRIES):
         with contextlib.suppress(KilledWorker):
-            value: T = client.submit(function, *arguments, pure=False).result()
+            value: T = _patiently(client, client.submit(function, *arguments, pure=False))
             return value
     raise ClusterError(
         f"{_TRIES} worker processes died one after the other before any slide was begun: most likely there is too "

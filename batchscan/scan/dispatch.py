@@ -11,23 +11,23 @@ accidents, and waited for while its place can't be reached.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 from distributed import Client, KilledWorker
 
-from batchscan.domain.errors import ClusterError, ModelError, SourceVanished
+from batchscan.domain.attempts import AttemptEnd
+from batchscan.domain.errors import ClusterError, ModelError
 from batchscan.domain.records import SlideOutcome
-from batchscan.scan.cluster import dismiss, end_worker, left_in_order, n_threads
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.pulse import Pulse, Sign, heard
-from batchscan.scan.revival import Revival
 from batchscan.scan.slide_events import (
     BlockScanned,
     Event,
@@ -39,8 +39,9 @@ from batchscan.scan.slide_events import (
     Waited,
     WorkersChanged,
 )
-from batchscan.scan.step import Raised, Returned, Trouble, died, lost, run_step, stuck
-from batchscan.scan.underway import Patience, Retry, SlideUnderWay, Task
+from batchscan.scan.step import Raised, Returned, Trouble, all_stuck, died, lost, run_step, stuck
+from batchscan.scan.underway import Patience, Retry, S, SlideUnderWay, Task, W
+from batchscan.scan.workforce import DISCONNECTED, Workforce
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
@@ -49,29 +50,9 @@ _MOST_AWAY = 50
 # A step that merely waited on workers that died is handed out anew so often.
 _MOST_LOST = 20
 _FETCH_S = 120.0
-# So often a slide is tried again that alone is gone: whoever replaces it may not be done.
-_GONE_TRIES = 3
-_DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
+_OWN_GAP_S = 5.0
 
 
-class Work(Protocol):
-    """What a slide's tasks are given; must pickle."""
-
-    @property
-    def slide_id(self) -> str:
-        """Whose work it is."""
-
-
-class Surveyed(Protocol):
-    """What a survey task returns; must pickle."""
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
-        """The blocks still to be scanned; none when there is nothing to do or all is known."""
-
-
-W = TypeVar("W", bound=Work)
-S = TypeVar("S", bound=Surveyed)
 R = TypeVar("R")
 
 
@@ -96,23 +77,23 @@ class _Board(Generic[W, S, R]):
         self._retries: list[Retry] = []
         self.under_way = 0
         self._topic = f"batchscan-{client.id}"
-        self._leaving: set[str] = set()
         client.subscribe_topic(self._topic, lambda event: self._happened.put(heard(event)))
-        client.subscribe_topic("all", self._on_cluster)
-        self._threads = n_threads(client)
-        self._revival = Revival(client)
-        self._got_on = self._ticked = self._had_workers = time.monotonic()
-
-    def _on_cluster(self, event: tuple[float, Any]) -> None:
-        """Runs on the client's own thread."""
-        message = event[1]
-        if isinstance(message, dict) and message.get("action") == "remove-worker" and message.get("expected"):
-            self._leaving.add(str(message.get("worker")))
+        self._got_on = self._ticked = self._heard = self._probed = time.monotonic()
+        self._workforce = Workforce(client, patience.away_s, self._ticked)
+        # Workers that died under several steps at once: which of them it was, nobody knows.
+        self._crowded: set[str] = set()
 
     def has_room(self) -> bool:
         """Whether another slide should be begun, so that no worker waits."""
-        room = 2 * self._threads + 1 if self._threads else 0
-        return self.under_way < room and len(self._retries) < _MOST_AWAY
+        threads, moment = self._workforce.n_threads, time.monotonic()
+        if not threads or self.under_way > 2 * threads:
+            return False
+        if len(self._retries) < _MOST_AWAY:
+            return True
+        # Most likely all the others are away too; but another folder may be there.
+        is_due = moment - self._probed >= _TICK_S
+        self._probed = moment if is_due else self._probed
+        return is_due
 
     @property
     def is_idle(self) -> bool:
@@ -132,33 +113,37 @@ class _Board(Generic[W, S, R]):
 
     def next_events(self) -> Iterator[Event]:
         """Wait until something happens, a second at most, and hand out what follows from it."""
-        try:
-            happened = self._happened.get(timeout=_TICK_S)
-        except queue.Empty:
-            pass
-        else:
-            yield from self._on_pulse(happened) if isinstance(happened, Pulse) else self._on_done(happened)
-        if time.monotonic() - self._ticked >= _TICK_S:
-            self._ticked = time.monotonic()
+        with contextlib.suppress(queue.Empty):
+            yield from self._on(self._happened.get(timeout=_TICK_S))
+            # All that has come in, before anybody is judged by what hasn't.
+            while True:
+                yield from self._on(self._happened.get_nowait())
+        gap_s = time.monotonic() - self._ticked
+        if gap_s >= _TICK_S:
+            self._ticked += gap_s
+            if gap_s > _OWN_GAP_S:
+                # It is this process that stood still: what was said meanwhile may not have come in yet.
+                self._forget_silence()
             yield from self._tick()
             yield Waited()
 
+    def _on(self, happened: Pulse | str) -> Iterator[Event]:
+        yield from self._on_pulse(happened) if isinstance(happened, Pulse) else self._on_done(happened)
+
     def _on_pulse(self, pulse: Pulse) -> Iterator[Event]:
+        self._heard = max(self._heard, pulse.at)
         task = self._tasks.get(pulse.token)
         if task is None:
             return
-        before, task.address, task.heard = task.address, pulse.address, time.monotonic()
+        before, task.address, task.heard = task.address, pulse.address, pulse.at
         if pulse.sign is Sign.ENDED:
             # If its worker dies from now on, the step has nothing to do with that.
             task.address = task.heard = None
-        elif pulse.sign is Sign.BEGUN and before is not None and not self._was_leaving(before):
+        elif pulse.sign is Sign.BEGUN and before is not None and not self._workforce.was_sent(before):
             # The scheduler has handed it out again by itself.
-            yield from self._trouble(task.slide, died())
+            yield from self._death(task, before)
         elif pulse.sign is Sign.BEGUN:
             yield from self._begin(task.slide)
-
-    def _was_leaving(self, address: str) -> bool:
-        return address in self._leaving or left_in_order(self._client, address)
 
     def _begin(self, slide: SlideUnderWay[W, S]) -> Iterator[Event]:
         if not slide.begun:
@@ -169,17 +154,20 @@ class _Board(Generic[W, S, R]):
         task = self._tasks.pop(token, None)
         if task is None:
             return
-        slide = task.slide
+        self._heard, slide = time.monotonic(), task.slide
         slide.tasks.discard(token)
         if task.future.cancelled():
-            raise ClusterError(_DISCONNECTED)
+            raise ClusterError(DISCONNECTED)
         error = task.future.exception()
         if isinstance(error, KilledWorker) and task.address is None and task.n_lost < _MOST_LOST:
             self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
             return
         yield from self._begin(slide)
+        if isinstance(error, KilledWorker):
+            yield from self._death(task, task.address or "")
+            return
         if error is not None:
-            # The step itself can't raise: its worker died, or what it returned can't be fetched.
+            # The step itself can't raise: what it returned can't be fetched.
             yield from self._trouble(slide, lost(error))
             return
         returned = self._fetched(task)
@@ -199,7 +187,7 @@ class _Board(Generic[W, S, R]):
         try:
             value: Returned | Raised = task.future.result(timeout=_FETCH_S)
         except CancelledError as error:
-            raise ClusterError(_DISCONNECTED) from error
+            raise ClusterError(DISCONNECTED) from error
         except (TimeoutError, OSError, KilledWorker):
             task.future.cancel()
             return None
@@ -210,7 +198,7 @@ class _Board(Generic[W, S, R]):
         if isinstance(returned, Returned) or not isinstance(returned.error, ModelError):
             return False
         _LOG.warning("worker %s is dismissed: %s", returned.worker, returned.sentence)
-        return dismiss(self._client, returned.worker)
+        return self._workforce.dismiss(returned.worker)
 
     def _follow(self, slide: SlideUnderWay[W, S], returned: Returned) -> Iterator[Event]:
         slide_id, value = slide.work.slide_id, returned.value
@@ -235,12 +223,40 @@ class _Board(Generic[W, S, R]):
         self, slide: SlideUnderWay[W, S], step: Callable[..., Any], *arguments: Any, priority: int, n_lost: int = 0
     ) -> None:
         task = Task(slide, None, step, arguments, priority, n_lost=n_lost)
-        task.future = self._client.submit(
-            run_step, self._topic, task.token, step, *arguments, pure=False, priority=priority
-        )
+        # Where a slide had an accident, the next attempt goes elsewhere if there is anywhere else.
+        elsewhere = self._workforce.elsewhere(slide.avoid)
+        try:
+            task.future = self._client.submit(
+                run_step,
+                self._topic,
+                task.token,
+                step,
+                *arguments,
+                pure=False,
+                priority=priority,
+                workers=elsewhere,
+                allow_other_workers=bool(elsewhere),
+            )
+        except (RuntimeError, OSError) as error:
+            raise ClusterError(DISCONNECTED) from error
         slide.tasks.add(task.token)
         self._tasks[task.token] = task
         task.future.add_done_callback(lambda _, token=task.token: self._happened.put(token))
+
+    def _death(self, task: Task, address: str) -> Iterator[Event]:
+        """A step's worker has died under it: whoever was alone at work there is to blame."""
+        slide = task.slide
+        if any(other.address == address for other in self._tasks.values() if other is not task):
+            self._crowded.add(address)
+        is_blameless = address in self._crowded or self._workforce.was_sent(address)
+        if is_blameless and slide.n_shared < _MOST_LOST:
+            slide.n_shared += 1
+            yield self._again(slide, died(), slide.end(""), accident=False, delay_s=0.0)
+            return
+        yield from self._trouble(slide, replace(died(), address=address))
+
+    def _outcome(self, slide: SlideUnderWay[W, S], raised: Raised) -> SlideOutcome:
+        return SlideOutcome(slide.work.slide_id, raised.status, raised.reason, raised.sentence)
 
     def _trouble(self, slide: SlideUnderWay[W, S], raised: Raised) -> Iterator[Event]:
         if raised.error is not None:
@@ -249,64 +265,55 @@ class _Board(Generic[W, S, R]):
             _LOG.debug("a step of %s raised on %s:\n%s", slide.work.slide_id, raised.worker, raised.trace)
         accident = raised.trouble in {Trouble.ACCIDENT, Trouble.AGAIN}
         slide.accidents += accident
-        outcome = SlideOutcome(slide.work.slide_id, raised.status, raised.reason, raised.sentence)
-        end = slide.end(raised.worker, raised.error_class)
-        delay_s = self._delay_s(slide, raised)
-        self._drop(slide)
+        slide.avoid = raised.address if accident else slide.avoid
+        outcome, end = self._outcome(slide, raised), slide.end(raised.worker, raised.error_class)
+        delay_s = slide.delay_s(raised, self._patience, self._got_on, time.monotonic())
         if delay_s is None:
+            self._drop(slide)
             yield SlideStopped(outcome, end, accident)
             return
+        yield self._again(slide, raised, end, accident=accident, delay_s=delay_s)
+
+    def _again(
+        self, slide: SlideUnderWay[W, S], raised: Raised, end: AttemptEnd, *, accident: bool, delay_s: float
+    ) -> SlideRetried:
+        outcome = self._outcome(slide, raised)
+        self._drop(slide)
         slide.restart()
         self._retries.append(Retry(slide, raised, time.monotonic() + delay_s))
-        yield SlideRetried(outcome, end, accident, delay_s)
-
-    def _delay_s(self, slide: SlideUnderWay[W, S], raised: Raised) -> float | None:
-        """How long until the slide is tried again; None when it is given up."""
-        if raised.trouble is Trouble.FINAL:
-            return None
-        if raised.trouble is Trouble.GONE:
-            return slide.next_delay_s(self._patience) if slide.n_away < _GONE_TRIES else None
-        if raised.trouble is not Trouble.AWAY:
-            return 0.0 if slide.accidents < self._patience.attempts else None
-        moment = time.monotonic()
-        slide.away_since = slide.away_since or moment
-        if moment - slide.away_since < self._patience.away_s:
-            return slide.next_delay_s(self._patience)
-        if moment - self._got_on >= self._patience.away_s:
-            # Not this slide alone: the rest of the night would fail too.
-            raise SourceVanished(
-                f"the slides' place can't be reached: nothing could be read for {self._patience.away_s / 60:.0f} "
-                f"minutes, {slide.work.slide_id} among others; the run stops, nothing is lost: start the same command "
-                "again when the place is back"
-            )
-        return None
+        return SlideRetried(outcome, end, accident, delay_s)
 
     def _tick(self) -> Iterator[Event]:
         moment = time.monotonic()
-        yield from self._look_at_workers(moment)
-        for task in list(self._tasks.values()):
-            if task.heard is not None and moment - task.heard > self._patience.stall_s and task.token in self._tasks:
-                address = task.address
-                yield from self._trouble(task.slide, stuck(self._patience.stall_s))
-                end_worker(self._client, str(address))
+        if self._workforce.look(moment):
+            yield WorkersChanged(self._workforce.n_threads)
+        yield from self._end_silent(moment)
         due = [retry for retry in self._retries if retry.due <= moment]
         self._retries = [retry for retry in self._retries if retry.due > moment]
         for retry in due:
             self.start(retry.slide)
 
-    def _look_at_workers(self, moment: float) -> Iterator[Event]:
-        self._revival.look(moment)
-        threads = n_threads(self._client)
-        if threads:
-            self._had_workers = moment
-        elif moment - self._had_workers >= self._patience.away_s:
+    def _end_silent(self, moment: float) -> Iterator[Event]:
+        """End the steps that have given no sign of life for too long, with their workers."""
+        stall_s = self._patience.stall_s
+        at_work = [task for task in self._tasks.values() if task.heard is not None]
+        silent = [task for task in at_work if moment - (task.heard or moment) > stall_s]
+        is_common = len(at_work) > 1 and len(silent) == len(at_work) and moment - self._heard > stall_s
+        for task in silent:
+            address, raised = str(task.address), all_stuck(stall_s) if is_common else stuck(stall_s)
+            if task.token in self._tasks:
+                yield from self._trouble(task.slide, replace(raised, address=address))
+                self._workforce.end(address)
+        if not at_work and self._tasks and self._workforce.n_threads and moment - self._heard > 2 * stall_s:
             raise ClusterError(
-                f"there were no workers for {self._patience.away_s / 60:.0f} minutes: start some, and the same command "
-                "again to go on"
+                f"workers are there, but none has begun anything for {2 * stall_s:.0f} s: look at them, and start the "
+                "same command again to go on"
             )
-        if threads != self._threads:
-            self._threads = threads
-            yield WorkersChanged(threads)
+
+    def _forget_silence(self) -> None:
+        self._heard = time.monotonic()
+        for task in self._tasks.values():
+            task.heard = None if task.heard is None else self._heard
 
     def _drop(self, slide: SlideUnderWay[W, S]) -> None:
         self.under_way -= 1
@@ -323,11 +330,12 @@ class _Board(Generic[W, S, R]):
                 self._drop(slide)
 
     def close(self) -> None:
-        """Take back what is still under way."""
-        self._client.unsubscribe_topic(self._topic)
-        self._client.unsubscribe_topic("all")
-        for task in self._tasks.values():
-            task.future.cancel()
+        """Take back what is still under way; whatever state the scheduler is in."""
+        self._workforce.close()
+        with contextlib.suppress(Exception):
+            self._client.unsubscribe_topic(self._topic)
+            for task in self._tasks.values():
+                task.future.cancel()
 
 
 def run_slides(

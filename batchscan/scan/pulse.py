@@ -28,32 +28,29 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What the step `token` says, on the worker at an address."""
+    """What the step `token` says, on the worker at an address; `at` is when it was heard, monotonic seconds."""
 
     token: str
     address: str
     sign: Sign
+    at: float
 
 
 class _Heart:
     def __init__(self, worker: Worker, topic: str, token: str) -> None:
         self._worker, self._topic, self._token = worker, topic, token
         self._last = time.monotonic()
-        self._begin()
 
     def beat(self) -> None:
+        """Now and then; who hears it a little later, or not at all, hears the next one."""
         if time.monotonic() - self._last >= _EVERY_S:
             self._last = time.monotonic()
-            self.send(Sign.GETS_ON)
+            self._worker.log_event(self._topic, self._message(Sign.GETS_ON))
 
-    def _begin(self) -> None:
-        """The one sign that is sure to arrive: the step may kill the process at once, and then it is to blame."""
-        message = self._message(Sign.BEGUN)
+    def say(self, sign: Sign) -> None:
+        """Wait until it has arrived: the next thing may kill the process, and it must be known what was at work."""
         with contextlib.suppress(OSError):
-            sync(self._worker.loop, self._worker.scheduler.log_event, topic=self._topic, msg=message)
-
-    def send(self, sign: Sign) -> None:
-        self._worker.log_event(self._topic, self._message(sign))
+            sync(self._worker.loop, self._worker.scheduler.log_event, topic=self._topic, msg=self._message(sign))
 
     def _message(self, sign: Sign) -> dict[str, str]:
         return {"token": self._token, "address": self._worker.address, "sign": sign.value}
@@ -63,11 +60,12 @@ class _Heart:
 def beating(worker: Worker, topic: str, token: str) -> Iterator[None]:
     """Say that the step `token` begins with the block, and ends with it; within it `voice` speaks for it."""
     heart = _CURRENT.heart = _Heart(worker, topic, token)
+    heart.say(Sign.BEGUN)
     try:
         yield
     finally:
         _CURRENT.heart = None
-        heart.send(Sign.ENDED)
+        heart.say(Sign.ENDED)
 
 
 def voice() -> Callable[[], None]:
@@ -86,4 +84,4 @@ def _silence() -> None:
 def heard(event: tuple[float, dict[str, Any]]) -> Pulse:
     """What a subscriber of the topic is given, as a record."""
     _, message = event
-    return Pulse(str(message["token"]), str(message["address"]), Sign(message["sign"]))
+    return Pulse(str(message["token"]), str(message["address"]), Sign(message["sign"]), time.monotonic())

@@ -6,6 +6,7 @@ up (the first thing it was given to do may have killed it), the nanny closes, or
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -28,9 +29,7 @@ class Revival:
 
     def look(self, moment: float) -> None:
         """Replace the nannies that have given up; `moment` is monotonic seconds."""
-        workers = getattr(self._cluster, "workers", None)
-        if not workers:
-            return
+        workers = getattr(self._cluster, "workers", {})
         for name, nanny in list(workers.items()):
             if _is_up(self._cluster, nanny):
                 self._missing.pop(name, None)
@@ -47,7 +46,8 @@ class Revival:
         cluster.workers.pop(name, None)
 
         async def anew() -> None:
-            await nanny.close(timeout=5, reason="gave-up")
+            with contextlib.suppress(Exception):
+                await nanny.close(timeout=5, reason="gave-up")
             await cluster._correct_state()  # noqa: SLF001 - what scale() calls, for a cluster that is short of a worker
 
         cluster.loop.add_callback(anew)

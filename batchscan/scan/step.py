@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from distributed import KilledWorker, get_worker
 from batchscan.domain.errors import (
     BatchscanError,
     ClusterError,
+    DamagedResult,
     ModelError,
     OutputError,
     SlideChanged,
@@ -27,6 +29,8 @@ from batchscan.domain.errors import (
 )
 from batchscan.domain.records import SlideStatus
 from batchscan.scan.pulse import beating
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class Trouble(StrEnum):
@@ -52,7 +56,10 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What a step raised, in words: a foreign error might not pickle. `error` is kept only if it stops the run."""
+    """What a step raised, in words: a foreign error might not pickle. `error` is kept only if it stops the run.
+
+    `address` is where, for the next attempt to go elsewhere.
+    """
 
     worker: str
     trouble: Trouble
@@ -63,6 +70,7 @@ class Raised:
     trace: str = ""
     error: BatchscanError | None = None
     peak_rss_mb: float | None = None
+    address: str = ""
 
 
 def run_step(topic: str, token: str, step: Callable[..., Any], *arguments: Any) -> Returned | Raised:
@@ -76,19 +84,16 @@ def run_step(topic: str, token: str, step: Callable[..., Any], *arguments: Any) 
             value = step(*arguments)
             return Returned(name, value, _peak_rss_mb(), time.perf_counter() - clock)
         except BatchscanError as error:
-            return _expected(name, error)
+            raised = _expected(name, error)
         except Exception as error:  # noqa: BLE001 - one slide's accident must not end the night
-            trace = traceback.format_exc()
-            return Raised(
-                name,
-                Trouble.ACCIDENT,
-                SlideStatus.FAILED,
-                "unexpected",
-                _defect(error),
-                type(error).__name__,
-                trace,
-                peak_rss_mb=_peak_rss_mb(),
-            )
+            raised = _unexpected(name, error, traceback.format_exc())
+    return replace(raised, peak_rss_mb=_peak_rss_mb(), address=str(worker.address))
+
+
+def _unexpected(worker: str, error: Exception, trace: str) -> Raised:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return _expected(worker, OutputError(f"worker {worker} can't write ({error.strerror}): make room there"))
+    return replace(_accident("unexpected", _defect(error), type(error).__name__), worker=worker, trace=trace)
 
 
 def _expected(worker: str, error: BatchscanError) -> Raised:
@@ -100,6 +105,9 @@ def _expected(worker: str, error: BatchscanError) -> Raised:
         trouble = Trouble.GONE if isinstance(error, SlideGone) else Trouble.AWAY
     elif isinstance(error, SlideChanged):
         trouble = Trouble.AGAIN
+    elif isinstance(error, DamagedResult):
+        # Of the run folder, as this worker sees it: no word on the slide.
+        trouble = Trouble.ACCIDENT
     return Raised(
         worker,
         trouble,
@@ -108,7 +116,6 @@ def _expected(worker: str, error: BatchscanError) -> Raised:
         str(error),
         type(error).__name__,
         error=error if trouble is Trouble.FATAL else None,
-        peak_rss_mb=_peak_rss_mb(),
     )
 
 
@@ -119,6 +126,19 @@ def died() -> Raised:
         "the worker process that had this slide ended without a word; the slide may need more memory than there is, or "
         "be damaged in a way that kills its reader: look at it alone with --workers 1",
         "KilledWorker",
+    )
+
+
+def all_stuck(stall_s: float) -> Raised:
+    """What it means that no step anywhere has given a sign of life for `stall_s`: the slides' place is to blame."""
+    return Raised(
+        "",
+        Trouble.AWAY,
+        SlideStatus.FAILED,
+        SourceVanished.code,
+        f"no step of any slide gave a sign of life for {stall_s:.0f} s: most likely the disk or network folder that "
+        "the slides are on doesn't answer",
+        "Hung",
     )
 
 
@@ -145,8 +165,11 @@ def _accident(reason: str, sentence: str, error_class: str) -> Raised:
 
 
 def _defect(error: BaseException) -> str:
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{text}; this is a defect of batchscan or a kind of file that it doesn't know"
+    """Without the error's own words: they may repeat what a file says of a patient."""
+    return (
+        f"{type(error).__name__}: this is a defect of batchscan, a worker that lacks something, or a kind of file that "
+        "batchscan doesn't know; --debug has the details"
+    )
 
 
 def _forget_peak() -> None:

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from batchscan.domain.attempts import AttemptEnd
+from batchscan.domain.errors import SourceVanished
+from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
-from batchscan.scan.step import Raised
+from batchscan.scan.step import Raised, Trouble
 
-W = TypeVar("W")
-S = TypeVar("S")
+# So often a slide is tried again that alone is gone: whoever replaces it may not be done.
+_GONE_TRIES = 3
+
+
+class Work(Protocol):
+    """What a slide's tasks are given; must pickle."""
+
+    @property
+    def slide_id(self) -> str:
+        """Whose work it is."""
+
+
+class Surveyed(Protocol):
+    """What a survey task returns; must pickle."""
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks still to be scanned; none when there is nothing to do or all is known."""
+
+
+W = TypeVar("W", bound=Work)
+S = TypeVar("S", bound=Surveyed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +76,15 @@ class Task:
 
 @dataclass
 class SlideUnderWay(Generic[W, S]):
-    """What the dispatcher knows of one slide."""
+    """What the dispatcher knows of one slide.
+
+    `avoid` is the address of a worker where it had an accident; `n_shared` counts deaths that others may have caused.
+    """
 
     work: W
     accidents: int = 0
+    avoid: str = ""
+    n_shared: int = 0
     survey: S | None = None
     waiting: int = 0
     scores: list[BlockScores] = field(default_factory=list)
@@ -82,7 +109,38 @@ class SlideUnderWay(Generic[W, S]):
         """What this attempt came to; `busy` is the time that its steps took on the workers."""
         return AttemptEnd(worker, error_class, {"busy": self.busy_s}, self.peak_rss_mb)
 
-    def next_delay_s(self, patience: Patience) -> float:
+    def delay_s(self, raised: Raised, patience: Patience, got_on: float, moment: float) -> float | None:
+        """How long until the slide is tried again; None when it is given up.
+
+        Parameters
+        ----------
+        got_on
+            When a step of any slide last returned; monotonic seconds, as `moment`, which is now.
+
+        Raises
+        ------
+        SourceVanished
+            If nothing could be read for too long.
+        """
+        if raised.trouble is Trouble.FINAL:
+            return None
+        if raised.trouble is Trouble.GONE:
+            return self._next_delay_s(patience) if self.n_away < _GONE_TRIES else None
+        if raised.trouble is not Trouble.AWAY:
+            return 0.0 if self.accidents < patience.attempts else None
+        self.away_since = self.away_since or moment
+        if moment - self.away_since < patience.away_s:
+            return self._next_delay_s(patience)
+        if moment - got_on < patience.away_s:
+            return None
+        # Not this slide alone: the rest of the night would fail too.
+        raise SourceVanished(
+            f"the slides' place can't be reached: nothing could be read for {patience.away_s / 60:.0f} minutes, "
+            f"{self.work.slide_id} among others; the run stops, nothing is lost: start the same command again when the "
+            "place is back"
+        )
+
+    def _next_delay_s(self, patience: Patience) -> float:
         """How long to wait before the place is tried again."""
         delay = min(patience.first_delay_s * 2.0**self.n_away, patience.longest_delay_s)
         self.n_away += 1

@@ -14,7 +14,7 @@ from batchscan.domain.job import Job
 from batchscan.domain.quality import QualitySettings
 from batchscan.domain.quality_limits import quality_settings
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
-from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_threads, n_workers
+from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers, threads_by_address
 from batchscan.scan.dispatch import Steps, run_slides
 from batchscan.scan.gpus import GpuChoice, choose_gpus
 from batchscan.scan.grid import check_stride
@@ -171,7 +171,7 @@ def _scan_all(
     with connect(job.run.scheduler, workers, devices) as client:
         engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
         record.engine = engine
-        record.workers.changed(n_threads(client), time.monotonic())
+        record.workers.changed(sum(threads_by_address(client).values()), time.monotonic())
         yield RunReady(n_workers(client), f"{package.info.name} {package.info.version}", engine)
         turns = in_turn(to_do, record.ledger.suspects())
         record.ledger.weigh({request.slide_id: seconds for request, seconds in turns})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from distributed import get_worker
 
 from batchscan.domain.errors import (
     MissingSpacing,
@@ -28,7 +29,10 @@ from batchscan.scan.pulse import voice
 
 @dataclass(frozen=True)
 class Script:
-    """`does` happens in the step `at`, the first `times` times; `notes` is a folder where every step leaves a file."""
+    """`does` happens in the step `at`, the first `times` times; `notes` is a folder where every step leaves a file.
+
+    On the worker at the address `sick` every step fails.
+    """
 
     slide_id: str
     n_blocks: int = 2
@@ -36,6 +40,7 @@ class Script:
     does: str = ""
     times: int = 1_000_000
     notes: Path | None = None
+    sick: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ def _act(script: Script, step: str) -> None:
     if script.notes:
         place = script.notes / f"{script.slide_id} {step} {time.monotonic_ns()}"
         place.write_text(str(os.getpid()))
+    if script.sick and get_worker().address == script.sick:
+        raise OSError("this worker lacks something")
     if script.at != step or (script.notes and tried(script.notes, script.slide_id, step) > script.times):
         return
     if script.does == "die":

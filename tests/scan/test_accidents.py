@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,3 +141,49 @@ def test_draining_finishes_what_is_under_way_and_begins_nothing_more(client: Cli
     assert started == finished
     assert 1 <= len(finished) <= 2
     assert time.monotonic() - began < 30
+
+
+def test_one_sick_worker_costs_no_slide(client: Client, tmp_path: Path) -> None:
+    """A worker that fails at whatever it gets is always free for the next: its slides go elsewhere."""
+    sick = next(iter(client.nthreads()))
+    scripts = [Script(f"fine{i}", n_blocks=1, sick=sick, notes=tmp_path) for i in range(FINE)]
+    events = list(run_slides(client, scripts, STEPS, Patience(attempts=2)))
+    assert all(isinstance(events_of(events, f"fine{i}")[-1], SlideFinished) for i in range(FINE))
+    assert any(isinstance(event, SlideRetried) for event in events)
+
+
+def test_an_error_that_repeats_what_a_file_says_is_not_repeated(client: Client) -> None:
+    script = Script("private", at="survey", does="defect")
+    outcome = stopped(list(run_slides(client, [script], STEPS, Patience(attempts=1))), "private").outcome
+    assert outcome.reason == "unexpected"
+    assert "ZeroDivisionError" in outcome.sentence
+    assert "lines" not in outcome.sentence
+
+
+def test_many_slides_that_are_away_do_not_stop_those_that_are_there(client: Client) -> None:
+    away = [Script(f"away{i}", at="survey", does="away") for i in range(60)]
+    scripts = [*away, *(Script(f"there{i}", n_blocks=1) for i in range(3))]
+    events: list[Event] = []
+    steps = run_slides(client, scripts, STEPS, Patience(away_s=20, longest_delay_s=4))
+    with pytest.raises(SourceVanished):
+        events.extend(steps)
+    assert all(isinstance(events_of(events, f"there{i}")[-1], SlideFinished) for i in range(3))
+
+
+def test_when_every_step_stands_still_the_slides_place_is_to_blame(client: Client, tmp_path: Path) -> None:
+    scripts = [Script(f"stuck{i}", at="survey", does="hang", times=1, notes=tmp_path) for i in range(2)]
+    events = list(run_slides(client, scripts, STEPS, Patience(attempts=1, stall_s=2.0)))
+    retried = [event for event in events if isinstance(event, SlideRetried)]
+    assert {event.outcome.reason for event in retried} == {"source_vanished"}
+    assert not any(event.accident for event in retried)
+    assert all(isinstance(events_of(events, f"stuck{i}")[-1], SlideFinished) for i in range(2))
+
+
+def test_a_runner_that_stood_still_itself_blames_nobody(client: Client) -> None:
+    events: list[Event] = []
+    for event in run_slides(client, [Script("slow", at="survey", does="slow")], STEPS, Patience(stall_s=2.5)):
+        if isinstance(event, SlideStarted):
+            threading.Event().wait(3.2)
+        events.append(event)
+    assert not any(isinstance(event, SlideRetried) for event in events)
+    assert isinstance(events_of(events, "slow")[-1], SlideFinished)
