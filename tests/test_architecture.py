@@ -31,7 +31,9 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "fsspec": ("stores/remote_files.py",),
     "pyarrow": ("stores/*",),
     "sqlite3": ("stores/ledger.py", "stores/ledger_view.py"),
-    "distributed": ("scan/cluster.py", "scan/dispatch.py", "scan/pulse.py", "scan/revival.py", "scan/step.py"),
+    "distributed": tuple(
+        f"scan/{name}.py" for name in ("cluster", "dispatch", "pulse", "revival", "step", "workforce")
+    ),
     "dask": ("scan/cluster.py",),
     "h5py": ("stores/network_files.py",),
     "keras": ("stores/networks.py", "scan/engine*.py", "training/*"),

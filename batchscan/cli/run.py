@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SCHEDULER_OPTION = click.option(
     "--scheduler", metavar="ADDR", help="An existing Dask scheduler (tcp://host:port) instead of this machine."
 )
+WORKERS_OPTION = click.option(
+    "--workers", type=click.IntRange(1), help="Worker processes [default: one a core or GPU, as memory allows]."
+)
 FRESH_OPTION = click.option("--fresh", is_flag=True, help="Redo everything, also what is already done.")
 RETRY_OPTION = click.option(
     "--retry", is_flag=True, help="Also try slides again that were given up after several accidents."
@@ -30,9 +33,10 @@ RETRY_OPTION = click.option(
 @click.argument("job", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder, instead of the job file's.")
 @SCHEDULER_OPTION
+@WORKERS_OPTION
 @FRESH_OPTION
 @RETRY_OPTION
-def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retry: bool) -> None:
+def run(job: Path, out: Path | None, scheduler: str | None, workers: int | None, *, fresh: bool, retry: bool) -> None:
     """Run a job file: scan, report, evaluate.
 
     Its slides are scanned and reported and, where it names reference labels, evaluated against them. The same
@@ -40,7 +44,7 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
     """
     from batchscan.domain.job import overridden, read_job  # noqa: PLC0415 - see the package's docstring
 
-    chosen = overridden(read_job(job), {"out": out and out.resolve(), "scheduler": scheduler})
+    chosen = overridden(read_job(job), {"out": out and out.resolve(), "scheduler": scheduler, "workers": workers})
     follow(chosen, fresh=fresh, retry=retry)
 
 
@@ -70,9 +74,7 @@ def run(job: Path, out: Path | None, scheduler: str | None, *, fresh: bool, retr
     "--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of all these slides, in place of their own."
 )
 @SCHEDULER_OPTION
-@click.option(
-    "--workers", type=click.IntRange(1), help="Worker processes [default: one a core or GPU, as memory allows]."
-)
+@WORKERS_OPTION
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
 @FRESH_OPTION
 @RETRY_OPTION

@@ -135,7 +135,12 @@ def _summary(figures: RunFigures) -> Iterator[str]:
     remaining = figures.counts.remaining
     if remaining:
         verb, them = ("remains", "it") if remaining == 1 else ("remain", "them")
-        yield f"{numbers.count(remaining, 'slide')} {verb}: the same command goes on with {them}."
+        rest = numbers.count(remaining, "slide")
+        if figures.facts.get("running"):
+            as_of = _moment(figures.facts.get("as_of"))
+            yield f"Still running as of {as_of}: {rest} {verb}. `batchscan status` says how it stands now."
+        else:
+            yield f"{rest} {verb}: the same command goes on with {them}."
     if figures.n_concerned:
         verb = "needs" if figures.n_concerned == 1 else "need"
         why = ", ".join(f"{_lower(one.concern.title)} {one.n:,}" for one in figures.concerns)

@@ -17,16 +17,14 @@ import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, Generic
 
 from distributed import Client, KilledWorker
 
 from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import ClusterError, ModelError
 from batchscan.domain.records import SlideOutcome
-from batchscan.scan.grid import Block
-from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.pulse import Pulse, Sign, heard
 from batchscan.scan.slide_events import (
     BlockScanned,
@@ -40,7 +38,7 @@ from batchscan.scan.slide_events import (
     WorkersChanged,
 )
 from batchscan.scan.step import Raised, Returned, Trouble, all_stuck, died, lost, run_step, stuck
-from batchscan.scan.underway import Patience, Retry, S, SlideUnderWay, Task, W
+from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W
 from batchscan.scan.workforce import DISCONNECTED, Workforce
 
 _LOG = logging.getLogger(__name__)
@@ -51,18 +49,7 @@ _MOST_AWAY = 50
 _MOST_LOST = 20
 _FETCH_S = 120.0
 _OWN_GAP_S = 5.0
-
-
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Steps(Generic[W, S, R]):
-    """The functions that tasks run, given by the caller; module-level, so that they pickle."""
-
-    survey: Callable[[W], S]
-    scan: Callable[[W, Block], BlockScores]
-    finish: Callable[[W, S, list[BlockScores]], R]
+_NOTHING_S = 120.0
 
 
 class _Board(Generic[W, S, R]):
@@ -222,9 +209,9 @@ class _Board(Generic[W, S, R]):
     def _submit(
         self, slide: SlideUnderWay[W, S], step: Callable[..., Any], *arguments: Any, priority: int, n_lost: int = 0
     ) -> None:
-        task = Task(slide, None, step, arguments, priority, n_lost=n_lost)
         # Where a slide had an accident, the next attempt goes elsewhere if there is anywhere else.
         elsewhere = self._workforce.elsewhere(slide.avoid)
+        task = Task(slide, None, step, arguments, priority, elsewhere=elsewhere, n_lost=n_lost)
         try:
             task.future = self._client.submit(
                 run_step,
@@ -235,7 +222,6 @@ class _Board(Generic[W, S, R]):
                 pure=False,
                 priority=priority,
                 workers=elsewhere,
-                allow_other_workers=bool(elsewhere),
             )
         except (RuntimeError, OSError) as error:
             raise ClusterError(DISCONNECTED) from error
@@ -265,7 +251,8 @@ class _Board(Generic[W, S, R]):
             _LOG.debug("a step of %s raised on %s:\n%s", slide.work.slide_id, raised.worker, raised.trace)
         accident = raised.trouble in {Trouble.ACCIDENT, Trouble.AGAIN}
         slide.accidents += accident
-        slide.avoid = raised.address if accident else slide.avoid
+        # Where the worker died there is another one now.
+        slide.avoid = raised.address if raised.worker else ""
         outcome, end = self._outcome(slide, raised), slide.end(raised.worker, raised.error_class)
         delay_s = slide.delay_s(raised, self._patience, self._got_on, time.monotonic())
         if delay_s is None:
@@ -287,11 +274,21 @@ class _Board(Generic[W, S, R]):
         moment = time.monotonic()
         if self._workforce.look(moment):
             yield WorkersChanged(self._workforce.n_threads)
+        for task in [task for task in self._tasks.values() if not self._workforce.has_any(task.elsewhere)]:
+            self._submit_anywhere(task)
         yield from self._end_silent(moment)
         due = [retry for retry in self._retries if retry.due <= moment]
         self._retries = [retry for retry in self._retries if retry.due > moment]
         for retry in due:
             self.start(retry.slide)
+
+    def _submit_anywhere(self, task: Task) -> None:
+        """The scheduler would wait for workers that will never come back."""
+        del self._tasks[task.token]
+        task.slide.tasks.discard(task.token)
+        task.slide.avoid = ""
+        task.future.cancel()
+        self._submit(task.slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost)
 
     def _end_silent(self, moment: float) -> Iterator[Event]:
         """End the steps that have given no sign of life for too long, with their workers."""
@@ -304,10 +301,11 @@ class _Board(Generic[W, S, R]):
             if task.token in self._tasks:
                 yield from self._trouble(task.slide, replace(raised, address=address))
                 self._workforce.end(address)
-        if not at_work and self._tasks and self._workforce.n_threads and moment - self._heard > 2 * stall_s:
+        idle_s = moment - self._heard
+        if not at_work and self._tasks and self._workforce.n_threads and idle_s > max(2 * stall_s, _NOTHING_S):
             raise ClusterError(
-                f"workers are there, but none has begun anything for {2 * stall_s:.0f} s: look at them, and start the "
-                "same command again to go on"
+                f"workers are there, but for {idle_s:.0f} s none has begun anything: look at them, and start the same "
+                "command again to go on"
             )
 
     def _forget_silence(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -34,6 +35,16 @@ class Surveyed(Protocol):
 
 W = TypeVar("W", bound=Work)
 S = TypeVar("S", bound=Surveyed)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Steps(Generic[W, S, R]):
+    """The functions that tasks run, given by the caller; module-level, so that they pickle."""
+
+    survey: Callable[[W], S]
+    scan: Callable[[W, Block], BlockScores]
+    finish: Callable[[W, S, list[BlockScores]], R]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,10 @@ class Patience:
 
 @dataclass
 class Task:
-    """A step handed to the workers. `address` and `heard` (monotonic seconds) are None unless it is at work."""
+    """A step handed to the workers.
+
+    `address` and `heard` (monotonic seconds) are None unless it is at work. Only `elsewhere` may do it; None: all.
+    """
 
     slide: SlideUnderWay[Any, Any]
     future: Any
@@ -71,6 +85,7 @@ class Task:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     address: str | None = None
     heard: float | None = None
+    elsewhere: list[str] | None = None
     n_lost: int = 0
 
 

@@ -76,6 +76,10 @@ class Workforce:
         """All workers but that at an address; None if it is empty, or there are no others."""
         return [other for other in self._threads if other != address] or None if address else None
 
+    def has_any(self, addresses: list[str] | None) -> bool:
+        """Whether one of these workers is there; None stands for any."""
+        return addresses is None or not self._threads.keys().isdisjoint(addresses)
+
     def end(self, address: str) -> None:
         """End a worker process that is stuck; what else was at work on it has nothing to do with that."""
         self._ended.add(address)

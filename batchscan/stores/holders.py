@@ -14,6 +14,9 @@ from typing import Any, Self
 SILENT_S = 600.0
 """A holder on another machine that has given no sign of life for so many seconds is taken for dead."""
 
+REBOOT_S = 90.0
+"""The same for one that has this machine's name, but ran before it was started."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -53,21 +56,25 @@ class Holder:
     def is_gone(self, moment: datetime) -> bool:
         """Whether it has ended without letting go: here by its process, of another machine by its silence."""
         if self.host != socket.gethostname():
-            return self._silent_s(moment) > SILENT_S
+            return self._silent_s(moment, unknown=0.0) > SILENT_S
+        birth = _birth(self.pid)
+        boot = _birth(os.getpid())[0]
+        if self.boot and boot and self.boot != boot:
+            # This machine before it was started again, or another one of the same name: that one would be heard.
+            return self._silent_s(moment, unknown=2 * REBOOT_S) > REBOOT_S
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return True
         except PermissionError:
             pass
-        birth = _birth(self.pid)
         return any(birth) and birth != (self.boot, self.began)
 
-    def _silent_s(self, moment: datetime) -> float:
+    def _silent_s(self, moment: datetime, *, unknown: float) -> float:
         try:
             return (moment - datetime.fromisoformat(self.beat).astimezone(UTC)).total_seconds()
         except ValueError:
-            return 0.0
+            return unknown
 
 
 def _birth(pid: int) -> tuple[str, str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
@@ -67,7 +70,9 @@ class Ledger(LedgerView):
             connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         except sqlite3.Error as error:
-            raise OutputError(f"{path}: can't be opened as a ledger ({error}); choose another --out") from error
+            raise OutputError(
+                f"{path}: can't be opened as a ledger ({error}); move it away, results stay, or choose another --out"
+            ) from error
         with closing(connection):
             ledger = cls(connection, path)
             ledger._take()
@@ -89,8 +94,7 @@ class Ledger(LedgerView):
         if not path.is_file():
             raise OutputError(f"{path.parent}: isn't a run folder (no {path.name}); give the folder that --out named")
         try:
-            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
-            with closing(connection):
+            with _readable(path) as there, closing(_connected(there)) as connection:
                 ledger = cls(connection, path)
                 if ledger._version() != _VERSION:
                     raise OutputError(
@@ -105,8 +109,8 @@ class Ledger(LedgerView):
 
     def _take(self) -> None:
         with self._transaction(held=False):
-            self._make_tables()
-            found = self.facts().get("holder")
+            # First, whatever the ledger's version: its tables may be a live runner's.
+            found = self.facts().get("holder") if self._has_facts() else None
             holder = found and Holder.of(found)
             if holder and not holder.is_gone(datetime.now(UTC)):
                 raise RunBusyError(
@@ -114,6 +118,7 @@ class Ledger(LedgerView):
                     f"stop it and start again (one on a machine that is gone is taken over {SILENT_S / 60:.0f} minutes "
                     "after its last sign of life)"
                 )
+            self._make_tables()
             if holder:
                 self._event("taken over", detail=f"from {holder.host}, pid {holder.pid}")
             self._set_fact("holder", asdict(self._me))
@@ -125,6 +130,9 @@ class Ledger(LedgerView):
         for statement in _SCHEMA.split(";"):
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _has_facts(self) -> bool:
+        return bool(self._db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'run'").fetchone())
 
     def _is_first_version(self) -> bool:
         """The first version of a ledger didn't say its number."""
@@ -161,6 +169,17 @@ class Ledger(LedgerView):
                 f"this runner gave no sign of life for so long that another took the run over ({holder.host}, pid "
                 f"{holder.pid}): it goes on there; look with `batchscan status`"
             )
+
+    def check_held(self) -> None:
+        """See that this runner still has the run, before anything in the folder is given a name or removed.
+
+        Raises
+        ------
+        RunBusyError
+            If another runner has taken it over.
+        """
+        with self._transaction():
+            pass
 
     def beat(self) -> None:
         """Give a sign of life."""
@@ -302,3 +321,21 @@ class Ledger(LedgerView):
 
     def _event(self, kind: str, slide_id: str | None = None, detail: str | None = None) -> None:
         self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (now(), kind, slide_id, detail))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Path]:
+    """A ledger that SQLite can read: who reads a WAL writes beside it, which a folder may not allow."""
+    if os.access(path.parent, os.W_OK):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="batchscan-ledger-") as folder:
+        copy = Path(folder) / path.name
+        for suffix in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+        yield copy
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)

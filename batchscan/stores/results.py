@@ -114,7 +114,8 @@ class RunFolder:
 
     def results(self) -> list[str]:
         """Ids of the slides with a committed result, sorted."""
-        return sorted(file.parent.name for file in self.path.glob(f"slides/*/{RESULT}"))
+        found = (file.parent.name for file in self.path.glob(f"slides/*/{RESULT}"))
+        return sorted(name for name in found if not name.startswith("."))
 
     def read_card(self, model_sha256: str) -> ModelCard:
         """The stored card of a model.
@@ -198,8 +199,11 @@ class RunFolder:
         if final.exists():
             place = self.path / "slides" / ".superseded" / slide_id
             shutil.rmtree(place, ignore_errors=True)
-            place.parent.mkdir(exist_ok=True)
-            final.rename(place)
+            try:
+                place.parent.mkdir(exist_ok=True)
+                final.rename(place)
+            except OSError as error:
+                raise OutputError(f"{final}: can't be moved away ({error.strerror}); check permissions") from error
 
 
 def write_result(folder: Path, result: SlideResult) -> None:

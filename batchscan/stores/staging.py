@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import glob
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from batchscan.domain.errors import OutputError
 
 SUFFIX = ".partial"
+_SWAPS = 5
 
 
 @contextlib.contextmanager
@@ -95,13 +97,20 @@ def take_name(partial: Path, final: Path, on_step: Callable[[], None] = lambda: 
 
 def swap_in(synced: Path, final: Path) -> None:
     """The same for a folder that `sync_tree` has been called on."""
-    if final.exists():
-        old = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
-        final.rename(old)
-        synced.rename(final)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        synced.rename(final)
+    for _ in range(_SWAPS):
+        if final.exists():
+            old = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
+            final.rename(old)
+            shutil.rmtree(old, ignore_errors=True)
+        try:
+            synced.rename(final)
+            break
+        except FileExistsError:
+            continue
+        except OSError as error:
+            # Another worker, taken for dead, was quicker.
+            if error.errno != errno.ENOTEMPTY:
+                raise
     _sync_one(final.parent)
 
 

@@ -26,9 +26,9 @@ from batchscan.domain.plan import (
 )
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideOutcome, SlideRequest, SlideStatus, without_path
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
-from batchscan.scan.dispatch import Steps, run_slides
+from batchscan.scan.dispatch import run_slides
 from batchscan.scan.slide_events import Event, SlideFinished, SlideStopped
-from batchscan.scan.underway import Patience
+from batchscan.scan.underway import Patience, Steps
 from batchscan.stores.packages import ModelPackage, open_package
 from batchscan.workflow import calibration, plan_steps, slide_steps
 from batchscan.workflow.calibration import SampleWork

@@ -15,6 +15,7 @@ from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.pictures import read_pictures
 from batchscan.stores.results import HEATMAP, REPORT, RunFolder, read_result
+from batchscan.stores.summary import write_summary
 from batchscan.workflow.morning import print_digest
 
 
@@ -79,5 +80,6 @@ def renew_digest(run: RunFolder) -> None:
     facts = run.read_facts()
     printed = all((run.slide(slide_id) / REPORT).is_file() for slide_id in run.results())
     with Ledger.read(run.ledger) as ledger:
+        write_summary(run.path / "summary.csv", ledger.rows())
         training = run.training_counts(facts["model"]["sha256"])
         print_digest(run, ledger, {**facts, "reports": printed}, training, pdf=True)

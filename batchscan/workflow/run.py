@@ -15,14 +15,15 @@ from batchscan.domain.quality import QualitySettings
 from batchscan.domain.quality_limits import quality_settings
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers, threads_by_address
-from batchscan.scan.dispatch import Steps, run_slides
+from batchscan.scan.dispatch import run_slides
 from batchscan.scan.gpus import GpuChoice, choose_gpus
 from batchscan.scan.grid import check_stride
-from batchscan.scan.underway import Patience
+from batchscan.scan.underway import Patience, Steps
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package, shipped_models
 from batchscan.stores.results import RunFolder
 from batchscan.workflow import slide_steps
+from batchscan.workflow.archive_tables import MANIFEST
 from batchscan.workflow.run_record import RunRecord, Shown
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import find_slides
@@ -93,6 +94,7 @@ def run_job(
     override = Spacing(job.slides.um_per_px, SpacingSource.OPTION) if job.slides.um_per_px else None
     asked = find_slides(job.slides.sources, override)
     folder = RunFolder(job.run.out)
+    _check_no_archive(folder)
     folder.create()
     with Ledger.hold(folder.ledger) as ledger:
         folder.clear_staging()
@@ -105,13 +107,17 @@ def run_job(
             yield from map(record.ended_before, asked.not_ingested)
             keen = retry or fresh
             yield from _scan_all(record, asked.requests, gpus.devices, fresh=fresh, retry=keen, draining=draining)
-        except OutputError as error:
-            record.abandon()
-            raise OutputError(f"{error}; {record.need()}") from error
-        except BaseException:
-            record.abandon()
+        except BaseException as error:
+            record.stop(error)
             raise
         yield RunEnded(folder.path, record.close())
+
+
+def _check_no_archive(folder: RunFolder) -> None:
+    if (folder.path / MANIFEST).is_file() and not folder.ledger.is_file():
+        raise OutputError(
+            f"{folder.path}: is an archive of slides ({MANIFEST} is in it); give the run a folder of its own as --out"
+        )
 
 
 def gpus_of(job: Job) -> GpuChoice:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from typing import Any
 
 from batchscan import __version__
 from batchscan.domain.attempts import AttemptEnd
-from batchscan.domain.errors import BatchscanError, DamagedResult, LedgerMismatch
+from batchscan.domain.errors import DamagedResult, LedgerMismatch, OutputError, RunBusyError
 from batchscan.domain.job import Job
 from batchscan.domain.places import Place
 from batchscan.domain.records import (
@@ -56,6 +56,9 @@ from batchscan.workflow.worker_time import WorkerTime
 
 # How often the runner gives a sign of life in the ledger.
 _BEAT_S = 30.0
+# And how often it prints summary.csv and the pages anew: what is there when it is killed is no older.
+_PRINT_S = 60.0
+_LOG = logging.getLogger(__name__)
 _LIBRARIES = ("keras", "openvino", "distributed", "zarr", "numpy", "openslide-python", "weasyprint")
 
 
@@ -84,7 +87,7 @@ class RunRecord:
         self.paths: dict[str, Place] = {}
         self.quarantine = Quarantine(ledger, (), package.info.sha256, job.run.attempts)
         self._asked: frozenset[str] = frozenset()
-        self._beaten = time.monotonic()
+        self._beaten = self._printed = time.monotonic()
         self._n_bytes = self._n_committed = 0
 
     def begin(self, asked: AskedSlides) -> tuple[str, ...]:
@@ -100,8 +103,9 @@ class RunRecord:
 
     def ended_before(self, outcome: SlideOutcome) -> SlideEnded:
         """A slide has ended before the scan: its archive's ingest has said why, or it is in quarantine."""
+        self.folder.set_aside(outcome.slide_id)
         self.ledger.slide_ended(outcome, AttemptEnd())
-        return SlideEnded(outcome, reused=True)
+        return SlideEnded(outcome, reused=False)
 
     def keep(self, event: Event) -> Iterator[Shown]:
         """Write down what happened, commit what is finished, and say what is worth drawing."""
@@ -130,6 +134,7 @@ class RunRecord:
             self.ledger.patches_scanned(event.slide_id, event.n_patches)
 
     def _finished(self, slide_id: str, end: AttemptEnd, finished: FinishedSlide) -> SlideEnded:
+        self.ledger.check_held()
         if finished.staged is not None:
             self.folder.commit(finished.staged, slide_id)
             self._n_bytes += finished.n_bytes
@@ -153,6 +158,7 @@ class RunRecord:
             self.quarantine.strike(outcome.slide_id)
             n = self.quarantine.accidents(outcome.slide_id)
             outcome = replace(outcome, sentence=f"{outcome.sentence}; given up after {n} attempts")
+        self.ledger.check_held()
         self.folder.clear_attempts(outcome.slide_id)
         self.folder.set_aside(outcome.slide_id)
         self.ledger.slide_ended(outcome, event.end)
@@ -167,6 +173,8 @@ class RunRecord:
         if time.monotonic() - self._beaten >= _BEAT_S:
             self._beaten = time.monotonic()
             self.ledger.beat()
+        if time.monotonic() - self._printed >= _PRINT_S:
+            self._write_tables(finished=None, pdf=False)
 
     def close(self) -> dict[str, int]:
         """Print the tables; `finished` is said only when every slide has ended.
@@ -181,18 +189,22 @@ class RunRecord:
         rows = self.ledger.rows()
         if any(row.status not in ENDED for row in rows):
             self.ledger.interrupt()
-            finished = None
-        else:
-            self.ledger.finish()
-            finished = now()
-        counts = self._write_tables(finished, pdf=True)
+            return self._write_tables(finished=None, pdf=True, running=False)
         self._check_accounts(rows)
-        return counts
+        self.ledger.finish()
+        return self._write_tables(now(), pdf=True, running=False)
 
-    def abandon(self) -> None:
-        """Save what can be saved when the run stops on an error, which goes first."""
-        with suppress(BatchscanError):
+    def stop(self, error: BaseException) -> None:
+        """Save what can be saved when the run stops on an error; one that says there is no room says what is needed."""
+        if isinstance(error, RunBusyError):
+            # The folder is another runner's now.
+            return
+        try:
             self.close()
+        except Exception as another:  # noqa: BLE001 - the first error is the one to be told
+            _LOG.info("what could be saved is saved: %s", another)
+        if isinstance(error, OutputError):
+            error.args = (f"{error}; {self.need()}",)
 
     def _check_accounts(self, rows: Sequence[LedgerRow]) -> None:
         lost = {row.slide_id for row in rows} ^ self._asked
@@ -206,7 +218,10 @@ class RunRecord:
 
     def need(self) -> str:
         """What the slides that are left will take on the disk, going by those that this run has committed."""
-        free = shutil.disk_usage(self.folder.path).free
+        try:
+            free = shutil.disk_usage(self.folder.path).free
+        except OSError:
+            return "its disk can't be looked at"
         text = f"{_megabytes(free)} are free on its disk"
         left = sum(row.status not in ENDED for row in self.ledger.rows())
         if not self._n_committed or not left:
@@ -214,12 +229,13 @@ class RunRecord:
         each = self._n_bytes / self._n_committed
         return f"{text}; the {left} slides left need about {_megabytes(each * left)}, {_megabytes(each)} each"
 
-    def _write_tables(self, finished: str | None, *, pdf: bool) -> dict[str, int]:
+    def _write_tables(self, finished: str | None, *, pdf: bool, running: bool = True) -> dict[str, int]:
+        self._printed = time.monotonic()
         rows = self.ledger.rows()
         counts = {status.value: sum(row.status is status for row in rows) for status in ENDED}
         counts |= {"remaining": len(rows) - sum(counts.values()), "asked": len(rows)}
         write_summary(self.folder.path / "summary.csv", rows)
-        facts = self._write_run_json(finished, counts)
+        facts = self._write_run_json(finished, counts, running=running)
         training = self.folder.training_counts(self.package.info.sha256)
         print_digest(self.folder, self.ledger, facts, training, pdf=pdf)
         return counts
@@ -257,7 +273,7 @@ class RunRecord:
                 f"unlisted: {', '.join(others[:5])}"
             )
 
-    def _write_run_json(self, finished: str | None, counts: Mapping[str, int]) -> dict[str, Any]:
+    def _write_run_json(self, finished: str | None, counts: Mapping[str, int], *, running: bool) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "name": self.folder.path.name,
@@ -277,6 +293,8 @@ class RunRecord:
             "quality": asdict(self.settings.quality),
             "started": self.started.isoformat(timespec="seconds"),
             "finished": finished,
+            "running": running,
+            "as_of": now(),
             "counts": dict(counts),
             "reports": self.job.report.per_slide,
             "workers": {"most": self.workers.most, "seconds": round(self.workers.seconds(time.monotonic()), 3)},

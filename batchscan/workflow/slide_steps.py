@@ -375,6 +375,6 @@ def _outcome(result: SlideResult) -> SlideOutcome:
     if not result.counts.tissue:
         return SlideOutcome(slide_id, SlideStatus.DONE, "no_tissue", "no tissue was found on the slide")
     if result.quality.refuses:
-        reason, remedy = Grade.NOT_ANALYSABLE.value, "its report says what was measured; scan it again from the glass"
+        reason, remedy = Grade.NOT_ANALYSABLE.value, "its report says what was measured, and where; look at the glass"
         return SlideOutcome(slide_id, SlideStatus.DONE, reason, f"{not_analysable(result.quality)}: {remedy}")
     return SlideOutcome(slide_id, SlideStatus.DONE)

@@ -10,7 +10,7 @@ from batchscan.domain.errors import UsageError
 from batchscan.domain.geometry import Spacing
 from batchscan.domain.places import Address, Place
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
-from batchscan.stores.manifest import read_manifest
+from batchscan.stores.manifest import read_manifest, read_manifest_lines
 from batchscan.stores.pyramids import is_store
 from batchscan.stores.remote_files import is_file, names_in
 from batchscan.stores.zarr_documents import GROUP_DOCUMENTS
@@ -104,7 +104,8 @@ def _local_slides(source: Path) -> tuple[SlideRequest, ...]:
     if source.is_file() and source.suffix.lower() == ".csv":
         return read_manifest(source)
     if (source / MANIFEST).is_file() and not is_store(source):
-        return read_manifest(source / MANIFEST)
+        # The archive's own: a slide that has gone from it since costs that slide, not the night.
+        return tuple(request for _, request in read_manifest_lines(source / MANIFEST, without_slides=True))
     # A folder's files have to be opened to be recognised, and one may crash or hang the library that does it.
     with ingest_processes(n_threads=1, n_processes=1) as processes:
         found = find_sources([source], (), None, SlideReaders(processes, source, STALL_S).recognise)
