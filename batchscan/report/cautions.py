@@ -73,7 +73,14 @@ def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
         return
     yield from other_scores(result.settings, card)
     yield from _averaged_away(result)
-    yield from _known_errors(card)
+    if result.settings.threshold == card.threshold.value:
+        yield from _known_errors(card)
+    else:
+        yield (
+            f"This run's threshold is {numbers.threshold(result.settings.threshold)}, the model's own "
+            f"{numbers.threshold(card.threshold.value)}: its sensitivity and specificity were measured with its own, "
+            "not with this one."
+        )
     if result.slide.spacing.source is SpacingSource.OPTION:
         spacing = numbers.spacing(result.slide.spacing.um_per_px)
         yield f"The spacing of {spacing} was {who_says(result.slide)}: every mm rests on it."
