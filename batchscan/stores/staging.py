@@ -86,6 +86,20 @@ def remove_abandoned(final: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def check_could_write(folder: Path) -> None:
+    """See that a folder could be made, or written to, without doing it.
+
+    Raises
+    ------
+    OutputError
+        If not.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "may not be written to" if there.is_dir() else "is no folder"
+        raise OutputError(f"{folder} can't be written: {there} {why}; choose another folder, or change its permissions")
+
+
 def take_name(partial: Path, final: Path, on_step: Callable[[], None] = lambda: None) -> None:
     """Give a finished folder its final name on the same disk; what had the name before is replaced.
 

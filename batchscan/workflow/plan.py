@@ -30,11 +30,20 @@ from batchscan.scan.dispatch import run_slides
 from batchscan.scan.slide_events import Event, SlideFinished, SlideStopped
 from batchscan.scan.underway import Patience, Steps
 from batchscan.stores.packages import ModelPackage, open_package
+from batchscan.stores.results import RunFolder
 from batchscan.workflow import calibration, plan_steps, slide_steps
 from batchscan.workflow.calibration import SampleWork
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.quarantine import given_up
-from batchscan.workflow.run import WORKER_BYTES, RunReady, gpus_of, scan_settings, slide_work, where_of
+from batchscan.workflow.run import (
+    WORKER_BYTES,
+    RunReady,
+    check_run_folder,
+    gpus_of,
+    scan_settings,
+    slide_work,
+    where_of,
+)
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import AskedSlides, find_slides
 
@@ -201,6 +210,7 @@ def plan_job(job: Job, began: float, *, fresh: bool = False, retry: bool = False
     settings = scan_settings(job, package)
     override = Spacing(job.slides.um_per_px, SpacingSource.OPTION) if job.slides.um_per_px else None
     asked = find_slides(job.slides.sources, override)
+    check_run_folder(RunFolder(job.run.out))
     model = f"{package.info.name} {package.info.version}"
     yield PlanBegun(len(asked))
     findings = _Findings({} if fresh or retry else given_up(job, asked.requests, package.info.sha256))

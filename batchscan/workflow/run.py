@@ -22,6 +22,7 @@ from batchscan.scan.underway import Patience, Steps
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package, shipped_models
 from batchscan.stores.results import RunFolder
+from batchscan.stores.staging import check_could_write
 from batchscan.workflow import slide_steps
 from batchscan.workflow.archive_tables import MANIFEST
 from batchscan.workflow.run_record import RunRecord, Shown
@@ -94,7 +95,7 @@ def run_job(
     override = Spacing(job.slides.um_per_px, SpacingSource.OPTION) if job.slides.um_per_px else None
     asked = find_slides(job.slides.sources, override)
     folder = RunFolder(job.run.out)
-    _check_no_archive(folder)
+    check_run_folder(folder)
     folder.create()
     with Ledger.hold(folder.ledger) as ledger:
         folder.clear_staging()
@@ -113,7 +114,15 @@ def run_job(
         yield RunEnded(folder.path, record.close())
 
 
-def _check_no_archive(folder: RunFolder) -> None:
+def check_run_folder(folder: RunFolder) -> None:
+    """See that a run could be kept there, without writing anything.
+
+    Raises
+    ------
+    OutputError
+        If it is an archive of slides, or can't be written to.
+    """
+    check_could_write(folder.path)
     if (folder.path / MANIFEST).is_file() and not folder.ledger.is_file():
         raise OutputError(
             f"{folder.path}: is an archive of slides ({MANIFEST} is in it); give the run a folder of its own as --out"

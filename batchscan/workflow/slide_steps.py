@@ -278,8 +278,15 @@ def slide_info(work: SlideWork, store: SlideStore) -> SlideInfo:
         height_px=store.height_px,
         spacing=store.spacing,
         fingerprint=store.fingerprint,
-        source_downsample=float(store.record.get("source", {}).get("downsample", 1.0)),
+        source_downsample=_source_downsample(store),
     )
+
+
+def _source_downsample(store: SlideStore) -> float:
+    """What our own ingest has noted; another program's store may have anything there."""
+    source = store.record.get("source")
+    found = source.get("downsample") if isinstance(source, dict) else None
+    return float(found) if isinstance(found, int | float) and found > 0 else 1.0
 
 
 def _engine(package: str, model: ModelInfo, engine: EngineInfo) -> Engine:

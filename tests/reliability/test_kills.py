@@ -87,24 +87,30 @@ def test_the_scheduler_is_killed_and_the_same_command_goes_on_with_another(
         _finished(undisturbed, run, *words[:-1], address)
 
 
-def test_a_first_ctrl_c_finishes_what_is_under_way_and_a_second_stops_at_once(
-    undisturbed: Undisturbed, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_finishes_what_is_under_way(
+    undisturbed: Undisturbed, tmp_path: Path, number: signal.Signals
 ) -> None:
+    """To the whole group, as a terminal and a batch system send it: the workers must not take it for theirs."""
     run = tmp_path / "run"
     night = Night(*_words(undisturbed, run))
     assert night.wait_until(lambda: _running(run))
-    night.interrupt()
+    night.interrupt(number)
     code, text = night.ends()
     assert code == 130, text
     assert "no slide is begun any more" in text
     assert "the same command goes on from here" in text
     found = status(run)
-    assert (found["state"], found["running"]) == ("interrupted", 0)
+    assert (found["state"], found["running"], found["retried"]) == ("interrupted", 0, 0)
     assert 1 <= found["done"] < N_SLIDES
+
+
+def test_a_second_signal_stops_at_once_and_the_same_command_goes_on(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    run = tmp_path / "run"
     night = Night(*_words(undisturbed, run))
     assert night.wait_until(lambda: _running(run))
-    night.interrupt(signal.SIGTERM)
     family = night.family()
+    night.interrupt(signal.SIGTERM)
     night.interrupt()
     code, text = night.ends()
     assert code == 130, text

@@ -11,12 +11,12 @@ import pytest
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import Context, parse_card
-from batchscan.domain.errors import JobError
+from batchscan.domain.errors import JobError, OutputError
 from batchscan.domain.job import Job, validated_job
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package
 from batchscan.stores.results import RunFolder
-from batchscan.workflow.run import scan_settings
+from batchscan.workflow.run import check_run_folder, scan_settings
 from batchscan.workflow.run_record import RunRecord
 from batchscan.workflow.sources import AskedSlides
 
@@ -93,3 +93,13 @@ def test_limits_of_stain_are_the_models_and_the_job_overrides_any() -> None:
     assert changed.limits["eosin_od"] == replace(eosin, review_above=0.3)
     with pytest.raises(JobError, match=r"\[quality\] sharpness: expected refuse_below <= review_below.*the job file"):
         scan_settings(a_job_with_quality(sharpness={"review_below": 0.2}), shipped)
+
+
+def test_a_run_is_kept_neither_in_an_archive_nor_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("slide_id,path\n")
+    with pytest.raises(OutputError, match="is an archive of slides"):
+        check_run_folder(RunFolder(tmp_path))
+    with pytest.raises(OutputError, match=r"manifest\.csv is no folder"):
+        check_run_folder(RunFolder(tmp_path / "manifest.csv" / "run"))
+    check_run_folder(RunFolder(tmp_path / "new" / "run"))
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.csv"]
