@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -163,7 +164,10 @@ def test_an_error_that_repeats_what_a_file_says_is_not_repeated(client: Client) 
 def test_many_slides_that_are_away_do_not_stop_those_that_are_there(client: Client) -> None:
     away = [Script(f"away{i}", at="survey", does="away") for i in range(60)]
     scripts = [*away, *(Script(f"there{i}", n_blocks=1) for i in range(3))]
-    events = list(run_slides(client, scripts, STEPS, Patience(away_s=12, longest_delay_s=4)))
+    events: list[Event] = []
+    # The rest then fails slide by slide or stops the run, as it was the last to be read or not.
+    with contextlib.suppress(SourceVanished):
+        events.extend(run_slides(client, scripts, STEPS, Patience(away_s=12, longest_delay_s=4)))
     assert all(isinstance(events_of(events, f"there{i}")[-1], SlideFinished) for i in range(3))
 
 
