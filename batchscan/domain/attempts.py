@@ -13,7 +13,7 @@ class AttemptEnd:
     Parameters
     ----------
     worker
-        Where its last step ran; empty if none did.
+        Where its last step ran; its address where it died or was ended; empty if none did.
     error_class
         Name of the error's class; None without an error.
     seconds

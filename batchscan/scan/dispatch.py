@@ -237,7 +237,7 @@ class _Board(Generic[W, S, R]):
         is_blameless = address in self._crowded or self._workforce.was_sent(address)
         if is_blameless and slide.n_shared < _MOST_LOST:
             slide.n_shared += 1
-            yield self._again(slide, died(), slide.end(""), accident=False, delay_s=0.0)
+            yield self._again(slide, died(), slide.end(address), accident=False, delay_s=0.0)
             return
         yield from self._trouble(slide, replace(died(), address=address))
 
@@ -253,7 +253,7 @@ class _Board(Generic[W, S, R]):
         slide.accidents += accident
         # Where the worker died there is another one now.
         slide.avoid = raised.address if raised.worker else ""
-        outcome, end = self._outcome(slide, raised), slide.end(raised.worker, raised.error_class)
+        outcome, end = self._outcome(slide, raised), slide.end(raised.worker or raised.address, raised.error_class)
         delay_s = slide.delay_s(raised, self._patience, self._got_on, time.monotonic())
         if delay_s is None:
             self._drop(slide)
