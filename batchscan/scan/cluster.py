@@ -154,6 +154,12 @@ def _local_cluster(workers: int, devices: tuple[str, ...]) -> Iterator[Client]:
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
+        # Samples of the stack, messages, moves and events would be kept that nobody ever asks for.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.log-length": 100,
+        "distributed.admin.low-level-log-length": 100,
+        "distributed.admin.system-monitor.log-length": 100,
+        "distributed.diagnostics.computations.max-history": 1,
     }
     with (
         _safe_path(),
