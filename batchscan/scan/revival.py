@@ -27,12 +27,13 @@ class Revival:
     def __init__(self, client: Client) -> None:
         self._cluster: Any = client.cluster
         self._missing: dict[Any, float] = {}
+        self._on_their_way: set[Any] = set()
 
     def look(self, moment: float) -> None:
         """Replace the nannies that have given up; `moment` is monotonic seconds."""
         for name in list(getattr(self._cluster, "worker_spec", ())):
             nanny = self._cluster.workers.get(name)
-            if _is_up(self._cluster, nanny):
+            if name in self._on_their_way or _is_up(self._cluster, nanny):
                 self._missing.pop(name, None)
                 continue
             since = self._missing.setdefault(name, moment)
@@ -44,13 +45,16 @@ class Revival:
         _LOG.debug("worker %s is started anew: its nanny has given up", name)
         cluster = self._cluster
         cluster.workers.pop(name, None)
+        self._on_their_way.add(name)
 
         async def anew() -> None:
             with contextlib.suppress(Exception):
-                await nanny.close(timeout=5, reason="gave-up")
+                if nanny is not None:
+                    await nanny.close(timeout=5, reason="gave-up")
             # What scale() calls, for a cluster that is short of a worker; one that fails to start is seen here again.
             with contextlib.suppress(Exception):
                 await cluster._correct_state()  # noqa: SLF001
+            self._on_their_way.discard(name)
 
         cluster.loop.add_callback(anew)
 
@@ -60,7 +64,7 @@ def _is_up(cluster: Any, nanny: Any) -> bool:
 
 
 def _borne_s(nanny: Any) -> float:
-    """So long a worker may be missing; there is no nanny where another one is on its way, or Dask has struck it off."""
+    """So long a worker may be missing; there is no nanny where Dask has struck it off, and is about to close it."""
     if nanny is not None and nanny.status in _GONE:
         return 0.0
     return _SLOW_S if nanny is not None and _has_process(nanny) else _DEAD_S

@@ -139,10 +139,10 @@ def swap_in(synced: Path, final: Path) -> None:
             # Another worker, taken for dead, was quicker.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-    # Only now: as long as it takes, there would be no folder of that name.
+    _sync_one(final.parent)
+    # Only now: as long as this takes, there would be no folder of that name.
     for old in olds:
         shutil.rmtree(old, ignore_errors=True)
-    _sync_one(final.parent)
 
 
 def give_name(partial: Path, final: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchscan.domain.errors import OutputError
-from batchscan.stores.staging import check_writable, staged_folder, swap_in
+from batchscan.stores.staging import check_writable, remove_abandoned, staged_folder, swap_in
 
 
 def names(folder: Path) -> list[str]:
@@ -93,6 +95,43 @@ def test_a_folder_that_can_not_be_written_is_found_before_work(tmp_path: Path) -
     for path in (tmp_path / "file", tmp_path / "file" / "archive"):
         with pytest.raises(OutputError, match="choose another one"):
             check_writable(path)
+
+
+def test_a_folder_that_is_taken_for_abandoned_before_its_lock_is_on_it_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            monkeypatch.setattr(fcntl, "flock", flock)
+            remove_abandoned(tmp_path / "a")
+            assert names(tmp_path) == []
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with staged_folder(tmp_path / "a") as folder:
+        (folder / "x").touch()
+    assert names(tmp_path) == ["a"]
+
+
+def test_what_is_abandoned_is_removed_under_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has just made it waits for the lock, and then sees that it is gone."""
+    left = tmp_path / ".a.0.partial"
+    left.mkdir()
+    rmtree, removed = shutil.rmtree, []
+
+    def watched(folder: Path, **how: bool) -> None:
+        handle = os.open(folder, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(handle)
+        rmtree(folder, **how)
+        removed.append(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    remove_abandoned(tmp_path / "a")
+    assert (removed, left.exists()) == ([left], False)
 
 
 def _made(place: Path, name: str) -> Path:
