@@ -17,10 +17,12 @@ class AttemptEnd:
     error_class
         Name of the error's class; None without an error.
     seconds
-        Stage (`read`, `tissue`, `infer`, `write`, their `total`) -> seconds spent in it; `busy` is how long its steps
-        took on the workers, all in all.
+        Stage (`read`, `tissue`, `infer`, `write`, their `total`) -> seconds spent in it, as far as steps returned;
+        `busy` is how long its steps took on the workers, all in all: the stages, the step that failed, and the rest. Of
+        a step whose worker died or was ended it is the time from its beginning until that was noticed.
     peak_rss_mb
-        Largest resident memory (MiB) of any worker process while it had a step of this attempt; None if unknown.
+        Largest resident memory (MiB) of any worker process while it had a step of this attempt; of a worker that died
+        or was ended, the largest that was seen, about once a second: it may have had more. None if unknown.
     """
 
     worker: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,6 +69,11 @@ class SlidePlan:
         """Nothing is scanned for a plan."""
         return ()
 
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Nothing is timed by stage for a plan."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -105,6 +110,11 @@ class Sample:
     def blocks(self) -> tuple[()]:
         """A sample is taken in one step."""
         return ()
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Nor is it timed by the stages of a run."""
+        return {}
 
     @property
     def work_s(self) -> float:

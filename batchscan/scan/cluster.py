@@ -247,6 +247,20 @@ def threads_by_address(client: Client) -> dict[str, int]:
         return {}
 
 
+def memory_by_address(client: Client) -> dict[str, tuple[float, float]]:
+    """What each worker has last said of its resident memory: when (seconds, its own wall clock), and how many MiB.
+
+    None also while the scheduler can't be reached.
+    """
+    scheduler: Any = client.scheduler
+    with contextlib.suppress(OSError, TimeoutError, RuntimeError, AttributeError):
+        workers = client.sync(scheduler.identity, n_workers=-1)["workers"]
+        # One that has just come has said nothing yet.
+        metrics = {address: worker["metrics"] for address, worker in workers.items() if "memory" in worker["metrics"]}
+        return {address: (float(said["time"]), said["memory"] / (1 << 20)) for address, said in metrics.items()}
+    return {}
+
+
 def left_in_order(client: Client, address: str) -> bool:
     """Whether the worker that was at an address was told to go (SIGTERM, retired, out of time), and said so."""
     with contextlib.suppress(OSError, TimeoutError):

@@ -122,14 +122,18 @@ class _Board(Generic[W, S, R]):
         task = self._tasks.get(pulse.token)
         if task is None:
             return
-        before, task.address, task.heard = task.address, pulse.address, pulse.at
+        before, task.address = task.address, pulse.address
+        if pulse.sign is Sign.BEGUN and before is not None and not self._workforce.was_sent(before):
+            # The scheduler has handed it out again by itself.
+            yield from self._death(task, before)
+            return
+        task.heard = pulse.at
+        task.slide.saw_peak(pulse.peak_rss_mb)
         if pulse.sign is Sign.ENDED:
             # If its worker dies from now on, the step has nothing to do with that.
             task.address = task.heard = None
-        elif pulse.sign is Sign.BEGUN and before is not None and not self._workforce.was_sent(before):
-            # The scheduler has handed it out again by itself.
-            yield from self._death(task, before)
         elif pulse.sign is Sign.BEGUN:
+            task.begun, task.said = pulse.at, pulse.said
             yield from self._begin(task.slide)
 
     def _begin(self, slide: SlideUnderWay[W, S]) -> Iterator[Event]:
@@ -162,8 +166,8 @@ class _Board(Generic[W, S, R]):
             self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
             return
         slide.saw_peak(returned.peak_rss_mb)
+        slide.busy_s += returned.busy_s
         if isinstance(returned, Returned):
-            slide.busy_s += returned.busy_s
             self._got_on, slide.away_since, slide.n_away = time.monotonic(), None, 0
             yield from self._follow(slide, returned)
         else:
@@ -192,12 +196,14 @@ class _Board(Generic[W, S, R]):
         if slide.survey is None:
             slide.survey = value
             slide.waiting = len(value.blocks)
+            slide.spent(value.seconds)
             yield SlideSurveyed(slide_id, sum(len(block.rows) for block in value.blocks))
             for block in value.blocks:
                 self._submit(slide, self._steps.scan, slide.work, block, priority=1)
         elif slide.waiting:
             slide.waiting -= 1
             slide.scores.append(value)
+            slide.spent(value.seconds)
             yield BlockScanned(slide_id, len(value.p_raw))
         else:
             self.under_way -= 1
@@ -232,6 +238,7 @@ class _Board(Generic[W, S, R]):
     def _death(self, task: Task, address: str) -> Iterator[Event]:
         """A step's worker has died under it: whoever was alone at work there is to blame."""
         slide = task.slide
+        slide.busy_s += task.at_work_s(time.monotonic())
         if any(other.address == address for other in self._tasks.values() if other is not task):
             self._crowded.add(address)
         is_blameless = address in self._crowded or self._workforce.was_sent(address)
@@ -274,6 +281,9 @@ class _Board(Generic[W, S, R]):
         moment = time.monotonic()
         if self._workforce.look(moment):
             yield WorkersChanged(self._workforce.n_threads)
+        for task in self._tasks.values():
+            if task.address is not None:
+                task.slide.saw_peak(self._workforce.rss_mb(task.address, task.said))
         for task in [task for task in self._tasks.values() if not self._workforce.has_any(task.elsewhere)]:
             self._submit_anywhere(task)
         yield from self._end_silent(moment)
@@ -299,6 +309,7 @@ class _Board(Generic[W, S, R]):
         for task in silent:
             address, raised = str(task.address), all_stuck(stall_s) if is_common else stuck(stall_s)
             if task.token in self._tasks:
+                task.slide.busy_s += task.at_work_s(moment)
                 yield from self._trouble(task.slide, replace(raised, address=address))
                 self._workforce.end(address)
         idle_s = moment - self._heard

@@ -13,6 +13,8 @@ from typing import Any
 from distributed import Worker
 from distributed.utils import sync
 
+from batchscan.scan.peak_memory import peak_rss_mb
+
 # A sign of life costs a message to the scheduler; more of them would tell nothing more.
 _EVERY_S = 1.0
 _CURRENT = threading.local()
@@ -28,12 +30,24 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What the step `token` says, on the worker at an address; `at` is when it was heard, monotonic seconds."""
+    """What the step `token` says, on the worker at an address.
+
+    Parameters
+    ----------
+    at
+        When it was heard, monotonic seconds.
+    said
+        When it was said, seconds of the worker's own wall clock.
+    peak_rss_mb
+        Largest resident memory (MiB) of the worker's process since the step began.
+    """
 
     token: str
     address: str
     sign: Sign
     at: float
+    said: float
+    peak_rss_mb: float
 
 
 class _Heart:
@@ -52,8 +66,9 @@ class _Heart:
         with contextlib.suppress(OSError):
             sync(self._worker.loop, self._worker.scheduler.log_event, topic=self._topic, msg=self._message(sign))
 
-    def _message(self, sign: Sign) -> dict[str, str]:
-        return {"token": self._token, "address": self._worker.address, "sign": sign.value}
+    def _message(self, sign: Sign) -> dict[str, Any]:
+        said, peak = time.time(), peak_rss_mb()
+        return {"token": self._token, "address": self._worker.address, "sign": sign.value, "said": said, "peak": peak}
 
 
 @contextlib.contextmanager
@@ -84,4 +99,5 @@ def _silence() -> None:
 def heard(event: tuple[float, dict[str, Any]]) -> Pulse:
     """What a subscriber of the topic is given, as a record."""
     _, message = event
-    return Pulse(str(message["token"]), str(message["address"]), Sign(message["sign"]), time.monotonic())
+    token, address, sign = str(message["token"]), str(message["address"]), Sign(message["sign"])
+    return Pulse(token, address, sign, time.monotonic(), float(message["said"]), float(message["peak"]))

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import errno
-import resource
-import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from distributed import KilledWorker, get_worker
@@ -28,6 +24,7 @@ from batchscan.domain.errors import (
     SourceVanished,
 )
 from batchscan.domain.records import SlideStatus
+from batchscan.scan.peak_memory import forget_peak, peak_rss_mb
 from batchscan.scan.pulse import beating
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -58,7 +55,8 @@ class Returned:
 class Raised:
     """What a step raised, in words: a foreign error might not pickle. `error` is kept only if it stops the run.
 
-    `address` is where, for the next attempt to go elsewhere.
+    `address` is where, for the next attempt to go elsewhere; `busy_s` and `peak_rss_mb` are as in `Returned`, and only
+    the worker says them.
     """
 
     worker: str
@@ -71,23 +69,25 @@ class Raised:
     error: BatchscanError | None = None
     peak_rss_mb: float | None = None
     address: str = ""
+    busy_s: float = 0.0
 
 
 def run_step(topic: str, token: str, step: Callable[..., Any], *arguments: Any) -> Returned | Raised:
     """Run one step of one slide. The one place where any error is caught, since it costs one slide only."""
     worker = get_worker()
     name = str(worker.name)
-    _forget_peak()
+    forget_peak()
     clock = time.perf_counter()
     with beating(worker, topic, token):
         try:
             value = step(*arguments)
-            return Returned(name, value, _peak_rss_mb(), time.perf_counter() - clock)
+            return Returned(name, value, peak_rss_mb(), time.perf_counter() - clock)
         except BatchscanError as error:
             raised = _expected(name, error)
         except Exception as error:  # noqa: BLE001 - one slide's accident must not end the night
             raised = _unexpected(name, error, traceback.format_exc())
-    return replace(raised, peak_rss_mb=_peak_rss_mb(), address=str(worker.address))
+    busy_s = time.perf_counter() - clock
+    return replace(raised, peak_rss_mb=peak_rss_mb(), address=str(worker.address), busy_s=busy_s)
 
 
 def _unexpected(worker: str, error: Exception, trace: str) -> Raised:
@@ -170,18 +170,3 @@ def _defect(error: BaseException) -> str:
         f"{type(error).__name__}: this is a defect of batchscan, a worker that lacks something, or a kind of file that "
         "batchscan doesn't know; --debug has the details"
     )
-
-
-def _forget_peak() -> None:
-    """Begin the process's peak anew, where the system can do that (Linux, proc(5): clear_refs)."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak_rss_mb() -> float | None:
-    """Largest resident memory since `_forget_peak`; since the process began where the system can't forget."""
-    with suppress(OSError, ValueError, IndexError):
-        status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / (1 << 20)

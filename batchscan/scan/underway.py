@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -31,6 +31,10 @@ class Surveyed(Protocol):
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks still to be scanned; none when there is nothing to do or all is known."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """What it spent, by stage."""
 
 
 W = TypeVar("W", bound=Work)
@@ -74,7 +78,8 @@ class Patience:
 class Task:
     """A step handed to the workers.
 
-    `address` and `heard` (monotonic seconds) are None unless it is at work. Only `elsewhere` may do it; None: all.
+    `address` and `heard` (monotonic seconds) are None unless it is at work. `begun` is when its beginning was heard of,
+    monotonic too; `said` is the same on its worker's own wall clock. Only `elsewhere` may do it; None: all.
     """
 
     slide: SlideUnderWay[Any, Any]
@@ -85,8 +90,14 @@ class Task:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     address: str | None = None
     heard: float | None = None
+    begun: float = 0.0
+    said: float = 0.0
     elsewhere: list[str] | None = None
     n_lost: int = 0
+
+    def at_work_s(self, moment: float) -> float:
+        """How long it has been at work; 0 if it isn't."""
+        return 0.0 if self.heard is None else moment - self.begun
 
 
 @dataclass
@@ -107,22 +118,28 @@ class SlideUnderWay(Generic[W, S]):
     begun: bool = False
     peak_rss_mb: float | None = None
     busy_s: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
     away_since: float | None = None
     n_away: int = 0
 
     def restart(self) -> None:
         """Forget this attempt; the next one begins with the survey."""
         self.survey, self.waiting, self.scores = None, 0, []
-        self.tasks, self.begun, self.peak_rss_mb, self.busy_s = set(), False, None, 0.0
+        self.tasks, self.begun, self.peak_rss_mb, self.busy_s, self.seconds = set(), False, None, 0.0, {}
 
     def saw_peak(self, peak_rss_mb: float | None) -> None:
-        """Keep the largest memory that a step of this attempt had."""
+        """Keep the largest memory that a worker was seen to have while it was at a step of this attempt."""
         if peak_rss_mb is not None:
             self.peak_rss_mb = max(self.peak_rss_mb or 0.0, peak_rss_mb)
 
+    def spent(self, seconds: Mapping[str, float]) -> None:
+        """Add what a step that has returned says that it spent, by stage."""
+        for stage, spent_s in seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent_s
+
     def end(self, worker: str, error_class: str | None = None) -> AttemptEnd:
-        """What this attempt came to; `busy` is the time that its steps took on the workers."""
-        return AttemptEnd(worker, error_class, {"busy": self.busy_s}, self.peak_rss_mb)
+        """What this attempt came to; `busy` is all the time of its steps on the workers, the stages are part of it."""
+        return AttemptEnd(worker, error_class, {**self.seconds, "busy": self.busy_s}, self.peak_rss_mb)
 
     def delay_s(self, raised: Raised, patience: Patience, got_on: float, moment: float) -> float | None:
         """How long until the slide is tried again; None when it is given up.

@@ -8,7 +8,7 @@ from typing import Any
 from distributed import Client
 
 from batchscan.domain.errors import ClusterError
-from batchscan.scan.cluster import dismiss, end_worker, left_in_order, threads_by_address
+from batchscan.scan.cluster import dismiss, end_worker, left_in_order, memory_by_address, threads_by_address
 from batchscan.scan.revival import Revival
 
 DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
@@ -33,6 +33,7 @@ class Workforce:
         self._leaving: set[str] = set()
         self._ended: set[str] = set()
         self._threads = threads_by_address(client)
+        self._memory: dict[str, tuple[float, float]] = {}
         self._had_workers = moment
         client.subscribe_topic("all", self._on_cluster)
 
@@ -59,6 +60,7 @@ class Workforce:
             raise ClusterError(DISCONNECTED)
         self._revival.look(moment)
         before, self._threads = self.n_threads, threads_by_address(self._client)
+        self._memory = memory_by_address(self._client)
         if self._threads:
             self._had_workers = moment
         elif moment - self._had_workers >= self._away_s:
@@ -67,6 +69,11 @@ class Workforce:
                 "go on"
             )
         return self.n_threads != before
+
+    def rss_mb(self, address: str, since: float) -> float | None:
+        """Resident memory (MiB) of the worker at an address, if it has said so `since` then on its own wall clock."""
+        said, rss_mb = self._memory.get(address, (since, None))
+        return rss_mb if said >= since else None
 
     def was_sent(self, address: str) -> bool:
         """Whether the worker at an address was ended from here, or told to go and said so: nobody's accident."""

@@ -34,13 +34,10 @@ def staged_folder(final: Path, on_step: Callable[[], None] = lambda: None) -> It
     """
     try:
         remove_abandoned(final)
-        partial = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
-        partial.mkdir()
-        lock = os.open(partial, os.O_RDONLY)
+        partial, lock = _locked_folder(final)
     except OSError as error:
         raise _output_error(final, error) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield partial
         take_name(partial, final, on_step)
     except OSError as error:
@@ -48,6 +45,24 @@ def staged_folder(final: Path, on_step: Callable[[], None] = lambda: None) -> It
     finally:
         os.close(lock)
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _locked_folder(final: Path) -> tuple[Path, int]:
+    """A new folder beside `final`, and the handle that its lock goes with."""
+    while True:
+        partial = _beside(final)
+        partial.mkdir()
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(partial, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if partial.exists():
+                return partial, lock
+            os.close(lock)
+        # Another maker took it for abandoned before the lock was on it.
+
+
+def _beside(final: Path) -> Path:
+    return final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
 
 
 def check_writable(folder: Path) -> None:
@@ -79,11 +94,12 @@ def remove_abandoned(final: Path) -> None:
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Under the lock: a maker that has just made it is waiting for that, and then sees that it is gone.
+            shutil.rmtree(left, ignore_errors=True)
         except OSError:
             continue
         finally:
             os.close(handle)
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def check_could_write(folder: Path) -> None:
@@ -110,22 +126,23 @@ def take_name(partial: Path, final: Path, on_step: Callable[[], None] = lambda: 
 
 
 def swap_in(synced: Path, final: Path) -> None:
-    """The same for a folder that `sync_tree` has been called on."""
+    """The same for a folder that `sync_tree` has been called on; of several who do so at once, the last one's stays."""
+    olds = []
     for _ in range(_SWAPS):
-        if final.exists():
-            old = final.parent / f".{final.name}.{uuid.uuid4().hex}{SUFFIX}"
-            final.rename(old)
-            shutil.rmtree(old, ignore_errors=True)
+        # What isn't there (any more) needn't make way.
+        with contextlib.suppress(FileNotFoundError):
+            olds.append(final.rename(_beside(final)))
         try:
             synced.rename(final)
             break
-        except FileExistsError:
-            continue
         except OSError as error:
             # Another worker, taken for dead, was quicker.
-            if error.errno != errno.ENOTEMPTY:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
     _sync_one(final.parent)
+    # Only now: as long as this takes, there would be no folder of that name.
+    for old in olds:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def give_name(partial: Path, final: Path) -> None:

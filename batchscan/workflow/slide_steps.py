@@ -124,6 +124,11 @@ class SlideSurvey:
         """The blocks to scan."""
         return self.survey.blocks if self.survey else ()
 
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """What finding them took."""
+        return self.survey.seconds if self.survey else {}
+
 
 @dataclass(frozen=True)
 class FinishedSlide:
@@ -328,8 +333,12 @@ def _scanned(
         for name, value in part.items():
             seconds[name] += value
     store = _open(work)
-    pictures = replace(read_pictures(surveyed.pictures), patches=_close_ups(store, table, work.settings.threshold, {}))
-    _check_unchanged(work, surveyed.info, store)
+    try:
+        patches = _close_ups(store, table, work.settings.threshold, {})
+    finally:
+        # Also where it can't be read: one that is being written to isn't a damaged one.
+        _check_unchanged(work, surveyed.info, store)
+    pictures = replace(read_pictures(surveyed.pictures), patches=patches)
     return table, surveyed.survey.qc, seconds, pictures
 
 

@@ -164,7 +164,7 @@ def test_slow_slides_are_summed_over_their_attempts() -> None:
 def test_what_steps_took_beside_the_stages_is_told_and_counted_once() -> None:
     took = {"read": 1.0, "infer": 2.0, "total": 3.0, "busy": 5.0}
     figures = night(done("a"), ended("b", "failed", "hung"), attempts=(
-        attempt("a", seconds=took), attempt("b", "failed", "hung", {"busy": 7.0}),
+        attempt("a", seconds=took), attempt("b", "failed", "hung", {"read": 1.0, "tissue": 0.5, "busy": 7.0}),
     ))  # fmt: skip
     assert {stage.name: stage.seconds for stage in figures.time.stages if stage.seconds} == {
         "read": 1.0,

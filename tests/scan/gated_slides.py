@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ class Gated:
 @dataclass(frozen=True)
 class Found:
     blocks: tuple[Block, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def survey(slide: Gated) -> Found:

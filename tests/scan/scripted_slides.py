@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,18 @@ from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.pulse import voice
 
+# What steps claim to have spent: a survey, and each block.
+SURVEY_SECONDS = {"read": 0.25, "tissue": 0.5}
+BLOCK_SECONDS = {"read": 0.125, "infer": 2.0}
+# By so much a step grows that is to be seen before it dies.
+GROWN_MB = 400
+
 
 @dataclass(frozen=True)
 class Script:
     """`does` happens in the step `at`, the first `times` times; `notes` is a folder where every step leaves a file.
 
-    On the worker at the address `sick` every step fails.
+    On the worker at the address `sick` every step fails. `company` is the slide that a step waits for before it dies.
     """
 
     slide_id: str
@@ -41,11 +48,13 @@ class Script:
     times: int = 1_000_000
     notes: Path | None = None
     sick: str = ""
+    company: str = ""
 
 
 @dataclass(frozen=True)
 class Found:
     blocks: tuple[Block, ...]
+    seconds: Mapping[str, float] = field(default_factory=lambda: SURVEY_SECONDS)
 
 
 def _act(script: Script, step: str) -> None:
@@ -56,25 +65,10 @@ def _act(script: Script, step: str) -> None:
         raise OSError("this worker lacks something")
     if script.at != step or (script.notes and tried(script.notes, script.slide_id, step) > script.times):
         return
-    if script.does == "die":
-        os._exit(9)
-    if script.does == "segfault":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if script.does == "hang":
-        threading.Event().wait()
-    if script.does == "slow":
-        _slowly(4.0)
-        return
-    raise {
-        "excluded": MissingSpacing("no spacing"),
-        "unreadable": UnreadableSlide("bad pixels"),
-        "defect": ZeroDivisionError("two\nlines"),
-        "model": ModelError("the wrong weights"),
-        "full": OutputError("no space left"),
-        "away": SourceVanished("the folder is gone."),
-        "gone": SlideGone("the slide is gone."),
-        "changed": SlideChanged("another slide"),
-    }[script.does]
+    if script.does in DEEDS:
+        DEEDS[script.does](script, step)
+    if script.does != "slow":
+        raise _error(script.does)
 
 
 def _slowly(seconds: float) -> None:
@@ -91,6 +85,44 @@ def _slowly(seconds: float) -> None:
     thread.join()
 
 
+def _die(script: Script, step: str) -> None:
+    while script.notes and script.company and not tried(script.notes, script.company, step):
+        threading.Event().wait(0.01)
+    os._exit(9)
+
+
+def _grow(script: Script, _: str) -> None:
+    """Die once somebody has seen how large it is."""
+    grown = np.ones(GROWN_MB << 20, np.uint8)
+    while script.notes and not (script.notes / "seen").exists():
+        threading.Event().wait(0.01)
+    os._exit(int(grown[0]))
+
+
+DEEDS: Mapping[str, Callable[[Script, str], object]] = {
+    "die": _die,
+    "grow": _grow,
+    "segfault": lambda *_: os.kill(os.getpid(), signal.SIGSEGV),
+    "hang": lambda *_: threading.Event().wait(),
+    "slow": lambda *_: _slowly(4.0),
+    "slow_defect": lambda *_: _slowly(0.25),
+}
+
+
+def _error(does: str) -> Exception:
+    return {
+        "excluded": MissingSpacing("no spacing"),
+        "unreadable": UnreadableSlide("bad pixels"),
+        "defect": ZeroDivisionError("two\nlines"),
+        "slow_defect": ZeroDivisionError("after a while"),
+        "model": ModelError("the wrong weights"),
+        "full": OutputError("no space left"),
+        "away": SourceVanished("the folder is gone."),
+        "gone": SlideGone("the slide is gone."),
+        "changed": SlideChanged("another slide"),
+    }[does]
+
+
 def tried(notes: Path, slide_id: str, step: str) -> int:
     """How often a step of a slide was begun."""
     return len(list(notes.glob(f"{slide_id} {step} *")))
@@ -105,9 +137,7 @@ def survey(script: Script) -> Found:
 def scan(script: Script, block: Block) -> BlockScores:
     _act(script, "scan")
     p = block.rows.astype(np.float32)
-    return BlockScores(
-        block.rows, block.cols, p, np.ones(len(p), np.bool_), np.zeros(len(p), np.uint64), {"read": 0.0, "infer": 0.0}
-    )
+    return BlockScores(block.rows, block.cols, p, np.ones(len(p), np.bool_), np.zeros(len(p), np.uint64), BLOCK_SECONDS)
 
 
 def finish(script: Script, found: Found, scores: list[BlockScores]) -> tuple[int, list[int], int]:

@@ -213,6 +213,42 @@ def test_an_older_batchscans_ledger_is_made_anew_and_not_misread(tmp_path: Path)
         assert [row.slide_id for row in ledger.rows()] == ["B", "A", "C"]
 
 
+def _as_of_version(path: Path, version: int, holder: dict[str, object] | None) -> None:
+    """A ledger with a slide in it, as another batchscan may have left or still have it."""
+    with Ledger.hold(path) as ledger:
+        ledger.begin(REQUESTS, {})
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+        if holder:
+            database.execute("INSERT INTO run VALUES ('holder', ?)", (json.dumps(holder),))
+
+
+@pytest.mark.parametrize("version", [1, 2, 99])
+def test_a_live_runner_of_another_version_keeps_its_ledger(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "ledger.sqlite"
+    theirs = {"host": "node17", "pid": 4242, "token": "theirs", "beat": now()}
+    _as_of_version(path, version, theirs)
+    with pytest.raises(RunBusyError, match="node17 with pid 4242"), Ledger.hold(path):
+        pass
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT count(*) FROM slides").fetchone() == (3,)
+        assert database.execute("PRAGMA user_version").fetchone() == (version,)
+        assert json.loads(*database.execute("SELECT value FROM run WHERE key = 'holder'").fetchone()) == theirs
+
+
+@pytest.mark.parametrize("version", [1, 2, 99])
+def test_a_dead_runners_ledger_of_another_version_is_taken_over_and_made_anew(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "ledger.sqlite"
+    silent = datetime.now(UTC) - timedelta(seconds=SILENT_S + 60)
+    _as_of_version(path, version, {"host": "node17", "pid": 4242, "token": "theirs", "beat": silent.isoformat()})
+    with Ledger.hold(path) as ledger:
+        assert ledger.rows() == ()
+        assert ledger.facts()["holder"]["pid"] == os.getpid()
+    with sqlite3.connect(path) as database:
+        (detail,) = database.execute("SELECT detail FROM events WHERE kind = 'taken over'").fetchone()
+        assert detail == "from node17, pid 4242"
+
+
 def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="isn't a run folder"), Ledger.read(tmp_path / "ledger.sqlite"):
         pass

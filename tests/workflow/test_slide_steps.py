@@ -12,7 +12,7 @@ import pytest
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import parse_card
-from batchscan.domain.errors import SlideChanged, SourceVanished, UnopenableSlide
+from batchscan.domain.errors import SourceVanished, UnopenableSlide
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.records import (
     EngineInfo,
@@ -163,13 +163,3 @@ def test_a_slide_whose_place_is_gone_is_neither_excluded_nor_taken_for_a_vendors
     found = blocks(old.table.row, old.table.col, SETTINGS.patch)[0]
     with pytest.raises(SourceVanished):
         scan(work_on(run), found)
-
-
-def test_a_store_that_is_replaced_during_its_scan_is_noticed(tmp_path: Path) -> None:
-    class Store:
-        fingerprint = "sha256:other"
-
-    work, info = work_on(RunFolder(tmp_path)), SlideInfo("S", "P", 500, 400, SPACING, "sha256:ab")
-    with pytest.raises(SlideChanged, match="S: its store was replaced or written to"):
-        slide_steps._check_unchanged(work, info, Store())  # type: ignore[arg-type]
-    slide_steps._check_unchanged(work, replace(info, fingerprint="sha256:other"), Store())  # type: ignore[arg-type]
