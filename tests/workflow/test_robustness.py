@@ -304,6 +304,10 @@ class BrokenStore:
             raise UnreadableSlide("/secret/S.ome.zarr: level 0 can't be decoded")
         return self.store.read_box(box, um_per_px)
 
+    def read_around(self, box: Box, um_per_px: float) -> Any:
+        pixels = self.read_box(box, um_per_px)
+        return pixels, np.zeros(pixels.shape[:2], np.bool_)
+
 
 @pytest.mark.parametrize(("name", "x_px"), [("blur_1", 350), ("spacing_plus_10", 400)])
 def test_a_slide_that_breaks_is_named_and_does_not_count(
