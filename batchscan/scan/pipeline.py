@@ -263,5 +263,6 @@ def check_unreadable(slide_id: str, n_bad: int, n_patches: int, max_unreadable: 
     if n_bad > max_unreadable * n_patches:
         raise UnreadableSlide(
             f"{slide_id}: {n_bad} of {n_patches} tissue patches can't be read (at most {max_unreadable:.1%} may "
-            "be missing); the slide store is damaged: ingest the slide again from its source"
+            "be missing); the slide store, or the file that it was made from, is damaged: copy that again from the "
+            "scanner, then ingest the slide again"
         )

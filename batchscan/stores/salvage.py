@@ -54,6 +54,8 @@ class SalvagedSlide:
         self._salvaging = threading.Lock()
         # By level and square: what of the square was tried.
         self._lost: dict[tuple[int, _Part], _Part] = {}
+        # By level: what was said when reading it was given up.
+        self._given_up: dict[int, str] = {}
 
     @property
     def levels(self) -> tuple[VendorLevel, ...]:
@@ -68,11 +70,13 @@ class SalvagedSlide:
         UnreadableSlide, SourceVanished
             If more than `MOST_DAMAGED_SHARE` of the level, or `MOST_DAMAGED_SQUARES`, can't be; if the file is gone.
         """
+        self._check_worth_while(level)
         try:
             return self._slide.read(level, x, y, width, height)
         except UnreadableSlide:
             # An error spoils the handle for all that read by it at that moment: it need not be here.
             with self._salvaging, VendorSlide(self._slide.path) as alone:
+                self._check_worth_while(level)
                 return self._salvaged(alone, level, _Part(x, y, width, height))
 
     def damaged(self, level: int) -> tuple[Box, ...]:
@@ -90,6 +94,11 @@ class SalvagedSlide:
                 "check the disk or network folder, then start the same command again"
             )
         return tuple(square.box for square in lost)
+
+    def _check_worth_while(self, level: int) -> None:
+        """Other threads are still at it when one has found too much."""
+        if level in self._given_up:
+            raise UnreadableSlide(self._given_up[level])
 
     def _salvaged(self, alone: VendorSlide, level: int, wanted: _Part) -> Uint8Array:
         pixels = np.zeros((wanted.height, wanted.width, 3), np.uint8)
@@ -114,10 +123,11 @@ class SalvagedSlide:
         lost = [known for where, known in self._lost if where == level]
         most_px = MOST_DAMAGED_SHARE * self.levels[level].width_px * self.levels[level].height_px
         if sum(known.area_px for known in lost) > most_px or len(lost) > MOST_DAMAGED_SQUARES:
-            raise UnreadableSlide(
+            self._given_up[level] = (
                 f"{error}; {len(lost)} such squares were found until it was given up, more than may be missing "
                 f"({MOST_DAMAGED_SHARE * 100:g} % of the slide, and no more than {MOST_DAMAGED_SQUARES})"
-            ) from error
+            )
+            raise UnreadableSlide(self._given_up[level]) from error
 
 
 def undecodable(path: Path, level: int, boxes: Iterable[Box]) -> Iterator[bool]:

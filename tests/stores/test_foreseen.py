@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slide_files import TILE_PX, jpeg_tile, tissue_like, write_aperio, write_tiles
+from slide_files import TILE_PX, jpeg_tile, tissue_like, write_aperio, write_spoilt, write_tiles
 
 from batchscan.domain.errors import UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
@@ -91,3 +91,33 @@ def test_a_piece_lost_from_a_real_file_is_found_if_an_ingest_would_meet_it(
                 ahead.check_samples(lambda: None)
         else:
             ahead.check_samples(lambda: None)
+
+
+def test_one_lost_tile_is_foreseen_where_a_store_would_lack_it(tmp_path: Path) -> None:
+    rgb = tissue_like(13 * TILE_PX, 13 * TILE_PX)
+    # The first of the squares lies on it.
+    path = write_spoilt(tmp_path / "a.svs", [rgb], [(0, 0)])
+    store = open_store(ingest_slide(SlideRequest("a", "a", path), tmp_path, 1.0))
+    whole, parts = Box(0, 0, store.width_px, store.height_px), []
+    with VendorSlide(path) as slide:
+        ahead = ForeseenStore(slide, SPACING, 1.0)
+        assert ahead.check_samples(lambda: parts.append(1)) == store.damage
+        (pixels, lost), (expected, truly_lost) = ahead.read_around(whole, 8.0), store.read_around(whole, 8.0)
+    # 3,328 px in squares of 2,048.
+    assert len(parts) == 4
+    assert np.array_equal(lost, truly_lost)
+    assert np.argwhere(lost).max() == 15
+    assert np.abs(pixels.astype(int) - expected)[~lost].max() <= 1
+
+
+def test_a_spoilt_level_that_no_store_is_made_of_does_no_harm(tmp_path: Path) -> None:
+    rgb = tissue_like(2048, 2048)
+    path = write_spoilt(tmp_path / "a.svs", [rgb, np.ascontiguousarray(rgb[::4, ::4])], [(0, 0), (1, 1)], level=1)
+    whole = Box(0, 0, 1024, 1024)
+    with VendorSlide(path) as slide:
+        ahead = ForeseenStore(slide, SPACING, 1.0)
+        pixels, lost = ahead.read_around(whole, 16.0)
+        assert len(ahead.check_samples(lambda: None)) == 0
+    assert not lost.any()
+    store = open_store(ingest_slide(SlideRequest("a", "a", path), tmp_path, 1.0))
+    assert np.abs(pixels.astype(int) - store.read_box(whole, 16.0)).max() <= 1
