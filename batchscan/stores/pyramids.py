@@ -319,7 +319,7 @@ def _own_damage(tree: Tree, record: Json, finest: Level) -> Damage:
 def _own_source(spacing: Spacing, record: Json) -> Spacing:
     """A store of ours remembers who said what its spacing is."""
     source = record.get("um_per_px_source")
-    return Spacing(spacing.um_per_px, SpacingSource(source)) if source in set(SpacingSource) else spacing
+    return Spacing(spacing.um_per_px, SpacingSource(source)) if source in list(SpacingSource) else spacing
 
 
 def _over_white(planes: Uint8Array) -> Uint8Array:
