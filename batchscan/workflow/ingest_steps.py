@@ -77,11 +77,10 @@ def patch_labels_path(archive: Path, slide_id: str) -> Path:
     return archive / f"{slide_id}.reference.csv"
 
 
-def remark_on(slide_id: str, archive: Path) -> str:
-    """What there is to say of a slide in the archive: what its file couldn't give; empty if nothing."""
+def remark_on(request: SlideRequest) -> str:
+    """What there is to say of a slide of an archive's manifest: what its file couldn't give; empty if nothing."""
     try:
-        # Any spacing will do: a copied store may have none of its own.
-        store = open_store(store_path(archive, slide_id), Spacing(1.0, SpacingSource.OPTION))
+        store = open_store(request.path, request.spacing)
     except SlideError:
         return ""
     if not store.damage:
@@ -89,7 +88,7 @@ def remark_on(slide_id: str, archive: Path) -> str:
     share = store.damage.area_px / (store.width_px * store.height_px)
     squares = "1 square" if len(store.damage) == 1 else f"{len(store.damage)} squares"
     return (
-        f"{slide_id}: {squares} of it ({share * 100:.2g} % of its area) can't be decoded, black in the store; patches "
+        f"{request.slide_id}: {squares} of it ({share * 100:.2g} % of its area) can't be decoded, black in the store; patches "
         "there will count as unreadable: copy the file again from the scanner, then ingest it again"
     )
 
