@@ -88,8 +88,8 @@ def remark_on(request: SlideRequest) -> str:
     share = store.damage.area_px / (store.width_px * store.height_px)
     squares = "1 square" if len(store.damage) == 1 else f"{len(store.damage)} squares"
     return (
-        f"{request.slide_id}: {squares} of it ({share * 100:.2g} % of its area) can't be decoded, black in the store; patches "
-        "there will count as unreadable: copy the file again from the scanner, then ingest it again"
+        f"{request.slide_id}: {squares} of it ({share * 100:.2g} % of its area) can't be decoded, black in the store; "
+        "patches there will count as unreadable: copy the file again from the scanner, then ingest it again"
     )
 
 
