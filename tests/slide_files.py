@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,23 @@ def write_aperio(path: Path, levels: Sequence[Rgb], description: str = "|AppMag 
     tiles = [[jpeg_tile(tile) for tile in _tiles(level)] for level in levels]
     sizes = [(level.shape[1], level.shape[0]) for level in levels]
     write_tiles(path, sizes, tiles, description)
+
+
+def write_spoilt(
+    path: Path,
+    levels: Sequence[Rgb],
+    spoilt: Iterable[tuple[int, int]],
+    description: str = "|AppMag = 20|MPP = 0.5",
+    level: int = 0,
+) -> Path:
+    """The same, with the bytes of tiles (column, row) of one level gone: nothing there can be decoded."""
+    tiles = [[jpeg_tile(tile) for tile in _tiles(each)] for each in levels]
+    sizes = [(each.shape[1], each.shape[0]) for each in levels]
+    for col, row in spoilt:
+        place = row * -(-sizes[level][0] // TILE_PX) + col
+        tiles[level][place] = bytes(len(tiles[level][place]))
+    write_tiles(path, sizes, tiles, description)
+    return path
 
 
 def jpeg_tile(pixels: Rgb) -> bytes:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from batchscan.domain.geometry import Spacing, SpacingSource
 from batchscan.stores.crew import Crew
+from batchscan.stores.damage import Damage
 from batchscan.stores.pyramid_writer import StoreFacts, write_pyramid
 
 Rgb = NDArray[np.uint8]
+WHOLE = Damage()
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Pixels:
         return self.rgb[y : y + height, x : x + width]
 
 
-def write_own(path: Path, pixels: Pixels, um_per_px: float = 0.5, workers: int = 2) -> Path:
+def write_own(path: Path, pixels: Pixels, um_per_px: float = 0.5, workers: int = 2, damage: Damage = WHOLE) -> Path:
     facts = StoreFacts(
         path.name.removesuffix(".ome.zarr"), Spacing(um_per_px, SpacingSource.VENDOR), {"format": "test"}
     )
     with Crew(workers) as crew:
-        write_pyramid(path, pixels, facts, crew, lambda _: None)
+        write_pyramid(path, pixels, facts, crew, lambda _: None, lambda: damage)
     return path
 
 

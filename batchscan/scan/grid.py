@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from batchscan.domain.errors import JobError
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
-from batchscan.domain.records import Float32Array, Float64Array, Int32Array, Uint8Array
+from batchscan.domain.records import BoolArray, Float32Array, Float64Array, Int32Array, Uint8Array
 from batchscan.domain.tissue_map import TissueMap
 
 BLOCK_PX = 2048
@@ -180,10 +181,32 @@ def cut_patches(pixels: Uint8Array, block: Block, patch: PatchSpec) -> Uint8Arra
     """
     if pixels.shape != (*block.size_px(patch), 3):
         raise ValueError(f"pixels of shape {pixels.shape}, expected {(*block.size_px(patch), 3)}")
-    step_px = _step_px(patch)
-    windows = sliding_window_view(pixels, (patch.patch_px, patch.patch_px), axis=(0, 1))[::step_px, ::step_px]
-    last_channel = np.moveaxis(windows, 2, -1)
+    last_channel = np.moveaxis(_windows(pixels, patch), 2, -1)
     return np.ascontiguousarray(last_channel[block.rows - block.first_row, block.cols - block.first_col])
+
+
+def cells_with(lost: BoolArray, block: Block, patch: PatchSpec) -> BoolArray:
+    """Which of the block's patches have anything of what is marked.
+
+    Parameters
+    ----------
+    lost
+        (height, width) bool, in the frame that `cut_patches` has pixels in.
+    block, patch
+        Which cells, and the model's patches.
+
+    Returns
+    -------
+    (n,) bool, in the order of its cells.
+    """
+    windows = _windows(lost, patch)
+    return np.asarray(windows[block.rows - block.first_row, block.cols - block.first_col].any(axis=(1, 2)))
+
+
+def _windows(pixels: NDArray[Any], patch: PatchSpec) -> NDArray[Any]:
+    """Each patch's part, by row and column of the block, without copying."""
+    step_px = _step_px(patch)
+    return sliding_window_view(pixels, (patch.patch_px, patch.patch_px), axis=(0, 1))[::step_px, ::step_px]
 
 
 def _step_px(patch: PatchSpec) -> int:

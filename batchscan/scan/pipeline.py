@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,7 +27,8 @@ from batchscan.domain.records import (
 )
 from batchscan.domain.tissue_map import TissueMap
 from batchscan.scan.engines import Engine
-from batchscan.scan.grid import Block, blocks, cut_patches, scanned_cells, tissue_fractions
+from batchscan.scan.grid import Block, blocks, cells_with, cut_patches, scanned_cells, tissue_fractions
+from batchscan.scan.lost import filled, seen_only
 from batchscan.scan.quality import overview_quality
 from batchscan.scan.sharpness import sharpness
 from batchscan.scan.tissue import OVERVIEW_UM_PER_PX, find_tissue, is_greyscale, qc_facts
@@ -98,13 +99,15 @@ class BlockScores:
 class BoxSource(Protocol):
     """What an overview is read from: a slide store, or a slide file that is none yet."""
 
-    def read_box(self, box: Box, um_per_px: float) -> Uint8Array:
-        """(rows, cols, 3) uint8 of a box in level-0 pixels at a spacing."""
+    def read_around(self, box: Box, um_per_px: float) -> tuple[Uint8Array, BoolArray]:
+        """(rows, cols, 3) uint8 of a box in level-0 pixels at a spacing, (rows, cols) bool of what can't be known."""
         ...
 
 
 def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> tuple[Survey, Overview]:
     """Find the tissue of a slide and lay the grid over it.
+
+    What the slide's file couldn't give counts as tissue: its patches are asked for, and counted as unreadable.
 
     Raises
     ------
@@ -115,14 +118,16 @@ def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> t
     """
     clock = time.perf_counter()
     um_per_px = overview_um_per_px(info)
-    pixels = store.read_box(Box(0, 0, info.width_px, info.height_px), um_per_px)
+    pixels, lost = store.read_around(Box(0, 0, info.width_px, info.height_px), um_per_px)
     read = time.perf_counter() - clock
-    if is_greyscale(pixels):
+    known = filled(pixels, lost)
+    if is_greyscale(known):
         raise UnsuitableColour(
             f"{info.slide_id}: is a greyscale image; the model needs an RGB scan of an H&E section: scan it in colour"
         )
-    tissue = find_tissue(pixels, um_per_px)
-    quality = overview_quality(pixels, tissue)
+    seen = seen_only(find_tissue(known, um_per_px), lost)
+    quality = overview_quality(known, seen)
+    tissue = replace(seen, mask=seen.mask | lost)
     grid = PatchGrid.over(info.width_px, info.height_px, info.spacing.um_per_px, settings.patch)
     fractions = tissue_fractions(tissue, grid, info.spacing.um_per_px)
     row, col = scanned_cells(fractions, grid, settings.min_tissue)
@@ -138,7 +143,7 @@ def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> t
         measured=quality.measured,
         profile=quality.profile,
     )
-    return survey, Overview(pixels, tissue, quality.dark)
+    return survey, Overview(pixels, tissue, quality.dark & ~lost)
 
 
 def overview_um_per_px(info: SlideInfo) -> float:
@@ -190,12 +195,19 @@ def raw_scores(patches: Uint8Array, orientations: int, engine: Engine) -> Float3
 def read_patches(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec) -> tuple[Uint8Array, BoolArray]:
     """The patches of a block, (n, p, p, 3) as the network sees them, and (n,) which could be read; black if not."""
     try:
-        pixels = store.read_box(block.read_box(grid), patch.um_per_px)
-        return cut_patches(pixels, block, patch), np.ones(len(block.rows), np.bool_)
+        pixels, lost = store.read_around(block.read_box(grid), patch.um_per_px)
     except UnreadableSlide:
         # Something in the block is damaged: find out which patches it costs.
         cells = zip(block.rows.tolist(), block.cols.tolist(), strict=True)
         tried = [_read_patch(store, grid, row, col, patch) for row, col in cells]
+    else:
+        patches = cut_patches(pixels, block, patch)
+        if not lost.any():
+            return patches, np.ones(len(block.rows), np.bool_)
+        # Cut from the same read as if the slide were whole, so that the others have the same pixels to the bit.
+        readable = ~cells_with(lost, block, patch)
+        patches[~readable] = 0
+        return patches, readable
     blank = np.zeros((patch.patch_px, patch.patch_px, 3), np.uint8)
     pixels = np.stack([blank if one is None else one for one in tried])
     return pixels, np.array([one is not None for one in tried], np.bool_)
@@ -251,5 +263,6 @@ def check_unreadable(slide_id: str, n_bad: int, n_patches: int, max_unreadable: 
     if n_bad > max_unreadable * n_patches:
         raise UnreadableSlide(
             f"{slide_id}: {n_bad} of {n_patches} tissue patches can't be read (at most {max_unreadable:.1%} may "
-            "be missing); the slide store is damaged: ingest the slide again from its source"
+            "be missing); the slide store, or the file that it was made from, is damaged: copy that again from the "
+            "scanner, then ingest the slide again"
         )

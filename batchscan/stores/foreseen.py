@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from batchscan.domain.errors import UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, floor_px, round_px
-from batchscan.domain.records import Uint8Array
+from batchscan.domain.records import BoolArray, Uint8Array
 from batchscan.stores.area import AreaSum, Lattice
+from batchscan.stores.damage import Damage, merged
 from batchscan.stores.pyramids import SAME_SPACING, TILE_PX
+from batchscan.stores.salvage import SalvagedSlide
 from batchscan.stores.slides import VendorSlide, shrunk_to
 
 # A level with more pixels than this is only read where no other will do.
@@ -38,8 +42,9 @@ class ForeseenStore:
 
     def __init__(self, slide: VendorSlide, spacing: Spacing, finest_um_per_px: float) -> None:
         self._slide = slide
+        self._salvaged = SalvagedSlide(slide)
         self._file_um_per_px = spacing.um_per_px
-        self.pixels = shrunk_to(slide, spacing.um_per_px, finest_um_per_px)
+        self.pixels = shrunk_to(self._salvaged, spacing.um_per_px, finest_um_per_px)
         self.spacing = Spacing(spacing.um_per_px * self.pixels.downsample, spacing.source)
 
     @property
@@ -52,8 +57,8 @@ class ForeseenStore:
         """Height of the store's level 0."""
         return self.pixels.height_px
 
-    def read_box(self, box: Box, um_per_px: float) -> Uint8Array:
-        """Pixels of `um_per_px`, as the store's own `read_box` would give them but for the scanner's way of shrinking.
+    def read_around(self, box: Box, um_per_px: float) -> tuple[Uint8Array, BoolArray]:
+        """Pixels of `um_per_px`, as the store would give them but for the scanner's way of shrinking.
 
         Parameters
         ----------
@@ -65,14 +70,26 @@ class ForeseenStore:
         Returns
         -------
         (rows, cols, 3) uint8 RGB: area averages of the file's coarsest level that is still as fine, or, where that is
-        too large to be read for a look, of one that is up to four times coarser.
+        too large to be read for a look, of one that is up to four times coarser. And (rows, cols) bool: which of them
+        have anything under them that can't be decoded.
 
         Raises
         ------
         UnreadableSlide
-            If the file can't be decoded there.
+            If more of the file can't be decoded than an ingest puts up with.
+        SourceVanished
+            If it is gone.
         """
         index = self._level_for(um_per_px)
+        try:
+            return self._read_around(index, box, um_per_px)
+        except UnreadableSlide:
+            if index == self.pixels.level:
+                raise
+            # The store won't be made of that level.
+            return self._read_around(self.pixels.level, box, um_per_px)
+
+    def _read_around(self, index: int, box: Box, um_per_px: float) -> tuple[Uint8Array, BoolArray]:
         level = self._slide.levels[index]
         scale = self.pixels.downsample / level.downsample
         step = um_per_px / (self._file_um_per_px * level.downsample)
@@ -81,25 +98,50 @@ class ForeseenStore:
         lattice = Lattice.of((box.x * scale, box.y * scale), (step, step), shape)
         total = AreaSum(lattice)
         for x, y, width, height in lattice.parts(level.width_px, level.height_px, _READ_AT_ONCE, TILE_PX):
-            pixels = self._slide.read(index, x, y, width, height)
+            pixels = self._salvaged.read(index, x, y, width, height)
             total.add(np.ascontiguousarray(pixels.transpose(2, 0, 1)), x, y)
-        return total.pixels()
+        return total.pixels(), merged(self._salvaged.damaged(index)).lost(lattice)
 
-    def check_samples(self) -> None:
+    def check_samples(self, gets_on: Callable[[], None]) -> Damage:
         """Decode small squares all over the level that an ingest would read whole, its corners and edges among them.
 
-        A file that was cut off opens like a whole one; what is missing shows only when it is read.
+        A file that was cut off opens like a whole one; what is missing shows only when it is read. Where one of the
+        squares can't be decoded, all of the level is read.
+
+        Parameters
+        ----------
+        gets_on
+            Called whenever another part of the level has been read.
+
+        Returns
+        -------
+        What the store will lack, as far as it is known.
 
         Raises
         ------
         UnreadableSlide
-            If one of them can't be decoded.
+            If more can't be decoded than an ingest puts up with.
+        SourceVanished
+            If the file is gone.
         """
-        level = self._slide.levels.index(self.pixels.source)
-        for x, y in _spread(self.pixels.source.width_px, self.pixels.source.height_px):
-            wide = min(_SAMPLE_PX, self.pixels.source.width_px - x)
-            high = min(_SAMPLE_PX, self.pixels.source.height_px - y)
-            self._slide.read(level, x, y, wide, high)
+        source = self.pixels.source
+        try:
+            for x, y in _spread(source.width_px, source.height_px):
+                wide, high = min(_SAMPLE_PX, source.width_px - x), min(_SAMPLE_PX, source.height_px - y)
+                self._slide.read(self.pixels.level, x, y, wide, high)
+        except UnreadableSlide:
+            self._read_all(gets_on)
+        return merged([self.pixels.touched_by(box) for box in self._salvaged.damaged(self.pixels.level)])
+
+    def _read_all(self, gets_on: Callable[[], None]) -> None:
+        """From the end on: that is what copies lack most often, and the sooner it is too much, the better."""
+        source, (high, wide) = self.pixels.source, _READ_AT_ONCE
+        for y, x in itertools.product(
+            reversed(range(0, source.height_px, high)), reversed(range(0, source.width_px, wide))
+        ):
+            size = min(wide, source.width_px - x), min(high, source.height_px - y)
+            self._salvaged.read(self.pixels.level, x, y, *size)
+            gets_on()
 
     def _level_for(self, um_per_px: float) -> int:
         spacings = [self._file_um_per_px * level.downsample for level in self._slide.levels]

@@ -23,6 +23,7 @@ from batchscan.domain.geometry import Spacing
 from batchscan.domain.records import Uint8Array
 from batchscan.stores.area import padded, shrink
 from batchscan.stores.crew import Crew, wait_for
+from batchscan.stores.damage import DAMAGED_PX, Damage
 from batchscan.stores.ngff import image_attributes
 from batchscan.stores.pyramids import OWN_ATTRIBUTES, open_store
 from batchscan.stores.staging import staged_folder
@@ -95,7 +96,12 @@ class _Shard:
 
 
 def write_pyramid(
-    final: Path, pixels: PixelSource, facts: StoreFacts, crew: Crew, on_pixels: Callable[[int], None]
+    final: Path,
+    pixels: PixelSource,
+    facts: StoreFacts,
+    crew: Crew,
+    on_pixels: Callable[[int], None],
+    damage: Callable[[], Damage] = Damage,
 ) -> None:
     """Write a store; it is read back and on the disk before it gets its name, and nothing stays if anything goes wrong.
 
@@ -113,17 +119,19 @@ def write_pyramid(
         Threads to work with.
     on_pixels
         Told, on any of the threads, how many more pixels of level 0 have been read; 0 when another step has ended.
+    damage
+        Asked once level 0 has been read: what of `pixels` isn't the slide's.
 
     Raises
     ------
     OutputError
         If it can't be written, or what is read back isn't what was written.
     SlideError
-        What `pixels` raises.
+        What `pixels` and `damage` raise.
     """
     with staged_folder(final, lambda: on_pixels(0)) as folder:
         try:
-            _PyramidWriter(folder, pixels, facts, crew, on_pixels).write()
+            _PyramidWriter(folder, pixels, facts, crew, on_pixels).write(damage)
         except Exception:
             raise
         except BaseException:
@@ -147,9 +155,11 @@ class _PyramidWriter:
         sizes = list(level_sizes(pixels.width_px, pixels.height_px))
         self._levels = [_create_level(folder / str(level), size) for level, size in enumerate(sizes)]
         self._written: list[dict[tuple[int, int], bytes]] = [{} for _ in sizes]
+        self._damage = Damage()
 
-    def write(self) -> None:
+    def write(self, damage: Callable[[], Damage]) -> None:
         self._write_finest()
+        self._damage = damage()
         for level in range(1, len(self._levels)):
             self._crew.run(self._write_halved, ((level, shard) for shard in self._shards(level)), SHARDS_AT_ONCE)
         coarsest = len(self._levels) - 1
@@ -231,17 +241,21 @@ class _PyramidWriter:
                 "um_per_px_source": str(self._facts.spacing.source),
                 "source": dict(self._facts.source),
                 "fingerprint": self._fingerprint(),
+                # Stores of whole slides stay as they were.
+                **({DAMAGED_PX: self._damage.document()} if self._damage else {}),
             },
         }
         document = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
         (self._folder / "zarr.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
 
     def _fingerprint(self) -> str:
-        """Of level 0's size, spacing and pixels; the shards' order doesn't depend on that of the threads."""
+        """Of level 0's size, spacing, pixels and damage; the shards' order doesn't depend on that of the threads."""
         _, height, width = self._levels[0].shape
         digest = hashlib.sha256(f"{width} {height} {self._facts.spacing.um_per_px!r}".encode())
         for place in sorted(self._written[0]):
             digest.update(self._written[0][place])
+        if self._damage:
+            digest.update(repr(self._damage.document()).encode())
         return f"sha256:{digest.hexdigest()}"
 
 

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
-import lzma
 import math
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import zarr
 
-from batchscan.domain.errors import UnopenableSlide, UnreadableSlide, UnsuitableColour
+from batchscan.domain.errors import UnopenableSlide, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource, round_px
 from batchscan.domain.places import Address, Place
-from batchscan.domain.records import Uint8Array
+from batchscan.domain.records import BoolArray, Uint8Array
 from batchscan.stores.absence import noticed_absence
 from batchscan.stores.area import WHITE, AreaSum, Lattice
+from batchscan.stores.damage import Damage, read_damage
 from batchscan.stores.fingerprints import tree_fingerprint
-from batchscan.stores.ngff import ImageDocument, ScaledDataset, parse_image
+from batchscan.stores.levels import N_RGB, ZARR_ERRORS, Level, one_line, open_levels
+from batchscan.stores.ngff import parse_image
 from batchscan.stores.remote_trees import tree_of
-from batchscan.stores.sizes import check_content, check_levels
+from batchscan.stores.sizes import check_content
 from batchscan.stores.spacings import check_fine_enough, check_size
 from batchscan.stores.trees import Tree, check_shards
-from batchscan.stores.unpacking import bounded
-from batchscan.stores.zarr_documents import GROUP_DOCUMENTS, Json, read_array_document, read_group_attributes
-
-log = logging.getLogger(__name__)
+from batchscan.stores.zarr_documents import GROUP_DOCUMENTS, Json, read_group_attributes
 
 OWN_ATTRIBUTES = "batchscan"
 # A level counts as fine enough when it is at most this much coarser than asked for, and a given spacing as a store's
@@ -40,48 +35,8 @@ SAME_SPACING = 1e-3
 # Pixels that are decoded at once, unless one chunk has more.
 TILE_PX = 1 << 23
 BLENDED_ROWS = 256
-N_RGB, N_RGBA = 3, 4
 
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
-# What codecs and zarr raise on damaged bytes.
-_ZARR_ERRORS = (
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zlib.error,
-    lzma.LZMAError,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One level of a pyramid.
-
-    Parameters
-    ----------
-    path
-        Where its array lies in the store.
-    width_px, height_px
-        Its own size.
-    downsample_x, downsample_y
-        Level-0 pixels a pixel of it.
-    um_per_px
-        Its spacing.
-    chunk_px
-        (rows, cols) that are decoded at once.
-    """
-
-    path: str
-    width_px: int
-    height_px: int
-    downsample_x: float
-    downsample_y: float
-    um_per_px: float
-    chunk_px: tuple[int, int]
 
 
 class SlideStore:
@@ -101,6 +56,8 @@ class SlideStore:
         Letters of the arrays' axes.
     record
         What batchscan wrote about the store; empty if another program wrote it.
+    damage
+        What of it its source couldn't give.
     """
 
     def __init__(
@@ -111,11 +68,13 @@ class SlideStore:
         arrays: Sequence[zarr.Array[Any]],
         axes: tuple[str, ...],
         record: Mapping[str, Any],
+        damage: Damage,
     ) -> None:
         self.path = tree.root
         self.spacing = spacing
         self.levels = tuple(levels)
         self.record = record
+        self.damage = damage
         self.tree = tree
         self._arrays = tuple(arrays)
         self._axes = axes
@@ -152,7 +111,7 @@ class SlideStore:
                 return tree_fingerprint(self.tree, shards)
             except (OSError, ValueError) as error:
                 raise UnreadableSlide(
-                    f"{self.path}: can't be read ({_one_line(error)}): check its permissions and disk"
+                    f"{self.path}: can't be read ({one_line(error)}): check its permissions and disk"
                 ) from error
 
     def level_for(self, um_per_px: float) -> Level:
@@ -187,19 +146,47 @@ class SlideStore:
         SpacingTooCoarse
             If the slide is more than 1 % coarser than asked for.
         UnreadableSlide, SourceVanished
-            If what is needed can't be decoded; if the store is gone.
+            If what is needed can't be decoded, or couldn't be when the slide was ingested; if the store is gone.
+        """
+        pixels, lost = self.read_around(box, um_per_px)
+        if lost.any():
+            raise UnreadableSlide(
+                f"{self.path}: {int(lost.sum())} px of {um_per_px:g} um within x {box.x:g}, y {box.y:g}, {box.width:g} "
+                f"x {box.height:g} px couldn't be decoded when the slide was ingested; its file is damaged: copy it "
+                "again from the scanner, then ingest it again"
+            )
+        return pixels
+
+    def read_around(self, box: Box, um_per_px: float) -> tuple[Uint8Array, BoolArray]:
+        """The same, but what the slide's file couldn't give when it was ingested is black and told, and no error.
+
+        Parameters
+        ----------
+        box, um_per_px
+            As for `read_box`.
+
+        Returns
+        -------
+        The pixels, and (rows, cols) bool: which of them have any of that under them.
+
+        Raises
+        ------
+        SpacingTooCoarse, UnreadableSlide, SourceVanished
+            As `read_box`, but for that.
         """
         level = self.level_for(um_per_px)
         # Level-0 pixels a pixel of the result.
         step = um_per_px / self.spacing.um_per_px
         shape = max(1, round_px(box.height / step)), max(1, round_px(box.width / step))
+        downsample = level.downsample_x, level.downsample_y
         lattice = Lattice.of(
             (box.x / level.downsample_x, box.y / level.downsample_y),
             (step / level.downsample_x, step / level.downsample_y),
             shape,
         )
         with noticed_absence(self.path), self._translated(level, box):
-            return self._copied(level, lattice) if lattice.is_pixels else self._averaged(level, lattice)
+            pixels = self._copied(level, lattice) if lattice.is_pixels else self._averaged(level, lattice)
+        return pixels, self.damage.lost(lattice, downsample)
 
     def check(self, level: Level, box: Box) -> None:
         """Decode what a box, in whole pixels of `level` and inside it, needs.
@@ -225,10 +212,10 @@ class SlideStore:
     def _translated(self, level: Level, box: Box) -> Iterator[None]:
         try:
             yield
-        except _ZARR_ERRORS as error:
+        except ZARR_ERRORS as error:
             raise UnreadableSlide(
                 f"{self.path}: level {level.path} can't be decoded within x {box.x:g}, y {box.y:g}, {box.width:g} x "
-                f"{box.height:g} px ({_one_line(error)}); the store is damaged: copy or ingest it again"
+                f"{box.height:g} px ({one_line(error)}); the store is damaged: copy or ingest it again"
             ) from error
 
     def _copied(self, level: Level, lattice: Lattice) -> Uint8Array:
@@ -296,7 +283,7 @@ def _opened(tree: Tree, override: Spacing | None) -> SlideStore:
     record = record if isinstance(record, dict) else {}
     spacing = override or _own_source(image.spacing(path), record)
     is_own = _is_own(record)
-    levels, arrays = _open_levels(tree, image, spacing.um_per_px, complete=is_own)
+    levels, arrays = open_levels(tree, image, spacing.um_per_px, complete=is_own)
     check_size(path, levels[0].width_px, levels[0].height_px, spacing)
     check_content(path, levels[0].width_px, levels[0].height_px, (tree.size(name) for name in tree.files()))
     if is_own:
@@ -304,7 +291,8 @@ def _opened(tree: Tree, override: Spacing | None) -> SlideStore:
             _, shard_rows, shard_cols = array.shards or array.chunks
             n_rows, n_cols = math.ceil(level.height_px / shard_rows), math.ceil(level.width_px / shard_cols)
             check_shards(tree, level.path, n_rows, n_cols)
-    return SlideStore(tree, spacing, levels, arrays, image.axes, record)
+    damage = _own_damage(tree, record, levels[0]) if is_own else Damage()
+    return SlideStore(tree, spacing, levels, arrays, image.axes, record, damage)
 
 
 def contradicted_spacing(store: SlideStore, given: Spacing | None) -> Spacing | None:
@@ -321,65 +309,17 @@ def _is_own(record: Json) -> bool:
     return isinstance(found, str) and _FINGERPRINT.fullmatch(found) is not None
 
 
+def _own_damage(tree: Tree, record: Json, finest: Level) -> Damage:
+    try:
+        return read_damage(record, finest.width_px, finest.height_px)
+    except ValueError as error:
+        raise UnopenableSlide(f"{tree.root}: its attributes can't be believed: {error}: ingest it again") from error
+
+
 def _own_source(spacing: Spacing, record: Json) -> Spacing:
     """A store of ours remembers who said what its spacing is."""
     source = record.get("um_per_px_source")
-    return Spacing(spacing.um_per_px, SpacingSource(source)) if source in set(SpacingSource) else spacing
-
-
-def _open_levels(
-    tree: Tree, image: ImageDocument, um_per_px: float, *, complete: bool
-) -> tuple[list[Level], list[zarr.Array[Any]]]:
-    levels: list[Level] = []
-    arrays: list[zarr.Array[Any]] = []
-    check_levels(tree.root, len(image.datasets))
-    for dataset in image.datasets:
-        level = _level(tree, dataset, image, um_per_px)
-        if levels and not _fits(level, levels[0]):
-            # Its pixels would be put in the wrong place; a finer level has them too.
-            log.warning("%s: level %s is not used, its size and scale contradict each other", tree.root, dataset.path)
-            continue
-        levels.append(level)
-        arrays.append(_open_array(tree, dataset.path, complete=complete))
-    return levels, arrays
-
-
-def _level(tree: Tree, dataset: ScaledDataset, image: ImageDocument, um_per_px: float) -> Level:
-    path, document = tree.root, read_array_document(tree, dataset.path)
-    if len(document.shape) != len(image.axes):
-        raise UnopenableSlide(
-            f"{path}: level {dataset.path} has shape {document.shape}, axes are {', '.join(image.axes)}"
-        )
-    size = dict(zip(image.axes, document.shape, strict=True))
-    if size["c"] not in (N_RGB, N_RGBA):
-        raise UnsuitableColour(f"{path}: has {size['c']} channels, expected RGB or RGBA: export it as a colour image")
-    planes = {axis: size[axis] for axis in "tz" if size.get(axis, 1) != 1}
-    if planes:
-        raise UnopenableSlide(f"{path}: has several planes {planes}, expected one: export a single plane")
-    chunk = dict(zip(image.axes, document.chunks, strict=True))
-    finest = image.datasets[0]
-    down_x, down_y = dataset.scale_x / finest.scale_x, dataset.scale_y / finest.scale_y
-    um = um_per_px * math.sqrt(down_x * down_y)
-    return Level(dataset.path, size["x"], size["y"], down_x, down_y, um, (chunk["y"], chunk["x"]))
-
-
-def _fits(level: Level, finest: Level) -> bool:
-    """Whether size times scale is the slide's size; writers round up or down at each step, so 2 pixels are allowed."""
-    return (
-        min(level.downsample_x, level.downsample_y) >= 1
-        and abs(level.width_px - finest.width_px / level.downsample_x) <= 2  # noqa: PLR2004 - see above
-        and abs(level.height_px - finest.height_px / level.downsample_y) <= 2  # noqa: PLR2004 - see above
-    )
-
-
-def _open_array(tree: Tree, name: str, *, complete: bool) -> zarr.Array[Any]:
-    """From its own document, which has been checked; a group's consolidated copy has not."""
-    try:
-        array = bounded(zarr.open_array(tree.array(name, complete=complete), mode="r"))
-    except _ZARR_ERRORS as error:
-        found = f"{tree.root / name}: zarr can't open it ({_one_line(error)})"
-        raise UnopenableSlide(f"{found}: write the image again") from error
-    return array
+    return Spacing(spacing.um_per_px, SpacingSource(source)) if source in list(SpacingSource) else spacing
 
 
 def _over_white(planes: Uint8Array) -> Uint8Array:
@@ -390,7 +330,3 @@ def _over_white(planes: Uint8Array) -> Uint8Array:
         alpha = part[3].astype(np.float32) / WHITE
         blended[:, row : row + BLENDED_ROWS] = np.rint(part[:3] * alpha + WHITE * (1 - alpha))
     return blended
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

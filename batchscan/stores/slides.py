@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import openslide
 from PIL import Image
 
 from batchscan.domain.errors import MissingSpacing, UnopenableSlide, UnreadableSlide
-from batchscan.domain.geometry import Spacing, SpacingSource, floor_px
+from batchscan.domain.geometry import Box, Spacing, SpacingSource, floor_px
 from batchscan.domain.plain_text import plain
 from batchscan.domain.records import Uint8Array
 from batchscan.stores.absence import noticed_absence
@@ -44,11 +44,25 @@ _QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*"|‘[^’]*’|“[^”]*”""") 
 
 @dataclass(frozen=True, slots=True)
 class VendorLevel:
-    """One level of the file: its own size, and level-0 pixels a pixel of it."""
+    """One level of the file: its own size, level-0 pixels a pixel of it, (width, height) of its tiles or (0, 0)."""
 
     width_px: int
     height_px: int
     downsample: float
+    tile_px: tuple[int, int] = (0, 0)
+
+
+class LevelReader(Protocol):
+    """A slide file's levels and their pixels."""
+
+    @property
+    def levels(self) -> tuple[VendorLevel, ...]:
+        """Finest first."""
+        ...
+
+    def read(self, level: int, x: int, y: int, width: int, height: int) -> Uint8Array:
+        """(height, width, 3) uint8 RGB of a part that lies inside a level, in its pixels."""
+        ...
 
 
 class VendorSlide:
@@ -79,7 +93,10 @@ class VendorSlide:
             self._properties = dict(self._wanted(len(sizes)))
         except openslide.OpenSlideError as error:
             raise _unopenable(path, _plain(error, path)) from error
-        self.levels = tuple(VendorLevel(w, h, down) for (w, h), down in zip(sizes, downsamples, strict=True))
+        self.levels = tuple(
+            VendorLevel(width, height, down, self._tile_px(index))
+            for index, ((width, height), down) in enumerate(zip(sizes, downsamples, strict=True))
+        )
         try:
             self._check_sizes()
         except BaseException:
@@ -175,11 +192,15 @@ class VendorSlide:
 
     def _check_sizes(self) -> None:
         check_levels(self.path, len(self.levels))
-        for index in range(len(self.levels)):
-            sides = [self._number(f"openslide.level[{index}].tile-{side}") for side in ("width", "height")]
-            check_tile(self.path, *(int(side or 0) for side in sides))
+        for level in self.levels:
+            check_tile(self.path, *level.tile_px)
         finest = self.levels[0]
         check_content(self.path, finest.width_px, finest.height_px, _file_bytes(self.path, self.vendor))
+
+    def _tile_px(self, level: int) -> tuple[int, int]:
+        sides = (self._number(f"openslide.level[{level}].tile-{side}") for side in ("width", "height"))
+        width, height = (int(side or 0) for side in sides)
+        return width, height
 
     def _wanted(self, n_levels: int) -> Iterator[tuple[str, str]]:
         """The few properties that are ever looked at; those that the file hasn't, or can't be read, are left out."""
@@ -223,9 +244,9 @@ class ShrunkSlide:
         Pixels of the level along a side of a pixel of this.
     """
 
-    def __init__(self, slide: VendorSlide, level: int, factor: int) -> None:
+    def __init__(self, slide: LevelReader, level: int, factor: int) -> None:
         self._slide = slide
-        self._level = level
+        self.level = level
         self._factor = factor
         self.source = slide.levels[level]
         self.width_px = math.ceil(self.source.width_px / factor)
@@ -249,11 +270,21 @@ class ShrunkSlide:
         left, top = x * self._factor, y * self._factor
         wide = min(width * self._factor, self.source.width_px - left)
         high = min(height * self._factor, self.source.height_px - top)
-        pixels = self._slide.read(self._level, left, top, wide, high)
+        pixels = self._slide.read(self.level, left, top, wide, high)
         return shrink_rgb(padded(pixels, height * self._factor, width * self._factor), self._factor)
 
+    def touched_by(self, box: Box) -> Box:
+        """The whole pixels of this that have anything of a box in the level's pixels."""
+        x, y = int(box.x) // self._factor, int(box.y) // self._factor
+        right, bottom = (math.ceil(end / self._factor) for end in (box.right, box.bottom))
+        return Box(x, y, right - x, bottom - y)
 
-def shrunk_to(slide: VendorSlide, um_per_px: float, finest_um_per_px: float) -> ShrunkSlide:
+    def source_of(self, box: Box) -> Box:
+        """What a box in whole pixels of this is made from, in the level's pixels."""
+        return box.scaled(self._factor).clipped(self.source.width_px, self.source.height_px)
+
+
+def shrunk_to(slide: LevelReader, um_per_px: float, finest_um_per_px: float) -> ShrunkSlide:
     """The slide at the coarsest spacing that is still as fine as asked for: its best level, shrunk by a whole factor.
 
     Parameters

@@ -16,6 +16,7 @@ from typing import Any
 
 from batchscan import __version__
 from batchscan.domain.errors import OutputError, UnopenableSlide, UnreadableSlide
+from batchscan.stores.damage import DAMAGED_PX
 from batchscan.stores.ngff import ImageDocument, parse_image, whitelisted_image
 from batchscan.stores.pyramids import OWN_ATTRIBUTES, SlideStore
 from batchscan.stores.trees import Tree
@@ -98,6 +99,8 @@ def _write_group(folder: Path, source: SlideStore, image: ImageDocument, slide_i
         **_known(source.record, _RECORD),
         COPIED_FROM: source.fingerprint,
     }
+    if source.damage:
+        record[DAMAGED_PX] = source.damage.document()
     origin = source.record.get("source")
     if isinstance(origin, Mapping):
         record["source"] = _known(origin, _SOURCE)

@@ -64,7 +64,7 @@ def wrong_calls(failures: Failures, slides: Iterable[AnalysedSlide]) -> tuple[Fa
             store = open_scanned(analysed.request, analysed.run, analysed.result.slide)
             for i in places:
                 box = analysed.result.table.grid.patch_box(patches[i].row, patches[i].col)
-                pictures.append(store.read_box(box, store.spacing.um_per_px))
+                pictures.append(store.read_around(box, store.spacing.um_per_px)[0])
                 patches[i] = patches[i].model_copy(update={"picture": len(pictures) - 1})
         except SlideError as error:
             _LOG.warning("%s: its wrong calls have no picture: %s", analysed.slide.slide_id, error)

@@ -28,12 +28,14 @@ from batchscan.stores.staging import check_writable
 from batchscan.workflow.archive_references import carry_references
 from batchscan.workflow.archive_tables import IngestRow, merge_ingest_table, merge_manifest, read_archive_manifest
 from batchscan.workflow.ingest_processes import STALL_S, SlideReaders, ingest_processes
-from batchscan.workflow.ingest_sources import Source, find_sources
-from batchscan.workflow.ingest_steps import OnPixels, Step, plan_vendor, store_path
+from batchscan.workflow.ingest_sources import Source, SourceKind, find_sources
+from batchscan.workflow.ingest_steps import OnPixels, Step, plan_vendor, remark_on, store_path
 from batchscan.workflow.killable import Killables
 
 FINEST_UM_PER_PX = 1.0
 SMALL_SLIDES_AT_ONCE = 3
+DAMAGED = "damaged"
+"""Reason of a slide that is done but for a few squares that its file couldn't give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,8 @@ def _in_archive(source: Source, step: Step, archive: Path, *, was_there: bool) -
         request = carry_references(step.request, archive, step.downsample)
     except ReferenceFileError as error:
         return _not_done(source, error), None
-    outcome = SlideOutcome(source.slide_id, SlideStatus.DONE)
+    remark = "" if source.kind is SourceKind.PATCHES else remark_on(request)
+    outcome = SlideOutcome(source.slide_id, SlideStatus.DONE, DAMAGED if remark else "", remark)
     store = store_path(archive, source.slide_id)
     return SlideIngested(outcome, source.request.local_path, store, was_there, source.renamed), request
 

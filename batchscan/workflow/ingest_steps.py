@@ -15,13 +15,16 @@ from batchscan.domain.geometry import Box, Spacing, SpacingSource
 from batchscan.domain.records import SlideRequest
 from batchscan.stores.absence import noticed_absence
 from batchscan.stores.crew import Crew
+from batchscan.stores.damage import Damage, merged
 from batchscan.stores.fingerprints import file_fingerprint
+from batchscan.stores.levels import Level
 from batchscan.stores.patchfiles import NamedFiles, open_files
 from batchscan.stores.patchsets import LAYOUT, PATCH_UM_PER_PX, PatchSet, PatientPatches
 from batchscan.stores.pyramid_writer import SHARD_PX, StoreFacts, write_pyramid
-from batchscan.stores.pyramids import Level, SlideStore, is_store, open_store
+from batchscan.stores.pyramids import SlideStore, is_store, open_store
 from batchscan.stores.references import write_reference
-from batchscan.stores.slides import VendorSlide, shrunk_to
+from batchscan.stores.salvage import SalvagedSlide, undecodable
+from batchscan.stores.slides import ShrunkSlide, VendorSlide, shrunk_to
 from batchscan.stores.spacings import check_size
 from batchscan.stores.staging import staged_folder
 from batchscan.stores.store_copies import copy_store, is_copy_of
@@ -74,6 +77,22 @@ def patch_labels_path(archive: Path, slide_id: str) -> Path:
     return archive / f"{slide_id}.reference.csv"
 
 
+def remark_on(request: SlideRequest) -> str:
+    """What there is to say of a slide of an archive's manifest: what its file couldn't give; empty if nothing."""
+    try:
+        store = open_store(request.path, request.spacing)
+    except SlideError:
+        return ""
+    if not store.damage:
+        return ""
+    share = store.damage.area_px / (store.width_px * store.height_px)
+    squares = "1 square" if len(store.damage) == 1 else f"{len(store.damage)} squares"
+    return (
+        f"{request.slide_id}: {squares} of it ({share * 100:.2g} % of its area) can't be decoded, black in the store; "
+        "patches there will count as unreadable: copy the file again from the scanner, then ingest it again"
+    )
+
+
 def plan_step(source: Source, archive: Path, finest_um_per_px: float) -> Step:
     """Open a source and see what there is to do.
 
@@ -111,7 +130,8 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
         n_px = shrunk.width_px * shrunk.height_px
     facts = StoreFacts(request.slide_id, kept, origin)
     write = _WriteVendor(request.local_path, target, spacing.um_per_px, finest_um_per_px, facts)
-    done = _is_current(target, facts)
+    store = _current_store(target, facts)
+    done = store is not None and not _is_mended(request.local_path, shrunk, store.damage)
     return Step(_in_archive(request, target, None), n_px, None if done else write, shrunk.downsample, facts)
 
 
@@ -125,8 +145,13 @@ class _WriteVendor:
 
     def __call__(self, crew: Crew, on_pixels: OnPixels) -> None:
         with VendorSlide(self.path) as slide:
-            pixels = shrunk_to(slide, self.um_per_px, self.finest_um_per_px)
-            write_pyramid(self.target, pixels, self.facts, crew, on_pixels)
+            salvaged = SalvagedSlide(slide)
+            pixels = shrunk_to(salvaged, self.um_per_px, self.finest_um_per_px)
+
+            def damage() -> Damage:
+                return merged([pixels.touched_by(box) for box in salvaged.damaged(pixels.level)])
+
+            write_pyramid(self.target, pixels, self.facts, crew, on_pixels, damage)
 
 
 def _plan_patches(source: Source, archive: Path) -> Step:
@@ -144,7 +169,7 @@ def _plan_patches(source: Source, archive: Path) -> Step:
     spacing = request.spacing or Spacing(PATCH_UM_PER_PX, SpacingSource.OPTION)
     facts = StoreFacts(request.slide_id, spacing, origin)
     write = _WritePatches(patches, target, reference, facts)
-    done = reference.is_file() and _is_current(target, facts)
+    done = reference.is_file() and _current_store(target, facts) is not None
     n_px = mount.width_px * mount.height_px
     return Step(_in_archive(request, target, None, reference), n_px, None if done else write)
 
@@ -216,15 +241,21 @@ def _slide_fingerprint(slide: VendorSlide) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _is_current(target: Path, facts: StoreFacts) -> bool:
-    """Whether the archive has this very slide at this very spacing, whole."""
+def _current_store(target: Path, facts: StoreFacts) -> SlideStore | None:
+    """The archive's store, if it is of this very slide at this very spacing, whole."""
     if not is_store(target):
-        return False
+        return None
     try:
         store = open_store(target)
     except SlideError:
-        return False
-    return store.record.get("source") == facts.source and store.spacing == facts.spacing
+        return None
+    return store if store.record.get("source") == facts.source and store.spacing == facts.spacing else None
+
+
+def _is_mended(path: Path, shrunk: ShrunkSlide, damage: Damage) -> bool:
+    """Whether a slide file has now what it hadn't when its store was made; its fingerprint is of a few samples only."""
+    boxes = (shrunk.source_of(box) for box in damage.boxes)
+    return bool(damage) and not all(undecodable(path, shrunk.level, boxes))
 
 
 def _has_copy(target: Path, fingerprint: str) -> bool:

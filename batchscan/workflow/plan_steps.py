@@ -12,6 +12,8 @@ from batchscan.domain.plan import SlideAction, SlidePlan
 from batchscan.domain.records import SlideInfo, SlideOutcome, SlideStatus
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_unreadable, read_patches, survey_slide
+from batchscan.scan.pulse import voice
+from batchscan.stores.damage import Damage
 from batchscan.stores.foreseen import ForeseenStore
 from batchscan.stores.packages import open_package
 from batchscan.stores.pyramids import SlideStore, is_store, open_store
@@ -81,10 +83,11 @@ def _of_file(work: SlideWork, step: Step) -> SlidePlan:
         info = SlideInfo(work.slide_id, request.patient_id, *size, store.spacing, content, step.downsample)
         survey, _ = survey_slide(store, info, work.settings)
         survey_s = time.perf_counter() - clock
-        store.check_samples()
+        damage = store.check_samples(voice())
     if survey.blocks:
         check_fine_enough(request.path, store.spacing, work.settings.patch.um_per_px)
     n_patches, n_blocks = len(survey.row), len(survey.blocks)
+    check_unreadable(work.slide_id, _n_damaged(survey, damage), n_patches, work.settings.max_unreadable)
     return _plan(work, SlideAction.SCAN, n_patches, n_blocks, survey_s, (content,), store_px=step.n_px)
 
 
@@ -122,6 +125,17 @@ def _contents(store: SlideStore) -> tuple[str, ...]:
     source = store.record.get("source")
     said = store.record.get("fingerprint"), source.get("fingerprint") if isinstance(source, dict) else None
     return (store.fingerprint, *(text for text in said if isinstance(text, str)))
+
+
+def _n_damaged(survey: Survey, damage: Damage) -> int:
+    """How many patches look at something that the store will lack."""
+    grid = survey.grid
+    left, top = survey.col * grid.step_px, survey.row * grid.step_px
+    found = np.zeros(len(survey.row), np.bool_)
+    for box in damage.boxes:
+        across = (left < box.right) & (left + grid.side_px > box.x)
+        found |= across & (top < box.bottom) & (top + grid.side_px > box.y)
+    return int(found.sum())
 
 
 def _check_patches(work: SlideWork, store: SlideStore, survey: Survey) -> None:

@@ -24,6 +24,7 @@ from batchscan.evaluation.patch_level import patch_statistic
 from batchscan.evaluation.tallies import PatientTallies, SlideTally, slide_tally
 from batchscan.scan.engines import Engine, open_engine
 from batchscan.scan.grid import blocks
+from batchscan.scan.lost import filled
 from batchscan.scan.pipeline import raw_scores, read_patches
 from batchscan.stores.packages import ModelPackage, open_package
 from batchscan.stores.pyramids import SlideStore
@@ -280,12 +281,12 @@ def _resized(store: SlideStore, result: SlideResult, places: NDArray[np.intp], s
     """(n, p, p, 3) uint8: patches that take in `side` times as much along a side, about the same middles.
 
     They are read as a scan of such a slide would read them. Where that takes finer pixels than are stored, those that
-    are stored are enlarged.
+    are stored are enlarged. What a slide's file couldn't give beside a patch is as what was seen next to it.
     """
     table, patch = result.table, result.settings.patch
     um_per_px = max(patch.um_per_px * side, store.spacing.um_per_px)
     cells = zip(table.row[places].tolist(), table.col[places].tolist(), strict=True)
-    read = (store.read_box(_widened(table.grid, row, col, side), um_per_px) for row, col in cells)
+    read = (filled(*store.read_around(_widened(table.grid, row, col, side), um_per_px)) for row, col in cells)
     return np.stack([rescaled(pixels, patch.patch_px) for pixels in read])
 
 

@@ -373,8 +373,9 @@ def _close_ups(
     chosen = [*_worth_a_picture(table, threshold)]
     chosen += _worth_a_picture(replace(table, p_idc=table.p_raw), threshold)
     finest = store.spacing.um_per_px
+    # A patch that was read may end within a pixel of what the slide's file couldn't give.
     return {
-        place: kept[place] if place in kept else store.read_box(table.grid.patch_box(*place), finest)
+        place: kept[place] if place in kept else store.read_around(table.grid.patch_box(*place), finest)[0]
         for place in dict.fromkeys(chosen)
     }
 

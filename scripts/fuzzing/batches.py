@@ -144,7 +144,9 @@ class Judge:
         (row,) = rows
         faults = list(self._wrong_with_row(row, case, archive, um_per_px))
         outcome = row["reason"] or "done"
-        if outcome == "done" and not faults:
+        if row["status"] == "done" and outcome == "damaged" and not faults:
+            outcome = "done, but for squares that can't be decoded"
+        elif outcome == "done" and not faults:
             outcome = (
                 "done, pixels of the undamaged" if self._is_unharmed(case, archive) else "done, pixels of the file"
             )
@@ -161,6 +163,8 @@ class Judge:
                 fault = f"done, but reading it again came to {type(error).__name__}: {error}"
             if fault:
                 yield f"wrong success: {fault}"
+            if row["reason"] not in {"", "damaged"}:
+                yield f"done ({row['reason']})"
             return
         if row["reason"] not in REASONS or row["status"] not in {"failed", "excluded"}:
             yield f"{row['status']} ({row['reason']}): {row['sentence']}"

@@ -1,4 +1,4 @@
-"""A store that an ingest says is whole, and its source -> what is wrong with it, by a way of its own.
+"""A store that an ingest says is whole, or all but, and its source -> what is wrong with it, by a way of its own.
 
 Nothing here goes through batchscan's readers: pixels come from OpenSlide, zarr, zipfile and Pillow directly.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import re
@@ -28,6 +29,11 @@ READ_PX = 777
 BLENDING_TOLERANCE = 1
 FINEST_UM_PER_PX = 1.0
 TOLERANCE = 1.02
+# Of the area; boxes may be a pixel wider than what is damaged.
+MOST_DAMAGED = 0.011
+Box = tuple[int, int, int, int]
+"""x, y, width, height in the store's level-0 pixels."""
+
 _PATCH = re.compile(r"x(\d+)_y(\d+)_class([01])\.png$")
 
 
@@ -39,7 +45,7 @@ def check(kind: Kind, source: Path, store: Path, um_per_px: float | None, report
             return "" if np.array_equal(pixels, _whole(source, report)) else "pixels aren't those of the source"
         if kind is Kind.PATCHES:
             return _check_patches(source, store, pixels)
-        return _check_slide(source, pixels, um_per_px, report)
+        return _check_slide(source, pixels, um_per_px, _damaged_px(store), report)
     except Exception as error:  # noqa: BLE001 - whatever it is, the store is none
         return f"can't be checked: {type(error).__name__}: {str(error)[:200]}"
 
@@ -75,7 +81,15 @@ def _check_patches(source: Path, store: Path, pixels: NDArray[Any]) -> str:
     return "" if labels == written else "labels aren't those of the names"
 
 
-def _check_slide(source: Path, pixels: NDArray[Any], um_per_px: float | None, report: Callable[[int], None]) -> str:
+def _damaged_px(store: Path) -> list[Box]:
+    """What the store says that its file couldn't give."""
+    record = json.loads((store / "zarr.json").read_text())["attributes"]["batchscan"]
+    return [(x, y, width, height) for x, y, width, height in record.get("damaged_px", [])]
+
+
+def _check_slide(
+    source: Path, pixels: NDArray[Any], um_per_px: float | None, damaged: list[Box], report: Callable[[int], None]
+) -> str:
     with openslide.OpenSlide(source) as slide:
         um = (
             um_per_px
@@ -87,16 +101,33 @@ def _check_slide(source: Path, pixels: NDArray[Any], um_per_px: float | None, re
         )
         level, factor = _what_to_keep(slide, um)
         width, height = slide.level_dimensions[level]
-        expected = np.empty((math.ceil(height / factor), math.ceil(width / factor), 3), dtype=np.uint8)
-        if pixels.shape[1:] != expected.shape[:2]:
-            return f"{pixels.shape[2]} x {pixels.shape[1]} px instead of {expected.shape[1]} x {expected.shape[0]}"
+        shape = math.ceil(height / factor), math.ceil(width / factor)
+        if pixels.shape[1:] != shape:
+            return f"{pixels.shape[2]} x {pixels.shape[1]} px instead of {shape[1]} x {shape[0]}"
+        if sum(wide * high for _, _, wide, high in damaged) > MOST_DAMAGED * math.prod(shape):
+            return f"{len(damaged)} boxes are damaged, more than may be"
+        worst = 0
         # Other pieces than the product reads, so that a fault that depends on them shows.
-        for x, y in _places(expected.shape[1], expected.shape[0]):
-            part = expected[y : y + READ_PX, x : x + READ_PX]
-            part[...] = _averaged(slide, level, x * factor, y * factor, factor, part.shape[:2])
+        for x, y, wide, high in _places(shape[1], shape[0], damaged):
+            expected = _averaged(slide, level, x * factor, y * factor, factor, (high, wide))
+            found = pixels[:, y : y + high, x : x + wide].transpose(1, 2, 0)
+            worst = max(worst, int(np.abs(found.astype(int) - expected).max()))
             report(0)
-    worst = int(np.abs(pixels.transpose(1, 2, 0).astype(int) - expected).max())
+    readable = [box for box in damaged if not _fails(source, level, factor, box)]
+    if readable:
+        return f"{len(readable)} of {len(damaged)} damaged boxes can be read"
     return "" if worst <= BLENDING_TOLERANCE else f"pixels differ by up to {worst} from the file's"
+
+
+def _fails(source: Path, level: int, factor: int, box: Box) -> bool:
+    # After an error OpenSlide refuses everything on a handle.
+    with openslide.OpenSlide(source) as slide:
+        x, y, width, height = box
+        try:
+            _averaged(slide, level, x * factor, y * factor, factor, (height, width))
+        except openslide.OpenSlideError:
+            return True
+        return False
 
 
 def _what_to_keep(slide: openslide.OpenSlide, um: float) -> tuple[int, int]:
@@ -107,10 +138,18 @@ def _what_to_keep(slide: openslide.OpenSlide, um: float) -> tuple[int, int]:
     return level, max(1, math.floor(FINEST_UM_PER_PX * TOLERANCE / (um * down) + 1e-9))
 
 
-def _places(width: int, height: int) -> Iterator[tuple[int, int]]:
-    for y in range(0, height, READ_PX):
-        for x in range(0, width, READ_PX):
-            yield x, y
+def _places(width: int, height: int, damaged: list[Box]) -> Iterator[Box]:
+    """The whole of it but for the damaged boxes, in pieces that end where one of these begins or ends."""
+    columns = _edges(width, [(x, x + wide) for x, _, wide, _ in damaged])
+    rows = _edges(height, [(y, y + high) for _, y, _, high in damaged])
+    for y, bottom in itertools.pairwise(rows):
+        for x, right in itertools.pairwise(columns):
+            if not any(x0 <= x < x0 + wide and y0 <= y < y0 + high for x0, y0, wide, high in damaged):
+                yield x, y, right - x, bottom - y
+
+
+def _edges(size: int, ends: list[tuple[int, int]]) -> list[int]:
+    return sorted({*range(0, size, READ_PX), size, *itertools.chain(*ends)})
 
 
 def _averaged(

@@ -46,6 +46,10 @@ class Slide:
         padded = np.pad(GLASS, ((0, height), (0, width), (0, 0)), constant_values=255)
         return padded[y : y + height, x : x + width]
 
+    def read_around(self, box: Box, um_per_px: float) -> tuple[np.ndarray, np.ndarray]:
+        pixels = self.read_box(box, um_per_px)
+        return pixels, np.zeros(pixels.shape[:2], np.bool_)
+
 
 def surveyed() -> Survey:
     grid = PatchGrid.over(GLASS.shape[1], GLASS.shape[0], 8.0, SETTINGS.patch)

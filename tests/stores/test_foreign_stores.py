@@ -223,6 +223,13 @@ def test_documents_that_are_no_json_are_named(tmp_path: Path) -> None:
             open_store(tmp_path / "f.zarr")
 
 
+@pytest.mark.parametrize("said", [[], {}, ["vendor"], 7, None, "somebody"])
+def test_what_is_no_source_of_a_spacing_is_not_believed(tmp_path: Path, said: Any) -> None:
+    store = write_foreign(tmp_path / "f.zarr", [CYX])
+    edit_json(store / "zarr.json", lambda d: d["attributes"].update(batchscan={"um_per_px_source": said}))
+    assert open_store(store).spacing == Spacing(0.5, SpacingSource.OME_ZARR)
+
+
 def test_a_foreign_fingerprint_goes_with_the_content(tmp_path: Path) -> None:
     one = write_foreign(tmp_path / "a.zarr", [CYX])
     before = open_store(one).fingerprint

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slide_files import TILE_PX, jpeg_tile, tissue_like, write_aperio, write_tiles
+from slide_files import TILE_PX, jpeg_tile, tissue_like, write_aperio, write_spoilt, write_tiles
 
 from batchscan.domain.errors import UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource
@@ -30,7 +30,7 @@ def test_frame_and_pixels_are_those_of_the_store_to_be(tmp_path: Path) -> None:
         ahead = ForeseenStore(slide, SPACING, 1.0)
         assert (ahead.width_px, ahead.height_px, ahead.spacing) == (store.width_px, store.height_px, store.spacing)
         whole = Box(0, 0, store.width_px, store.height_px)
-        found, expected = ahead.read_box(whole, 16.0), store.read_box(whole, 16.0)
+        found, expected = ahead.read_around(whole, 16.0)[0], store.read_box(whole, 16.0)
     assert found.shape == expected.shape == (38, 47, 3)
     # Only JPEG differs, which the coarse level went through on its own.
     assert np.abs(found.astype(int) - expected).max() <= 3
@@ -43,11 +43,11 @@ def test_a_large_level_is_left_for_one_a_little_coarser(tmp_path: Path, monkeypa
     with VendorSlide(tmp_path / "a.svs") as slide:
         ahead = ForeseenStore(slide, SPACING, 1.0)
         # Level 1 has 4 um/px, level 2 has 8.
-        assert [round(ahead.read_box(box, um).mean(), -1) for um in (2.0, 4.0, 8.0)] == [50, 100, 150]
+        assert [round(ahead.read_around(box, um)[0].mean(), -1) for um in (2.0, 4.0, 8.0)] == [50, 100, 150]
         monkeypatch.setattr(foreseen, "_COMFORTABLE_PX", 1_000_000)
-        assert round(ahead.read_box(box, 2.0).mean(), -1) == 100
+        assert round(ahead.read_around(box, 2.0)[0].mean(), -1) == 100
         # Eight times coarser is too coarse to find tissue on.
-        assert round(ahead.read_box(box, 0.9).mean(), -1) == 50
+        assert round(ahead.read_around(box, 0.9)[0].mean(), -1) == 50
 
 
 @pytest.mark.parametrize("first_lost", range(0, 96, 5))
@@ -59,14 +59,14 @@ def test_a_lost_piece_of_a_file_is_found_wherever_it_lies(first_lost: int, tmp_p
     tiles = [bytes(len(tile)) if place in lost else tile for place in range(n_cols * n_rows)]
     write_tiles(tmp_path / "a.svs", [(n_cols * TILE_PX, n_rows * TILE_PX)], [tiles], "|AppMag = 20|MPP = 0.5")
     with VendorSlide(tmp_path / "a.svs") as slide, pytest.raises(UnreadableSlide, match="cut off"):
-        ForeseenStore(slide, SPACING, 1.0).check_samples()
+        ForeseenStore(slide, SPACING, 1.0).check_samples(lambda: None)
 
 
 def test_a_whole_file_passes(tmp_path: Path) -> None:
     for name, side in (("large", 700), ("small", 20)):
         write_aperio(tmp_path / f"{name}.svs", [tissue_like(side, side)])
         with VendorSlide(tmp_path / f"{name}.svs") as slide:
-            ForeseenStore(slide, SPACING, 1.0).check_samples()
+            ForeseenStore(slide, SPACING, 1.0).check_samples(lambda: None)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -88,6 +88,36 @@ def test_a_piece_lost_from_a_real_file_is_found_if_an_ingest_would_meet_it(
         ahead = ForeseenStore(slide, slide.spacing(), 1.0)
         if damaged:
             with pytest.raises(UnreadableSlide):
-                ahead.check_samples()
+                ahead.check_samples(lambda: None)
         else:
-            ahead.check_samples()
+            ahead.check_samples(lambda: None)
+
+
+def test_one_lost_tile_is_foreseen_where_a_store_would_lack_it(tmp_path: Path) -> None:
+    rgb = tissue_like(13 * TILE_PX, 13 * TILE_PX)
+    # The first of the squares lies on it.
+    path = write_spoilt(tmp_path / "a.svs", [rgb], [(0, 0)])
+    store = open_store(ingest_slide(SlideRequest("a", "a", path), tmp_path, 1.0))
+    whole, parts = Box(0, 0, store.width_px, store.height_px), []
+    with VendorSlide(path) as slide:
+        ahead = ForeseenStore(slide, SPACING, 1.0)
+        assert ahead.check_samples(lambda: parts.append(1)) == store.damage
+        (pixels, lost), (expected, truly_lost) = ahead.read_around(whole, 8.0), store.read_around(whole, 8.0)
+    # 3,328 px in squares of 2,048.
+    assert len(parts) == 4
+    assert np.array_equal(lost, truly_lost)
+    assert np.argwhere(lost).max() == 15
+    assert np.abs(pixels.astype(int) - expected)[~lost].max() <= 1
+
+
+def test_a_spoilt_level_that_no_store_is_made_of_does_no_harm(tmp_path: Path) -> None:
+    rgb = tissue_like(2048, 2048)
+    path = write_spoilt(tmp_path / "a.svs", [rgb, np.ascontiguousarray(rgb[::4, ::4])], [(0, 0), (1, 1)], level=1)
+    whole = Box(0, 0, 1024, 1024)
+    with VendorSlide(path) as slide:
+        ahead = ForeseenStore(slide, SPACING, 1.0)
+        pixels, lost = ahead.read_around(whole, 16.0)
+        assert len(ahead.check_samples(lambda: None)) == 0
+    assert not lost.any()
+    store = open_store(ingest_slide(SlideRequest("a", "a", path), tmp_path, 1.0))
+    assert np.abs(pixels.astype(int) - store.read_box(whole, 16.0)).max() <= 1

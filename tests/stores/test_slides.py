@@ -179,7 +179,7 @@ def test_the_best_level_and_the_largest_whole_factor(
 ) -> None:
     with VendorSlide(aperio) as slide:
         shrunk = shrunk_to(slide, 0.5, finest)
-        assert (shrunk._level, shrunk._factor, shrunk.downsample) == expected
+        assert (shrunk.level, shrunk._factor, shrunk.downsample) == expected
 
 
 def test_shrinking_is_exact_and_white_beyond_the_edge(aperio: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from plan_jobs import WORDS, make_slides, tissue, tree, work_of
+from slide_files import write_spoilt
 from store_files import Pixels, write_own
 
 from batchscan.domain.errors import SlideError, SlideExcluded, SpacingTooCoarse, UnreadableSlide
@@ -127,6 +128,26 @@ def test_a_damaged_store_is_refused_where_a_run_would(tmp_path: Path) -> None:
         inspect(work)
     tolerant = replace(work, settings=replace(work.settings, max_unreadable=1.0))
     assert inspect(tolerant).n_patches > 100
+
+
+def test_a_file_with_a_lost_tile_is_refused_where_a_run_would(tmp_path: Path) -> None:
+    pixels = np.repeat(np.repeat(tissue(700), 4, axis=0), 4, axis=1)
+    # 1 tile of 121; it is on the first four patches, glass or not.
+    path = write_spoilt(tmp_path / "s.svs", [pixels], [(0, 0)], "|MPP = 2.0")
+    work = work_of(path, tmp_path / "run")
+    with pytest.raises(UnreadableSlide, match=r"s: 4 of 181 tissue patches can't be read \(at most 1.0%"):
+        inspect(work)
+    tolerant = replace(work, settings=replace(work.settings, max_unreadable=0.03))
+    plan = inspect(tolerant)
+    work.run.create()
+    work.run.keep_card(open_package(work.package).card)
+    surveyed = slide_steps.survey(tolerant)
+    assert surveyed.survey is not None
+    assert plan.n_patches == len(surveyed.survey.row)
+    # With its store there it is planned from that, and comes to the same.
+    assert inspect(tolerant).n_patches == plan.n_patches
+    with pytest.raises(UnreadableSlide, match="s: 4 of"):
+        inspect(work)
 
 
 def test_what_is_done_is_told_from_what_needs_a_report_or_a_scan(

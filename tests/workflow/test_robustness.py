@@ -15,7 +15,7 @@ import pytest
 from cohort_runs import MODEL, PATCH, SPACING, labels_csv, make_manifest, make_run, result
 from PIL import Image
 from sklearn.metrics import brier_score_loss, roc_auc_score
-from store_files import Pixels, noise, write_own
+from store_files import WHOLE, Pixels, noise, write_own
 
 from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.defaults import DEFAULT_MODEL
@@ -28,6 +28,7 @@ from batchscan.evaluation.joining import joined_slide
 from batchscan.scan.engines import open_engine
 from batchscan.scan.grid import blocks
 from batchscan.scan.pipeline import scan_block
+from batchscan.stores.damage import Damage
 from batchscan.stores.packages import open_package
 from batchscan.stores.pyramids import SlideStore, open_store
 from batchscan.workflow import robustness
@@ -93,10 +94,11 @@ class Slide:
         settings: ScanSettings | None = None,
         um_per_px: float = SPACING.um_per_px,
         absent: Sequence[tuple[int, int]] = (),
+        damage: Damage = WHOLE,
     ) -> Slide:
         folder.mkdir(exist_ok=True)
         path = folder / "S.ome.zarr"
-        store = open_store(write_own(path, Pixels(glass() if pixels is None else pixels), um_per_px))
+        store = open_store(write_own(path, Pixels(glass() if pixels is None else pixels), um_per_px, damage=damage))
         settings = settings or ScanSettings(PATCH, 0.1, 0.5, 0.5, 0.02)
         grid = PatchGrid.over(store.width_px, store.height_px, um_per_px, settings.patch)
         cells = [(y, x) for y in range(grid.n_rows) for x in range(grid.n_cols) if (y, x) not in absent]
@@ -304,6 +306,10 @@ class BrokenStore:
             raise UnreadableSlide("/secret/S.ome.zarr: level 0 can't be decoded")
         return self.store.read_box(box, um_per_px)
 
+    def read_around(self, box: Box, um_per_px: float) -> Any:
+        pixels = self.read_box(box, um_per_px)
+        return pixels, np.zeros(pixels.shape[:2], np.bool_)
+
 
 @pytest.mark.parametrize(("name", "x_px"), [("blur_1", 350), ("spacing_plus_10", 400)])
 def test_a_slide_that_breaks_is_named_and_does_not_count(
@@ -315,6 +321,14 @@ def test_a_slide_that_breaks_is_named_and_does_not_count(
     with pytest.raises(UnreadableSlide, match=r"^S: pixels that the scan could read.* leave --robustness out$"):
         list(sweep.add(slide.joined(_labels()), slide.result, broken))
     assert sweep.found() == ()
+
+
+def test_a_lost_patch_does_not_stop_the_sweep_of_its_neighbours(tmp_path: Path, engine: RedEngine) -> None:
+    side = round(PATCH.side_um / SPACING.um_per_px)
+    slide = Slide.scanned(tmp_path, engine, damage=Damage((Box(side, side, side, side),)))
+    assert np.flatnonzero(~slide.result.table.readable).tolist() == [EVERY.index((1, 1))]
+    _, wider = slide.swept(slide.joined(_labels()), BY_NAME["spacing_plus_10"])
+    assert wider.n_patches == 11
 
 
 def test_a_score_that_is_no_number_does_not_pass_for_negative(tmp_path: Path, engine: RedEngine) -> None:
