@@ -72,13 +72,18 @@ class LedgerView:
         )
         return frozenset(slide_id for (slide_id,) in cursor)
 
-    def rows(self) -> tuple[LedgerRow, ...]:
-        """Every slide, in the order asked for."""
+    def rows(self) -> Iterator[LedgerRow]:
+        """Every slide, in the order asked for, one at a time: a row with its profile has some 10 kB."""
         cursor = self._db.execute(
             "SELECT slide_id, patient_id, status, reason, sentence, n_patches, n_scanned, numbers, profile "
             "FROM slides ORDER BY position"
         )
-        return tuple(_row(*values) for values in cursor)
+        return (_row(*values) for values in cursor)
+
+    def statuses(self) -> dict[str, SlideStatus]:
+        """Slide -> what has become of it, in the order asked for."""
+        cursor = self._db.execute("SELECT slide_id, status FROM slides ORDER BY position")
+        return {slide_id: SlideStatus(status) for slide_id, status in cursor}
 
     def tallies(self) -> dict[SlideStatus, Tally]:
         """Each status that there is, with its slides counted."""

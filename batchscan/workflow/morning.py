@@ -37,7 +37,7 @@ def print_digest(
     OutputError
         If a file can't be written.
     """
-    rows = ledger.rows()
-    figures = run_figures(facts, rows, ledger.attempts(), training)
-    render_slides(str(facts["name"]), rows, len(rows), run.path, reports=bool(facts.get("reports", True)))
+    figures = run_figures(facts, ledger.rows(), ledger.attempts(), training)
+    reports = bool(facts.get("reports", True))
+    render_slides(str(facts["name"]), ledger.rows(), figures.counts.asked, run.path, reports=reports)
     render_digest(figures, run.path, pdf=pdf)

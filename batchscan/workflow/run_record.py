@@ -9,7 +9,8 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -43,7 +44,6 @@ from batchscan.scan.slide_events import (
     WorkersChanged,
 )
 from batchscan.stores.ledger import Ledger, now
-from batchscan.stores.ledger_view import LedgerRow
 from batchscan.stores.packages import ModelPackage
 from batchscan.stores.results import RESULT, RUN_FACTS, RunFolder, write_json
 from batchscan.stores.summary import write_summary
@@ -186,11 +186,11 @@ class RunRecord:
         """
         # First, since where the disk is full this is what makes room for the rest.
         self.folder.clear_staging()
-        rows = self.ledger.rows()
-        if any(row.status not in ENDED for row in rows):
+        statuses = self.ledger.statuses()
+        if any(status not in ENDED for status in statuses.values()):
             self.ledger.interrupt()
             return self._write_tables(finished=None, pdf=True, running=False)
-        self._check_accounts(rows)
+        self._check_accounts(statuses)
         self.ledger.finish()
         return self._write_tables(now(), pdf=True, running=False)
 
@@ -206,9 +206,9 @@ class RunRecord:
         if isinstance(error, OutputError):
             error.args = (f"{error}; {self.need()}",)
 
-    def _check_accounts(self, rows: Sequence[LedgerRow]) -> None:
-        lost = {row.slide_id for row in rows} ^ self._asked
-        done = [row.slide_id for row in rows if row.status is SlideStatus.DONE]
+    def _check_accounts(self, statuses: Mapping[str, SlideStatus]) -> None:
+        lost = statuses.keys() ^ self._asked
+        done = [slide_id for slide_id, status in statuses.items() if status is SlideStatus.DONE]
         lost |= {slide_id for slide_id in done if not (self.folder.slide(slide_id) / RESULT).is_file()}
         if lost:
             raise LedgerMismatch(
@@ -223,7 +223,7 @@ class RunRecord:
         except OSError:
             return "its disk can't be looked at"
         text = f"{_megabytes(free)} are free on its disk"
-        left = sum(row.status not in ENDED for row in self.ledger.rows())
+        left = sum(status not in ENDED for status in self.ledger.statuses().values())
         if not self._n_committed or not left:
             return text
         each = self._n_bytes / self._n_committed
@@ -231,10 +231,10 @@ class RunRecord:
 
     def _write_tables(self, finished: str | None, *, pdf: bool, running: bool = True) -> dict[str, int]:
         self._printed = time.monotonic()
-        rows = self.ledger.rows()
-        counts = {status.value: sum(row.status is status for row in rows) for status in ENDED}
-        counts |= {"remaining": len(rows) - sum(counts.values()), "asked": len(rows)}
-        write_summary(self.folder.path / "summary.csv", rows)
+        found = Counter(self.ledger.statuses().values())
+        counts = {status.value: found[status] for status in ENDED}
+        counts |= {"remaining": found.total() - sum(counts.values()), "asked": found.total()}
+        write_summary(self.folder.path / "summary.csv", self.ledger.rows())
         facts = self._write_run_json(finished, counts, running=running)
         training = self.folder.training_counts(self.package.info.sha256)
         print_digest(self.folder, self.ledger, facts, training, pdf=pdf)
