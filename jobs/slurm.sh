@@ -37,6 +37,8 @@ memory=$((${SLURM_MEM_PER_CPU:-3072} * ${SLURM_CPUS_PER_TASK:-1}))MiB
 export DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False
 export DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False
 export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False
+# No samples of its stack, which would take more and more memory.
+export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False
 # On GPUs, float32 is float32 on all of them, and the network takes no more memory than it needs.
 export NVIDIA_TF32_OVERRIDE=0 TF_FORCE_GPU_ALLOW_GROWTH=true
 
