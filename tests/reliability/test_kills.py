@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -31,13 +32,18 @@ def _finished(undisturbed: Undisturbed, run: Path, *words: object) -> None:
 def test_the_runner_is_killed_again_and_again(
     undisturbed: Undisturbed, tmp_path: Path, n_kills: int, seed: int
 ) -> None:
-    run = tmp_path / "run"
+    """Whenever a run was quick enough to end, another one is begun."""
+    run, n_ended = tmp_path / "run0", 0
     for moment in moments(seed, n_kills, undisturbed.seconds):
         night = Night(*_words(undisturbed, run))
         night.lives_for(moment)
         night.kill()
         if (run / "ledger.sqlite").exists() and _has_begun(run):
             assert status(run)["state"] in {"interrupted", "finished"}
+        if len(list(run.glob("slides/N*/result.json"))) == N_SLIDES:
+            _finished(undisturbed, run)
+            n_ended += 1
+            run = tmp_path / f"run{n_ended}"
     _finished(undisturbed, run)
 
 
@@ -48,26 +54,39 @@ def _has_begun(run: Path) -> bool:
 
 @pytest.mark.parametrize("seed", [2])
 def test_workers_are_killed_again_and_again(undisturbed: Undisturbed, tmp_path: Path, n_kills: int, seed: int) -> None:
-    """A slide may be hit several times by chance: that is more than it bears, unless the job says so."""
-    run, dice = tmp_path / "run", random.Random(seed)
-    job = tmp_path / "job.toml"
-    job.write_text(
-        f"schema_version = 1\n[slides]\nsources = ['{undisturbed.archive}']\n"
-        f"[run]\nout = '{run}'\nworkers = 2\nattempts = 20\n[report]\nper_slide = false\n"
-    )
-    night = Night("run", job)
+    """A slide may be hit several times by chance: that is more than it bears, unless the job says so.
+
+    Runs that end before all moments have come are followed by another.
+    """
+    dice, pauses, n_killed = random.Random(seed), iter(moments(seed, n_kills, 3.0)), 0
+    for number in range(n_kills):
+        run, job = tmp_path / f"run{number}", tmp_path / f"job{number}.toml"
+        job.write_text(
+            f"schema_version = 1\n[slides]\nsources = ['{undisturbed.archive}']\n"
+            f"[run]\nout = '{run}'\nworkers = 2\nattempts = 20\n[report]\nper_slide = false\n"
+        )
+        night = Night("run", job)
+        n_killed += _kills(night, dice, pauses)
+        code, text = night.ends()
+        assert code == 0, text
+        assert tables(run) == undisturbed.tables
+        assert left_over(run) == []
+        if next(pauses, None) is None:
+            break
+    assert n_killed
+
+
+def _kills(night: Night, dice: random.Random, pauses: Iterator[float]) -> int:
+    """Kill a worker after each pause while the run lives; returns how many were killed."""
     n_killed = 0
-    for pause in moments(seed, n_kills, 3.0):
+    for pause in pauses:
         if not night.wait_until(night.workers) or not night.lives_for(pause):
             break
-        for victim in dice.sample(night.workers(), 1):
+        # One may have been dying as it was.
+        for victim in dice.sample(workers, 1) if (workers := night.workers()) else ():
             victim.kill()
             n_killed += 1
-    code, text = night.ends()
-    assert code == 0, text
-    assert n_killed
-    assert tables(run) == undisturbed.tables
-    assert left_over(run) == []
+    return n_killed
 
 
 def test_the_scheduler_is_killed_and_the_same_command_goes_on_with_another(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Undisturbed
+from conftest import N_SLIDES, Undisturbed
 from night import Night, left_over, moments, status, tables
 
 _HERE = Path(__file__).parent
@@ -65,17 +65,28 @@ def _cut_log(wal: Path, dice: random.Random) -> None:
 def test_what_was_not_on_the_disk_is_done_again(
     undisturbed: Undisturbed, tmp_path: Path, n_kills: int, seed: int
 ) -> None:
-    run, log, dice = tmp_path / "run", tmp_path / "fsyncs", random.Random(seed)
+    """Whenever a run was quick enough to end, another one is begun."""
+    run, log, dice = tmp_path / "run0", tmp_path / "fsyncs", random.Random(seed)
     log.touch()
-    words = ("scan", undisturbed.archive, "--out", run, "--no-report", "--workers", 2)
     environment = {"PYTHONPATH": str(_HERE / "power_log"), "POWER_LOG": str(log)}
-    for moment in moments(seed, n_kills, undisturbed.seconds):
-        night = Night(*words, environment=environment)
+    for number, moment in enumerate(moments(seed, n_kills, undisturbed.seconds), start=1):
+        night = Night(*_words(undisturbed, run), environment=environment)
         night.lives_for(moment)
         night.kill()
         if run.exists():
             lose_power(run, log, dice)
-    code, text = Night(*words).ends()
+        if len(list(run.glob("slides/N*/result.json"))) == N_SLIDES:
+            _goes_on(undisturbed, run)
+            run = tmp_path / f"run{number}"
+    _goes_on(undisturbed, run)
+
+
+def _words(undisturbed: Undisturbed, run: Path) -> tuple[object, ...]:
+    return "scan", undisturbed.archive, "--out", run, "--no-report", "--workers", 2
+
+
+def _goes_on(undisturbed: Undisturbed, run: Path) -> None:
+    code, text = Night(*_words(undisturbed, run)).ends()
     assert code == 0, text
     assert tables(run) == undisturbed.tables
     assert left_over(run) == []
