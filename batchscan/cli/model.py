@@ -106,7 +106,7 @@ def verify(package: str) -> None:
     seen = opened.seen()
     known = f"{count(len(seen.patches), 'patch', 'patches')}, {count(len(seen.slides), 'slide')}" if seen else ""
     click.echo(f"made with: {known}, with its sha256" if known else "made with: the package has no list of patches")
-    golden, tolerance = len(opened.golden().p_idc), card.engine_tolerance
+    golden = len(opened.golden().p_idc)
     problems, proven = [], 0
     for proof in proofs(opened):
         name = f"engine {proof.engine} {proof.precision}".rstrip()
@@ -118,8 +118,8 @@ def verify(package: str) -> None:
         else:
             proven += 1
             click.echo(
-                f"{name}: {golden} golden patches, greatest difference {proof.apart:.2g}, {tolerance:g} allowed "
-                f"({proof.versions})"
+                f"{name}: {golden} golden patches, greatest difference {proof.apart:.2g}, "
+                f"{card.tolerance(proof.precision):g} allowed ({proof.versions})"
             )
     if problems or not proven:
         raise ModelError("; ".join(problems) or "no engine is there that could prove it: see `batchscan doctor`")

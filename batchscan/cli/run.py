@@ -71,6 +71,12 @@ def run(job: Path, out: Path | None, scheduler: str | None, workers: int | None,
     "--engine", type=click.Choice(["auto", "keras", "openvino"]), help="What runs the network [default: auto]."
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["auto", "f32", "bf16"]),
+    help="Of the network's arithmetic. bf16: faster where the processor has it, less exact by what the card says; "
+    "auto: f32, unless bf16 is as exact [default: auto].",
+)
+@click.option(
     "--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of all these slides, in place of their own."
 )
 @SCHEDULER_OPTION
@@ -87,6 +93,7 @@ def scan(
     neighbours: float | None,
     stride: float | None,
     engine: str | None,
+    precision: str | None,
     um_per_px: float | None,
     scheduler: str | None,
     workers: int | None,
@@ -111,6 +118,7 @@ def scan(
             "orientations": orientations,
             "neighbours": neighbours,
             "engine": engine,
+            "precision": precision,
         },
         "patches": {"stride": stride},
         "run": {"out": out, "scheduler": scheduler, "workers": workers},

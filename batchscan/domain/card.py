@@ -259,6 +259,14 @@ class ModelCard(_Record):
     profile_note: str | None = None
     weights_sha256: Sha256
     engine_tolerance: Annotated[float, Field(gt=0.0, lt=0.5)]
+    bf16_tolerance: Annotated[float, Field(gt=0.0, lt=0.5)] | None = None
+
+    def tolerance(self, precision: str) -> float:
+        """How far p_raw may be from the golden patches' where this precision is asked for by name.
+
+        Precision `auto` comes to bf16 only where that keeps to the narrow one, which is f32's.
+        """
+        return max(self.engine_tolerance, self.bf16_tolerance or 0.0) if precision == "bf16" else self.engine_tolerance
 
     @property
     def aggregation(self) -> Aggregation:

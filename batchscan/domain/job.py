@@ -26,6 +26,7 @@ from batchscan.domain.errors import JobError, UsageError
 from batchscan.domain.places import Address, Place, place_of
 
 EngineName = Literal["auto", "keras", "openvino"]
+Precision = Literal["auto", "f32", "bf16"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -76,11 +77,13 @@ class SlidesSection(_Section):
 class ModelSection(_Section):
     """Which model and engine. Without `threshold`, `orientations`, `neighbours` the model card's own are used.
 
+    `precision` `auto` is bf16 only where the engine then keeps to the card's `engine_tolerance`, else f32.
     `neighbours` is the sigma of the average over neighbouring patches, in patch sides; 0 for none.
     """
 
     package: str = DEFAULT_MODEL
     engine: EngineName = "auto"
+    precision: Precision = "auto"
     threshold: Fraction | None = None
     orientations: Literal[1, 2, 4, 8] | None = None
     neighbours: Annotated[float, Field(ge=0.0, le=5.0)] | None = None

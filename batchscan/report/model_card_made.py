@@ -59,7 +59,7 @@ def training(card: ModelCard) -> Section:
                 *((Fact("Slides are compared with", card.profile_note),) if card.profile_note else ()),
                 Fact(
                     "Engines",
-                    f"p_raw within {card.engine_tolerance:g} of the package\u2019s golden patches",
+                    f"p_raw within {card.engine_tolerance:g} of the package\u2019s golden patches{_bf16(card)}",
                     "each proves it before it is used",
                 ),
             ),
@@ -68,6 +68,10 @@ def training(card: ModelCard) -> Section:
     table = recipe_table(card.recipe)
     blocks.append(table or Words("Recipe: not recorded on this card."))
     return Section("How it was made", tuple(blocks))
+
+
+def _bf16(card: ModelCard) -> str:
+    return f", in bf16 within {card.bf16_tolerance:g}" if card.bf16_tolerance else ""
 
 
 def definitions(card: ModelCard) -> Section:

@@ -19,6 +19,7 @@ _ELSEWHERE = {
     "notes",
     "history",
     "engine_tolerance",
+    "bf16_tolerance",
 }
 
 _LEAST_PLAIN = 1e-7

@@ -18,22 +18,24 @@ BATCH = 32
 
 
 class OpenVinoEngine:
-    """The network as OpenVINO runs it on the CPU, in float32.
+    """The network as OpenVINO runs it on the CPU, in float32 or, where the processor has it, bfloat16.
 
     Threads are not pinned to cores: worker processes that know nothing of each other would share the first one.
     """
 
-    info = EngineInfo("openvino", "f32")
     batch = BATCH
 
-    def __init__(self, package: ModelPackage, threads: int) -> None:
+    def __init__(self, package: ModelPackage, threads: int, precision: str = "f32") -> None:
+        self.info = EngineInfo("openvino", precision)
         openvino = import_openvino()
+        if precision == "bf16" and not has_bf16():
+            raise ModelError("openvino: this processor has no bf16 (AVX512_BF16 or AMX): use --precision f32")
         self._patch_px = package.card.patch_px
         # One request at a time: a worker may have several threads, and a request holds one batch.
         self._lock = threading.Lock()
         export = exported(package, BATCH, openvino.__version__)
         try:
-            compiled = _compiled(openvino, export, threads)
+            compiled = _compiled(openvino, export, threads, precision)
             self._request = compiled.create_infer_request()
         except RuntimeError as error:
             raise ModelError(
@@ -51,13 +53,18 @@ class OpenVinoEngine:
             return np.array(self._request.infer({0: batch}, share_inputs=True)[0])
 
 
-def _compiled(openvino: Any, export: Export, threads: int) -> Any:
+def has_bf16() -> bool:
+    """Whether OpenVINO finds bfloat16 in the processor itself."""
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _compiled(openvino: Any, export: Export, threads: int, precision: str) -> Any:
     core = openvino.Core()
     model = core.read_model(export.xml, openvino.Tensor(np.frombuffer(export.weights, dtype=np.uint8)))
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
         "ENABLE_CPU_PINNING": False,
     }
     return core.compile_model(model, "CPU", settings)

@@ -24,6 +24,8 @@ from batchscan.stores.packages import Golden, ModelPackage
 log = logging.getLogger(__name__)
 
 MISSING = "missing"
+NO_DEVICE = "-1"
+"""What CUDA_VISIBLE_DEVICES says where a process shall see no GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(package: ModelPackage, name: str = "auto", threads: int = 1) -> Engine:
+def open_engine(package: ModelPackage, name: str = "auto", threads: int = 1, precision: str = "auto") -> Engine:
     """An engine that has reproduced the package's golden patches within its card's tolerance.
 
     Parameters
@@ -92,25 +94,29 @@ def open_engine(package: ModelPackage, name: str = "auto", threads: int = 1) -> 
         `auto` takes OpenVINO where it is installed and proves itself, else Keras; why not is logged.
     threads
         Threads of the engine; one a worker process is what scales.
+    precision
+        `f32`, `bf16` (within what the card allows it), or `auto`: bf16 where this machine has it and it keeps to the
+        tolerance that f32 must keep to, else f32.
 
     Raises
     ------
     ModelError
-        If the engine isn't installed, can't load the network, or doesn't reproduce the golden patches.
+        If the engine isn't installed, can't load the network, can't work in that precision here, or doesn't reproduce
+        the golden patches.
     UsageError
-        If there is no engine of that name.
+        If there is no engine or precision of that name.
     """
-    if name == "keras":
-        return _proven("keras", package, threads)
-    if name == "openvino":
-        return _proven("openvino", package, threads)
-    if name != "auto":
+    if name not in {"auto", "keras", "openvino"}:
         raise UsageError(f"no engine {name!r}: expected auto, keras or openvino")
-    try:
-        return _proven("openvino", package, threads)
-    except ModelError as error:
-        log.warning("openvino isn't used: %s; keras runs the model instead", error)
-    return _proven("keras", package, threads)
+    if precision not in {"auto", "f32", "bf16"}:
+        raise UsageError(f"no precision {precision!r}: expected auto, f32 or bf16")
+    if name == "auto":
+        try:
+            return _opened("openvino", package, threads, precision)
+        except ModelError as error:
+            log.warning("openvino isn't used: %s; keras runs the model instead", error)
+        name = "keras"
+    return _opened(name, package, threads, precision)
 
 
 def available_engines() -> dict[str, str]:
@@ -120,23 +126,41 @@ def available_engines() -> dict[str, str]:
 
 
 def proofs(package: ModelPackage, threads: int = 1) -> Iterator[Proof]:
-    """What each known engine makes of the package's golden patches, one after the other."""
-    golden = package.golden()
+    """What each known engine makes of the package's golden patches, one after the other; in bf16 too where it may."""
     for name, versions in available_engines().items():
         if versions.startswith(MISSING):
             yield Proof(name, versions, missing=True)
             continue
+        yield _proof(name, versions, package, threads, "f32")
+        if package.card.bf16_tolerance and _gains_from_bf16(name):
+            yield _proof(name, versions, package, threads, "bf16")
+
+
+def _proof(name: str, versions: str, package: ModelPackage, threads: int, precision: str) -> Proof:
+    try:
+        engine, apart = _tried(name, package, package.golden(), threads, precision)
+    except ModelError as error:
+        return Proof(name, versions, precision, problem=str(error))
+    problem = _disagreement(engine, apart, package, package.card.tolerance(precision))
+    return Proof(name, versions, precision, apart, problem=problem)
+
+
+def _opened(name: str, package: ModelPackage, threads: int, precision: str) -> Engine:
+    card = package.card
+    if precision != "auto":
+        return _proven(name, package, threads, precision, card.tolerance(precision))
+    # A card that allows bf16 more says that it is not as exact.
+    if card.tolerance("bf16") == card.engine_tolerance and _gains_from_bf16(name):
         try:
-            engine, apart = _tried(name, package, golden, threads)
+            return _proven(name, package, threads, "bf16", card.engine_tolerance)
         except ModelError as error:
-            yield Proof(name, versions, problem=str(error))
-        else:
-            yield Proof(name, versions, engine.info.precision, apart, problem=_disagreement(engine, apart, package))
+            log.info("%s works in f32: %s", name, error)
+    return _proven(name, package, threads, "f32", card.engine_tolerance)
 
 
-def _proven(name: str, package: ModelPackage, threads: int) -> Engine:
-    engine, apart = _tried(name, package, package.golden(), threads)
-    problem = _disagreement(engine, apart, package)
+def _proven(name: str, package: ModelPackage, threads: int, precision: str, tolerance: float) -> Engine:
+    engine, apart = _tried(name, package, package.golden(), threads, precision)
+    problem = _disagreement(engine, apart, package, tolerance)
     if problem:
         raise ModelError(problem)
     log.debug("%s %s reproduces %s within %.2g", engine.info.name, engine.info.precision, package.info.name, apart)
@@ -147,7 +171,7 @@ def _apart(engine: Engine, golden: Golden) -> float:
     return float(np.max(np.abs(engine.predict(golden.patches) - golden.p_idc)))
 
 
-def _tried(name: str, package: ModelPackage, golden: Golden, threads: int) -> tuple[Engine, float]:
+def _tried(name: str, package: ModelPackage, golden: Golden, threads: int, precision: str) -> tuple[Engine, float]:
     """The engine, and how far it is from the golden patches.
 
     Raises
@@ -156,7 +180,7 @@ def _tried(name: str, package: ModelPackage, golden: Golden, threads: int) -> tu
         If it can't be opened or run, whatever TensorFlow or OpenVINO raise.
     """
     try:
-        engine = (_keras if name == "keras" else _openvino)(package, threads)
+        engine = (_keras if name == "keras" else _openvino)(package, threads, precision)
         return engine, _apart(engine, golden)
     except ModelError:
         raise
@@ -165,8 +189,7 @@ def _tried(name: str, package: ModelPackage, golden: Golden, threads: int) -> tu
         raise ModelError(f"engine {name} can't run {package.network_path}: {reason}; use the other engine") from error
 
 
-def _disagreement(engine: Engine, apart: float, package: ModelPackage) -> str:
-    tolerance = package.card.engine_tolerance
+def _disagreement(engine: Engine, apart: float, package: ModelPackage, tolerance: float) -> str:
     if apart <= tolerance:  # NaN is no agreement
         return ""
     return (
@@ -175,16 +198,25 @@ def _disagreement(engine: Engine, apart: float, package: ModelPackage) -> str:
     )
 
 
-def _keras(package: ModelPackage, threads: int) -> Engine:
+def _gains_from_bf16(name: str) -> bool:
+    """Whether bf16 is faster than f32 here: Keras' is on a GPU only."""
+    if name == "keras":
+        return os.environ.get("CUDA_VISIBLE_DEVICES", NO_DEVICE) != NO_DEVICE
+    from batchscan.scan.engine_openvino import has_bf16  # noqa: PLC0415 - openvino is imported where it runs
+
+    return has_bf16()
+
+
+def _keras(package: ModelPackage, threads: int, precision: str) -> Engine:
     from batchscan.scan.engine_keras import KerasEngine  # noqa: PLC0415 - keras is imported where it runs
 
-    return KerasEngine(package, threads)
+    return KerasEngine(package, threads, precision)
 
 
-def _openvino(package: ModelPackage, threads: int) -> Engine:
+def _openvino(package: ModelPackage, threads: int, precision: str) -> Engine:
     from batchscan.scan.engine_openvino import OpenVinoEngine  # noqa: PLC0415 - same
 
-    return OpenVinoEngine(package, threads)
+    return OpenVinoEngine(package, threads, precision)
 
 
 def _versions(*modules: str) -> str:

@@ -119,3 +119,18 @@ def load_network(path: Path, threads: int) -> Any:
             f"model file {path} can't be loaded: {reason}; expected a Keras 3 network without code of its own: "
             "write it again with `batchscan train`"
         ) from error
+
+
+def in_bfloat16(network: Any, threads: int) -> Any:
+    """The same network, whose layers with weights but the last compute in bfloat16; weights and logits stay float32."""
+    keras, last = import_keras(threads), network.layers[-1]
+
+    def copied(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer.weights and layer is not last:
+            config["dtype"] = "mixed_bfloat16"
+        return type(layer).from_config(config)
+
+    clone = keras.models.clone_model(network, clone_function=copied)
+    clone.set_weights(network.get_weights())
+    return clone

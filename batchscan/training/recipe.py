@@ -112,6 +112,8 @@ class Recipe(_Section):
         IDC their slides have, or `f1`.
     engine_tolerance
         How far an engine's p_raw may be from Keras' on the golden patches, for the card.
+    bf16_tolerance
+        The same where an engine is asked to work in bfloat16; without it none may.
     augment
         How training patches vary.
     context
@@ -148,6 +150,7 @@ class Recipe(_Section):
     labels_known: Annotated[str, Field(min_length=10)] = f"Where the labels come from is {NOT_STATED}."
     notes: tuple[str, ...] = ()
     engine_tolerance: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.001
+    bf16_tolerance: Annotated[float, Field(gt=0.0, lt=0.5)] | None = None
     augment: Augmentation = Augmentation()
     context: Context = Context()
 

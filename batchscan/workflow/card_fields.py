@@ -62,6 +62,7 @@ def made_fields(
         "history": fitted.history.model_dump(mode="json"),
         "parent": parent.record.model_dump(mode="json") if parent else None,
         "engine_tolerance": recipe.engine_tolerance,
+        "bf16_tolerance": recipe.bf16_tolerance,
     }
 
 

@@ -220,7 +220,8 @@ def plan_job(job: Job, began: float, *, fresh: bool = False, retry: bool = False
     devices = gpus_of(job).devices
     local = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
     with connect(job.run.scheduler, local, devices) as client:
-        engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
+        wanted = where_of(package, job), job.model.engine, job.model.precision
+        engine = call_on_worker(client, slide_steps.resolve_engine, *wanted)
         workers = n_workers(client)
         opened_s = time.monotonic() - began
         yield RunReady(workers, model, engine)

@@ -255,7 +255,7 @@ class RobustnessSweep:
                     f"{model.name} {model.version} (sha256 {model.sha256[:12]}), which scanned the slides, isn't at "
                     "hand: name its package with --model, or leave --robustness out"
                 )
-            engine = open_engine(package, info.name, self._threads)
+            engine = open_engine(package, info.name, self._threads, info.precision)
             if engine.info != info:
                 raise ModelError(
                     f"the slides were scanned by {info.name} in {info.precision}, but here it computes in "

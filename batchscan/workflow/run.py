@@ -150,7 +150,7 @@ def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
         min_tissue=job.patches.min_tissue,
         max_unreadable=job.patches.max_unreadable,
         threshold=card.threshold.value if model.threshold is None else model.threshold,
-        tolerance=card.engine_tolerance,
+        tolerance=card.tolerance(model.precision),
         orientations=card.context.orientations if model.orientations is None else model.orientations,
         aggregation=card.aggregation if model.neighbours is None else replace(card.aggregation, sigma=model.neighbours),
         quality=_quality_settings(job, package),
@@ -184,7 +184,8 @@ def _scan_all(
     job, package = record.job, record.package
     workers = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
     with connect(job.run.scheduler, workers, devices) as client:
-        engine = call_on_worker(client, slide_steps.resolve_engine, where_of(package, job), job.model.engine)
+        wanted = where_of(package, job), job.model.engine, job.model.precision
+        engine = call_on_worker(client, slide_steps.resolve_engine, *wanted)
         record.engine = engine
         record.workers.changed(sum(threads_by_address(client).values()), time.monotonic())
         yield RunReady(n_workers(client), f"{package.info.name} {package.info.version}", engine)

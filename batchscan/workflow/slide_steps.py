@@ -156,9 +156,9 @@ class FinishedSlide:
     n_bytes: int = 0
 
 
-def resolve_engine(package: str, name: str) -> EngineInfo:
-    """The engine that `name` (`auto` too) comes to on this worker, proven on the package's golden patches."""
-    return open_engine(open_package(package), name).info
+def resolve_engine(package: str, name: str, precision: str) -> EngineInfo:
+    """What `name` and `precision` (`auto` too) come to on this worker, proven on the package's golden patches."""
+    return open_engine(open_package(package), name, precision=precision).info
 
 
 def survey(work: SlideWork) -> SlideSurvey:
@@ -308,7 +308,7 @@ def _opened_engine(package: str, model: ModelInfo, engine: EngineInfo) -> Engine
         raise ModelError(
             f"model {package}: this worker has sha256 {opened.info.sha256}, the run {model.sha256}; install one"
         )
-    found = open_engine(opened, engine.name)
+    found = open_engine(opened, engine.name, precision=engine.precision)
     if found.info != engine:
         raise ModelError(f"engine {engine.name}: this worker has {found.info.precision}, the run {engine.precision}")
     return found

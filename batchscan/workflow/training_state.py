@@ -31,7 +31,8 @@ _LONGEST_VALUE = 40
 _PREFIX = "seed-"
 # What a recipe says of the package, and of what is chosen when the networks are there: no network depends on it.
 _AFTERWARDS = {
-    *("name", "version", "licence", "um_per_px", "spacing_known", "data", "labels_known", "notes", "engine_tolerance"),
+    *("name", "version", "licence", "um_per_px", "spacing_known", "data", "labels_known", "notes"),
+    *("engine_tolerance", "bf16_tolerance"),
     *("folds", "cv_seeds", "prevalence", "calibration", "threshold_for", "context"),
 }
 

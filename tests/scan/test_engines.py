@@ -1,4 +1,4 @@
-"""Both engines keep one contract: golden agreement, any n, and a number that depends on the patch alone."""
+"""Engines in each precision keep one contract: golden agreement, any n, a number that depends on the patch alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from batchscan.domain.errors import ModelError, UsageError
 from batchscan.domain.records import EngineInfo
 from batchscan.scan import engines
 from batchscan.scan.batches import in_batches
+from batchscan.scan.engine_openvino import has_bf16
 from batchscan.scan.engines import Engine, available_engines, open_engine
 from batchscan.stores.packages import ModelPackage, open_package
 
@@ -25,9 +27,22 @@ def package() -> ModelPackage:
     return open_package(DEFAULT_MODEL)
 
 
-@pytest.fixture(scope="module", params=["keras", "openvino"])
+_NO_BF16 = pytest.mark.skipif(not has_bf16(), reason="this processor has no bf16")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("keras", "f32"),
+        ("keras", "bf16"),
+        ("openvino", "f32"),
+        pytest.param(("openvino", "bf16"), marks=_NO_BF16),
+    ],
+    ids="-".join,
+)
 def engine(request: Any, package: ModelPackage) -> Engine:
-    return open_engine(package, request.param)
+    name, precision = request.param
+    return open_engine(package, name, precision=precision)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +54,8 @@ def test_it_reproduces_the_golden_patches(engine: Engine, package: ModelPackage)
     golden = package.golden()
     assert len(golden.p_idc) >= 16
     assert np.ptp(golden.p_idc) > 0.9
-    np.testing.assert_allclose(engine.predict(golden.patches), golden.p_idc, rtol=0, atol=package.card.engine_tolerance)
+    atol = package.card.tolerance(engine.info.precision)
+    np.testing.assert_allclose(engine.predict(golden.patches), golden.p_idc, rtol=0, atol=atol)
 
 
 def test_threads_that_share_it_do_not_disturb_each_other(engine: Engine, patches: Any) -> None:
@@ -132,6 +148,14 @@ class Fake:
         return self._p_idc[: len(patches)]
 
 
+class Rounding(Fake):
+    """An engine that is 0.01 off in bf16."""
+
+    def __init__(self, p_idc: Any, precision: str) -> None:
+        super().__init__(p_idc + np.float32(0.01 if precision == "bf16" else 0.0))
+        self.info = EngineInfo("fake", precision)
+
+
 @pytest.mark.parametrize("off", [0.01, np.nan])
 def test_an_engine_that_is_off_is_refused(package: ModelPackage, off: float, monkeypatch: Any) -> None:
     wrong = package.golden().p_idc.copy()
@@ -182,6 +206,50 @@ def test_an_engine_that_breaks_as_it_runs_is_no_defect(
 
 def test_auto_takes_openvino(package: ModelPackage) -> None:
     assert open_engine(package).info == EngineInfo("openvino", "f32")
+
+
+def _judged(package: ModelPackage, **card: float | None) -> ModelPackage:
+    return replace(package, card=package.card.model_copy(update=card))
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "bf16_tolerance", "expected"),
+    [(0.001, None, "f32"), (0.1, None, "bf16"), (0.001, 0.1, "f32"), (0.1, 0.2, "f32")],
+)
+def test_auto_takes_bf16_only_where_it_is_as_exact_as_f32_must_be(
+    package: ModelPackage, tolerance: float, bf16_tolerance: float | None, expected: str, monkeypatch: Any
+) -> None:
+    """0.01 off in bf16; and a card that gives bf16 a tolerance of its own wants to be asked."""
+    right = package.golden().p_idc
+    monkeypatch.setattr(engines, "_gains_from_bf16", lambda _: True)
+    monkeypatch.setattr(engines, "_openvino", lambda _, __, precision: Rounding(right, precision))
+    judged = _judged(package, engine_tolerance=tolerance, bf16_tolerance=bf16_tolerance)
+    assert open_engine(judged).info.precision == expected
+
+
+@pytest.mark.parametrize(("bf16_tolerance", "is_refused"), [(None, True), (0.005, True), (0.02, False)])
+def test_bf16_that_is_asked_for_must_keep_to_its_own_tolerance(
+    package: ModelPackage, bf16_tolerance: float | None, *, is_refused: bool, monkeypatch: Any
+) -> None:
+    right = package.golden().p_idc
+    monkeypatch.setattr(engines, "_openvino", lambda _, __, precision: Rounding(right, precision))
+    judged = _judged(package, bf16_tolerance=bf16_tolerance)
+    if is_refused:
+        with pytest.raises(ModelError, match=r"bf16.* differs from the golden patches"):
+            open_engine(judged, "openvino", precision="bf16")
+    else:
+        assert open_engine(judged, "openvino", precision="bf16").info.precision == "bf16"
+
+
+def test_a_processor_without_bf16_says_so(package: ModelPackage, monkeypatch: Any) -> None:
+    monkeypatch.setattr("batchscan.scan.engine_openvino.has_bf16", lambda: False)
+    with pytest.raises(ModelError, match=r"no bf16 .*use --precision f32"):
+        open_engine(package, "openvino", precision="bf16")
+
+
+def test_an_unknown_precision_is_refused(package: ModelPackage) -> None:
+    with pytest.raises(UsageError, match="expected auto, f32 or bf16"):
+        open_engine(package, precision="f16")
 
 
 def test_an_openvino_that_is_not_installed_is_named(package: ModelPackage, monkeypatch: Any) -> None:

@@ -66,7 +66,7 @@ def work(tmp_path: Path) -> SlideWork:
     folder.keep_card(package.card, package.seen_path, package.profile_path)
     store = write_slide(tmp_path / "s.ome.zarr", tissue(SIDE_PX))
     found = work_of(store, folder.path, engine="keras")
-    engine = slide_steps.resolve_engine(found.package, "keras")
+    engine = slide_steps.resolve_engine(found.package, "keras", "f32")
     return replace(found, engine=engine, print_report=False)
 
 
