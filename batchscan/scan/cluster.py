@@ -12,17 +12,20 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
 from distributed import Client, KilledWorker, Nanny, NannyPlugin, Scheduler, SpecCluster, Worker, WorkerPlugin
+from distributed.comm.core import CommClosedError
 from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
 from batchscan.domain.errors import ClusterError
 from batchscan.scan.revival import Revival
 
+DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
 _CONNECT_S = 15
 _TRIES = 5
 _PATIENCE_S = 600.0
@@ -78,12 +81,22 @@ def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = ()) 
             "start `dask scheduler` and `dask worker ADDRESS`, or leave --scheduler out to use this machine"
         ) from error
     with client:
-        _check_versions(client, scheduler)
-        client.register_plugin(_SameVersion(__version__))
+        with _connected():
+            _check_versions(client, scheduler)
+            client.register_plugin(_SameVersion(__version__))
         try:
             yield client
         finally:
             _let_all_in(client)
+
+
+@contextlib.contextmanager
+def _connected() -> Iterator[None]:
+    """Raises ClusterError where the scheduler is lost within the block."""
+    try:
+        yield
+    except (CommClosedError, CancelledError) as error:
+        raise ClusterError(DISCONNECTED) from error
 
 
 class _SameVersion(NannyPlugin):
@@ -223,7 +236,8 @@ def default_workers(bytes_each: int) -> int:
 
 def n_workers(client: Client) -> int:
     """How many worker processes the client has now."""
-    return len(client.nthreads())
+    with _connected():
+        return len(client.nthreads())
 
 
 def _patiently(client: Client, future: Any) -> Any:
@@ -301,10 +315,10 @@ def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) 
     Raises
     ------
     ClusterError
-        If worker after worker dies of it.
+        If worker after worker dies of it, or the scheduler is lost.
     """
     for _ in range(_TRIES):
-        with contextlib.suppress(KilledWorker):
+        with contextlib.suppress(KilledWorker), _connected():
             value: T = _patiently(client, client.submit(function, *arguments, pure=False))
             return value
     raise ClusterError(

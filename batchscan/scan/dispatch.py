@@ -25,6 +25,7 @@ from distributed import Client, KilledWorker
 from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import ClusterError, ModelError
 from batchscan.domain.records import SlideOutcome
+from batchscan.scan.cluster import DISCONNECTED
 from batchscan.scan.pulse import Pulse, Sign, heard
 from batchscan.scan.slide_events import (
     BlockScanned,
@@ -39,7 +40,7 @@ from batchscan.scan.slide_events import (
 )
 from batchscan.scan.step import Raised, Returned, Trouble, all_stuck, died, lost, run_step, stuck
 from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W
-from batchscan.scan.workforce import DISCONNECTED, Workforce
+from batchscan.scan.workforce import Workforce
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
@@ -134,12 +135,12 @@ class _Board(Generic[W, S, R]):
             task.address = task.heard = None
         elif pulse.sign is Sign.BEGUN:
             task.begun, task.said = pulse.at, pulse.said
-            yield from self._begin(task.slide)
+            yield from self._begin(task.slide, pulse.worker)
 
-    def _begin(self, slide: SlideUnderWay[W, S]) -> Iterator[Event]:
+    def _begin(self, slide: SlideUnderWay[W, S], worker: str = "") -> Iterator[Event]:
         if not slide.begun:
             slide.begun = True
-            yield SlideStarted(slide.work.slide_id)
+            yield SlideStarted(slide.work.slide_id, worker)
 
     def _on_done(self, token: str) -> Iterator[Event]:
         task = self._tasks.pop(token, None)

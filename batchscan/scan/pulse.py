@@ -40,6 +40,8 @@ class Pulse:
         When it was said, seconds of the worker's own wall clock.
     peak_rss_mb
         Largest resident memory (MiB) of the worker's process since the step began.
+    worker
+        The worker's name.
     """
 
     token: str
@@ -48,6 +50,7 @@ class Pulse:
     at: float
     said: float
     peak_rss_mb: float
+    worker: str = ""
 
 
 class _Heart:
@@ -67,8 +70,14 @@ class _Heart:
             sync(self._worker.loop, self._worker.scheduler.log_event, topic=self._topic, msg=self._message(sign))
 
     def _message(self, sign: Sign) -> dict[str, Any]:
-        said, peak = time.time(), peak_rss_mb()
-        return {"token": self._token, "address": self._worker.address, "sign": sign.value, "said": said, "peak": peak}
+        return {
+            "token": self._token,
+            "address": self._worker.address,
+            "worker": str(self._worker.name),
+            "sign": sign.value,
+            "said": time.time(),
+            "peak": peak_rss_mb(),
+        }
 
 
 @contextlib.contextmanager
@@ -99,5 +108,6 @@ def _silence() -> None:
 def heard(event: tuple[float, dict[str, Any]]) -> Pulse:
     """What a subscriber of the topic is given, as a record."""
     _, message = event
-    token, address, sign = str(message["token"]), str(message["address"]), Sign(message["sign"])
-    return Pulse(token, address, sign, time.monotonic(), float(message["said"]), float(message["peak"]))
+    token, address, worker = (str(message[name]) for name in ("token", "address", "worker"))
+    said, peak = float(message["said"]), float(message["peak"])
+    return Pulse(token, address, Sign(message["sign"]), time.monotonic(), said, peak, worker)

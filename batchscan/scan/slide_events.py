@@ -13,9 +13,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class SlideStarted:
-    """A worker has begun an attempt at a slide."""
+    """A worker has begun an attempt at a slide; its name is empty where it ended before it was heard of."""
 
     slide_id: str
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

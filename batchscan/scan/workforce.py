@@ -8,10 +8,15 @@ from typing import Any
 from distributed import Client
 
 from batchscan.domain.errors import ClusterError
-from batchscan.scan.cluster import dismiss, end_worker, left_in_order, memory_by_address, threads_by_address
+from batchscan.scan.cluster import (
+    DISCONNECTED,
+    dismiss,
+    end_worker,
+    left_in_order,
+    memory_by_address,
+    threads_by_address,
+)
 from batchscan.scan.revival import Revival
-
-DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
 
 
 class Workforce:

@@ -235,14 +235,15 @@ class Ledger(LedgerView):
             self._set_fact("finished", now())
             self._event("finish")
 
-    def slide_started(self, slide_id: str) -> None:
-        """An attempt at a slide begins."""
+    def slide_started(self, slide_id: str, worker: str = "") -> None:
+        """An attempt at a slide begins; where it began is all that is known of it if the runner is killed."""
         with self._transaction():
             self._db.execute(
                 "UPDATE slides SET status = ?, n_patches = NULL, n_scanned = 0 WHERE slide_id = ?",
                 (SlideStatus.RUNNING, slide_id),
             )
-            self._db.execute("INSERT INTO attempts (slide_id, started) VALUES (?, ?)", (slide_id, now()))
+            values = (slide_id, now(), worker or None)
+            self._db.execute("INSERT INTO attempts (slide_id, started, worker) VALUES (?, ?, ?)", values)
 
     def slide_surveyed(self, slide_id: str, n_patches: int) -> None:
         """It is known how many patches a slide has."""

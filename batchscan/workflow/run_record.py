@@ -110,8 +110,8 @@ class RunRecord:
     def keep(self, event: Event) -> Iterator[Shown]:
         """Write down what happened, commit what is finished, and say what is worth drawing."""
         match event:
-            case SlideStarted(slide_id):
-                self.ledger.slide_started(slide_id)
+            case SlideStarted(slide_id, worker):
+                self.ledger.slide_started(slide_id, worker)
             case SlideSurveyed() | BlockScanned():
                 self._got_on(event)
                 yield event

@@ -50,6 +50,7 @@ def test_every_slide_goes_all_the_way_on_worker_processes(client: Client) -> Non
         BlockScanned: 0 + 1 + 2 + 3,
         SlideFinished: 4,
     }
+    assert {event.worker for event in events if isinstance(event, SlideStarted)} <= {"cpu-0", "cpu-1"}
     assert sum(event.n_patches for event in events if isinstance(event, SlideSurveyed)) == 3 * 6
     for i, script in enumerate(scripts):
         event = _last(events)[script.slide_id]

@@ -79,13 +79,15 @@ def test_accidents_are_counted_for_one_state_of_a_file_and_forgiven(tmp_path: Pa
 def test_slides_that_were_under_way_when_a_runner_was_killed_are_suspects_until_they_end(tmp_path: Path) -> None:
     with Ledger.hold(tmp_path / "l") as ledger:
         ledger.begin(REQUESTS, {})
-        ledger.slide_started("A")
+        ledger.slide_started("A", "cpu-1")
         ledger.slide_started("B")
         ledger.slide_ended(SlideOutcome("B", SlideStatus.DONE), AttemptEnd())
         assert ledger.suspects() == frozenset()
         # As the next runner finds it after a kill.
         ledger.begin(REQUESTS, {})
         assert ledger.suspects() == {"A"}
+        killed = next(ledger.attempts())
+        assert (killed.status, killed.end.worker, killed.end.peak_rss_mb) == ("killed", "cpu-1", None)
         ledger.slide_started("A")
         ledger.slide_ended(SlideOutcome("A", SlideStatus.DONE), AttemptEnd())
         assert ledger.suspects() == frozenset()
