@@ -49,7 +49,7 @@ class Survey:
     row, col, tissue_fraction
         (n,) int32, int32, float32 of the cells with enough tissue, row-major.
     blocks
-        The same cells, partitioned into what is read at once.
+        The same cells, partitioned into what is read at once; the largest first, so that workers end together.
     qc
         Named facts.
     seconds
@@ -137,7 +137,7 @@ def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> t
         row=row,
         col=col,
         tissue_fraction=fractions[row, col],
-        blocks=tuple(blocks(row, col, settings.patch)),
+        blocks=tuple(sorted(blocks(row, col, settings.patch), key=len, reverse=True)),
         qc=qc_facts(tissue),
         seconds={"read": read, "tissue": time.perf_counter() - clock - read},
         measured=quality.measured,

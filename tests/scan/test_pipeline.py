@@ -14,7 +14,7 @@ from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, Spacin
 from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
 from batchscan.scan.grid import blocks, cut_patches
-from batchscan.scan.pipeline import Survey, patch_table, raw_scores, scan_block
+from batchscan.scan.pipeline import Survey, patch_table, raw_scores, scan_block, survey_slide
 from batchscan.scan.sharpness import sharpness
 
 SIDE = 10
@@ -199,3 +199,20 @@ def test_a_block_that_was_read_whole_is_not_copied_for_the_engine() -> None:
         patched.setattr("batchscan.scan.pipeline.cut_patches", keep)
         scan_block(Slide(), survey.grid, survey.blocks[0], SETTINGS, Looking())  # type: ignore[arg-type]
     assert np.shares_memory(seen[0], cut[0])
+
+
+class Wide:
+    """Tissue on a wide slide, most of it in the second tile of 40 x 40 patches."""
+
+    def read_around(self, box: Box, um_per_px: float) -> tuple[np.ndarray, np.ndarray]:
+        assert (box, um_per_px) == (Box(0, 0, 4000, 200), 16.0)
+        overview = np.full((100, 2000, 3), 245, np.uint8)
+        noise = np.random.default_rng(3).integers(-6, 7, (100, 600, 3))
+        overview[:, 900:1500] = np.add((214, 150, 190), noise)
+        return overview, np.zeros((100, 2000), np.bool_)
+
+
+def test_the_largest_block_goes_first() -> None:
+    info = SlideInfo("S", "P", 4000, 200, Spacing(8.0, SpacingSource.VENDOR), "sha256:ab")
+    survey, _ = survey_slide(Wide(), info, replace(SETTINGS, patch=PatchSpec(50, 8.0, 1.0)))
+    assert [(block.first_col, len(block)) for block in survey.blocks] == [(40, 4 * 20), (36, 4 * 4)]
