@@ -29,6 +29,7 @@ class Concern:
 CONCERNS = (
     Concern("not_analysable", "Not analysable", "quality control says so: there is no extent to rely on"),
     Concern("review", "Quality to review", "quality control found what may spoil the numbers"),
+    Concern("duplicate", "The same slide again", "a slide before it has the same fingerprint: both were counted"),
     Concern(
         "borderline",
         "Extent hangs on borderline patches",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from batchscan.domain.attempts import Attempt
 from batchscan.domain.errors import LedgerMismatch
 from batchscan.domain.profile import Profile
 from batchscan.domain.records import ENDED, SlideStatus
-from batchscan.report.attention import CONCERNS, GRADES, Concern, worries
+from batchscan.report.attention import CONCERNS, GRADES, Concern, Worry, worries
 from batchscan.report.drift import Drift, RunProfile, comparable, run_drift, slide_drift
 from batchscan.report.toplist import TopList
 from batchscan.report.working_time import SlowAttempts, Stage, WorkingTime, working_time
@@ -215,6 +215,8 @@ class _Night:
         self._slow_slides: dict[str, SlowSlide] = {}
         self._patches = self._timed_patches = self._scanned_slides = 0
         self._profile = RunProfile()
+        # By fingerprint: the slide that had it first.
+        self._first: dict[str, str] = {}
         self._drifting = TopList[tuple[SlideMention, str, float]](N_LISTED)
 
     def add(self, row: LedgerRow) -> None:
@@ -237,11 +239,18 @@ class _Night:
             self._timed_patches += row.n_scanned if row.slide_id in self._time.scanned else 0
 
     def _add_concerns(self, row: LedgerRow, slide: SlideMention) -> None:
-        found = tuple(worries(row, self._time.retries.get(row.slide_id)))
+        found = (*worries(row, self._time.retries.get(row.slide_id)), *self._seen_before(row))
         self._n_concerned += bool(found)
         for worry in found:
             mention = SlideMention(slide.slide_id, slide.position, slide.done, worry.found)
             self._concerns[worry.concern].add(worry.rank, mention)
+
+    def _seen_before(self, row: LedgerRow) -> Iterator[Worry]:
+        fingerprint = row.numbers.get("fingerprint")
+        if row.status is SlideStatus.DONE and fingerprint:
+            first = self._first.setdefault(fingerprint, row.slide_id)
+            if first != row.slide_id:
+                yield Worry("duplicate", 0.0, f"the same as {first}")
 
     def _add_done(self, row: LedgerRow, slide: SlideMention) -> None:
         grade = row.numbers.get("qc_grade")

@@ -38,13 +38,14 @@ COLUMNS = (
 
 
 def summary_numbers(result: SlideResult) -> dict[str, Any]:
-    """The columns of summary.csv that a result fills."""
+    """The columns of summary.csv that a result fills, and the fingerprint of its slide."""
     numbers: dict[str, Any] = {name: getattr(result.extent, name) for name in _EXTENT}
     numbers |= {column: getattr(result.counts, name) for column, name in _COUNTS.items()}
     grade = result.quality.grade
     numbers |= {"qc_grade": grade and grade.value, "qc_findings": " ".join(result.quality.findings)}
     numbers |= {f"qc_{name}": result.qc.get(name) for name in _QC}
-    return numbers | {f"seconds_{name}": round(result.seconds[name], 3) for name in _SECONDS}
+    numbers |= {f"seconds_{name}": round(result.seconds[name], 3) for name in _SECONDS}
+    return numbers | {"fingerprint": result.slide.fingerprint}
 
 
 def summary_row(row: LedgerRow) -> dict[str, Any]:

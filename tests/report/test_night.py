@@ -211,6 +211,11 @@ def test_rows_and_attempts_are_read_once() -> None:
     assert list(itertools.chain(rows, attempts)) == []
 
 
+def test_a_slide_that_is_there_under_two_names_is_named_with_the_first() -> None:
+    rows = (done("a", fingerprint="sha256:1"), done("b"), done("c", fingerprint="sha256:1"), done("d"))
+    assert concerns(night(*rows)) == {"duplicate": [("c", "the same as a")]}
+
+
 def test_every_concern_has_words_and_stages_their_order() -> None:
     assert len({one.title for one in CONCERNS}) == len(CONCERNS)
     figures = night(done("a"), attempts=(attempt("a", seconds={"ingest": 1.0, **STAGES}),))
