@@ -7,7 +7,7 @@ from collections.abc import Mapping
 UNKNOWN = "Read the slide\u2019s sentence in summary.csv; scan the slide alone with --debug for more."
 
 _COPY = "Copy the file again from its source, or have it scanned again."
-_GIVE_SPACING = "Give the spacing with --um-per-px, or as um_per_px in the manifest."
+_GIVE_SPACING = "Ingest that file again with --um-per-px, or give um_per_px in the manifest."
 _DEFECT = "Scan the slide alone with --workers 1 --debug and report the defect with what it says."
 _MODEL = "Run batchscan model verify on the package, and install the same one on every machine."
 _WORDS = "Mend what the slide\u2019s sentence names, and start the same command again."
