@@ -79,6 +79,13 @@ def run(job: Path, out: Path | None, scheduler: str | None, workers: int | None,
 @click.option(
     "--um-per-px", type=click.FloatRange(0, min_open=True), help="Spacing of all these slides, in place of their own."
 )
+@click.option(
+    "--finest",
+    type=click.FloatRange(0.05, 20),
+    metavar="UM_PER_PX",
+    help="Spacing that slide files are read at, if they are finer: with the model's own it is soonest done, and the "
+    "pictures are coarse [default: 1.0].",
+)
 @SCHEDULER_OPTION
 @WORKERS_OPTION
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
@@ -95,6 +102,7 @@ def scan(
     engine: str | None,
     precision: str | None,
     um_per_px: float | None,
+    finest: float | None,
     scheduler: str | None,
     workers: int | None,
     *,
@@ -111,7 +119,7 @@ def scan(
     from batchscan.domain.job import absolute, validated_job  # noqa: PLC0415 - see the package's docstring
 
     given: dict[str, dict[str, Any]] = {
-        "slides": {"sources": slides, "um_per_px": um_per_px},
+        "slides": {"sources": slides, "um_per_px": um_per_px, "finest_um_per_px": finest},
         "model": {
             "package": model,
             "threshold": threshold,
