@@ -1,30 +1,44 @@
-"""A model package -> p_raw through Keras, on whatever backend KERAS_BACKEND names."""
+"""A model package -> p_raw through Keras, on whatever backend KERAS_BACKEND names, and on a GPU if the worker has one."""
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 
 import numpy as np
 from numpy.typing import NDArray
 
+from batchscan.domain.errors import ModelError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
 from batchscan.scan.batches import check_shapes, in_batches
 from batchscan.stores.networks import in_bfloat16, load_network
 from batchscan.stores.packages import ModelPackage
 
-BATCH = 32
+BATCH, GPU_BATCH, SMALLEST_BATCH = 32, 256, 8
+NO_DEVICE = "-1"
+"""What CUDA_VISIBLE_DEVICES says where a process shall see no GPU."""
+# TensorFlow and JAX, PyTorch.
+_OUT_OF_MEMORY = ("resource_exhausted", "out of memory", "oom when allocating")
+
+log = logging.getLogger(__name__)
+
+
+def sees_gpu() -> bool:
+    """Whether this process was given a GPU by name, as each worker of a GPU is."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", NO_DEVICE) not in {"", NO_DEVICE}
 
 
 class KerasEngine:
     """The network as Keras runs it, in float32, or with its layers but the last computing in bfloat16.
 
-    The thread count holds for the process, and only where no backend was imported before.
+    The thread count holds for the process, and only where no backend was imported before. Where the device has too
+    little memory for a batch, it and all later ones are halved.
     """
-
-    batch = BATCH
 
     def __init__(self, package: ModelPackage, threads: int, precision: str = "f32") -> None:
         self.info = EngineInfo("keras", precision)
+        self.batch = GPU_BATCH if sees_gpu() else BATCH
         self._patch_px = package.card.patch_px
         # Keras promises nothing of several threads that use one network.
         self._lock = threading.Lock()
@@ -33,9 +47,38 @@ class KerasEngine:
         check_shapes(package.network_path, self._patch_px, self._network.input_shape, self._network.output_shape)
 
     def predict(self, patches: Uint8Array) -> Float32Array:
-        """p_raw of patches (n, p, p, 3) uint8, (n,) float32."""
-        return in_batches(patches, self._patch_px, self.batch, self._logits)
+        """p_raw of patches (n, p, p, 3) uint8, (n,) float32.
+
+        Raises
+        ------
+        ModelError
+            If the device has too little memory for the smallest batch.
+        """
+        while True:
+            batch = self.batch
+            try:
+                return in_batches(patches, self._patch_px, batch, self._logits)
+            except Exception as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._back_off(batch, error)
+
+    def _back_off(self, batch: int, error: Exception) -> None:
+        if batch // 2 < SMALLEST_BATCH:
+            raise ModelError(
+                f"engine keras: the device has too little memory for {batch} patches at once ({type(error).__name__}): "
+                "free it of other processes, or use --engine openvino"
+            ) from error
+        with self._lock:
+            # Another thread may have come here first.
+            self.batch = min(self.batch, batch // 2)
+        log.warning("the device has too little memory for %d patches at once: %d from now on", batch, batch // 2)
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:
         with self._lock:
             return np.asarray(self._network.predict_on_batch(batch), dtype=np.float32)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)

@@ -24,8 +24,6 @@ from batchscan.stores.packages import Golden, ModelPackage
 log = logging.getLogger(__name__)
 
 MISSING = "missing"
-NO_DEVICE = "-1"
-"""What CUDA_VISIBLE_DEVICES says where a process shall see no GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +199,9 @@ def _disagreement(engine: Engine, apart: float, package: ModelPackage, tolerance
 def _gains_from_bf16(name: str) -> bool:
     """Whether bf16 is faster than f32 here: Keras' is on a GPU only."""
     if name == "keras":
-        return os.environ.get("CUDA_VISIBLE_DEVICES", NO_DEVICE) != NO_DEVICE
+        from batchscan.scan.engine_keras import sees_gpu  # noqa: PLC0415 - keras is imported where it runs
+
+        return sees_gpu()
     from batchscan.scan.engine_openvino import has_bf16  # noqa: PLC0415 - openvino is imported where it runs
 
     return has_bf16()

@@ -17,6 +17,7 @@ from batchscan.domain.errors import ModelError, UsageError
 from batchscan.domain.records import EngineInfo
 from batchscan.scan import engines
 from batchscan.scan.batches import in_batches
+from batchscan.scan.engine_keras import KerasEngine
 from batchscan.scan.engine_openvino import has_bf16
 from batchscan.scan.engines import Engine, available_engines, open_engine
 from batchscan.stores.packages import ModelPackage, open_package
@@ -282,3 +283,59 @@ def test_the_network_sees_full_batches_only() -> None:
     p_idc = in_batches(patches, 8, 4, logits)
     assert seen == [4, 4, 4]
     np.testing.assert_allclose(p_idc, 1 / (1 + np.exp(-np.arange(10.0))), rtol=1e-6)
+
+
+class Small:
+    """A network on a device that has room for so many patches at once."""
+
+    def __init__(self, network: Any, room: int, words: str) -> None:
+        self._network, self._room, self._words = network, room, words
+        self.tried: list[int] = []
+
+    def predict_on_batch(self, batch: Any) -> Any:
+        self.tried.append(len(batch))
+        if len(batch) > self._room:
+            raise RuntimeError(self._words)
+        return self._network.predict_on_batch(batch)
+
+
+@pytest.mark.parametrize(
+    "words", ["RESOURCE_EXHAUSTED: while trying", "CUDA out of memory. Tried", "OOM when allocating"]
+)
+def test_a_device_with_little_memory_gets_smaller_batches_and_the_same_numbers(
+    package: ModelPackage, patches: Any, words: str, monkeypatch: Any, caplog: Any
+) -> None:
+    engine = KerasEngine(package, 1)
+    expected = engine.predict(patches)
+    small = Small(engine._network, 12, words)  # noqa: SLF001 - what stands for the device
+    monkeypatch.setattr(engine, "_network", small)
+    np.testing.assert_allclose(engine.predict(patches), expected, rtol=0, atol=1e-6)
+    assert small.tried == [32, 16, *[8] * 4]
+    assert engine.batch == 8
+    assert "too little memory for 32 patches at once: 16 from now on" in caplog.text
+    engine.predict(patches)
+    assert small.tried[6:] == [8] * 4
+
+
+def test_a_device_without_room_for_any_batch_ends_the_run(
+    package: ModelPackage, patches: Any, monkeypatch: Any
+) -> None:
+    engine = KerasEngine(package, 1)
+    monkeypatch.setattr(engine, "_network", Small(None, 0, "out of memory"))
+    with pytest.raises(ModelError, match="too little memory for 8 patches"):
+        engine.predict(patches)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(package: ModelPackage, patches: Any, monkeypatch: Any) -> None:
+    engine = KerasEngine(package, 1)
+    monkeypatch.setattr(engine, "_network", Small(None, 0, "no kernel"))
+    with pytest.raises(RuntimeError, match="no kernel"):
+        engine.predict(patches)
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(None, 32), ("-1", 32), ("", 32), ("0", 256), ("GPU-1f2e", 256)])
+def test_a_gpu_gets_larger_batches(package: ModelPackage, seen: str | None, expected: int, monkeypatch: Any) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if seen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    assert KerasEngine(package, 1).batch == expected
