@@ -1,4 +1,4 @@
-"""A model package -> p_raw through Keras, on whatever backend KERAS_BACKEND names, and on a GPU if the worker has one."""
+"""A model package -> p_raw through Keras, on whatever backend KERAS_BACKEND names, on a GPU if the worker has one."""
 
 from __future__ import annotations
 

@@ -307,7 +307,7 @@ def test_a_device_with_little_memory_gets_smaller_batches_and_the_same_numbers(
 ) -> None:
     engine = KerasEngine(package, 1)
     expected = engine.predict(patches)
-    small = Small(engine._network, 12, words)  # noqa: SLF001 - what stands for the device
+    small = Small(engine._network, 12, words)
     monkeypatch.setattr(engine, "_network", small)
     np.testing.assert_allclose(engine.predict(patches), expected, rtol=0, atol=1e-6)
     assert small.tried == [32, 16, *[8] * 4]
