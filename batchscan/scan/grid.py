@@ -19,8 +19,11 @@ from batchscan.domain.geometry import Box, PatchGrid, PatchSpec
 from batchscan.domain.records import BoolArray, Float32Array, Float64Array, Int32Array, Uint8Array
 from batchscan.domain.tissue_map import TissueMap
 
-BLOCK_PX = 2048
-"""About the side of the square, at the model's spacing, that is read for one block."""
+BLOCK_PX = 1024
+"""About the side of the square, at the model's spacing, that is read for one block.
+
+With twice the side, a slide of 1,000 patches had most of them in one block, and all workers but one waited for it.
+"""
 BLOCK_PATCHES = 4000
 """A block has at most so many patches: where they overlap, they take far more memory than the pixels they are cut from.
 """
