@@ -18,7 +18,8 @@ class AttemptEnd:
         Name of the error's class; None without an error.
     seconds
         Stage (`read`, `tissue`, `infer`, `write`, their `total`) -> seconds spent in it, as far as steps returned;
-        `busy` is how long its steps took on the workers, all in all: the stages, the step that failed, and the rest. Of
+        `busy` is how long its steps took on the workers: the stages, the step that failed, and the rest, but not those
+        that were cut short because another one failed. Of
         a step whose worker died or was ended it is the time from its beginning until that was noticed.
     peak_rss_mb
         Largest resident memory (MiB) of any worker process while it had a step of this attempt; of a worker that died

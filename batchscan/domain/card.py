@@ -264,7 +264,7 @@ class ModelCard(_Record):
     def tolerance(self, precision: str) -> float:
         """How far p_raw may be from the golden patches' where this precision is asked for by name.
 
-        Precision `auto` comes to bf16 only where that keeps to the narrow one, which is f32's.
+        Precision `auto` comes to bf16 only where `bf16_tolerance` is stated and no wider than f32's.
         """
         return max(self.engine_tolerance, self.bf16_tolerance or 0.0) if precision == "bf16" else self.engine_tolerance
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import dask
 from dask.system import CPU_COUNT
 from distributed import Client, KilledWorker, Nanny, NannyPlugin, Scheduler, SpecCluster, Worker, WorkerPlugin
+from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.system import MEMORY_LIMIT
 
@@ -26,6 +27,8 @@ from batchscan.domain.errors import ClusterError
 from batchscan.scan.revival import Revival
 
 DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
+LOST = (OSError, RuntimeError, AttributeError, CancelledError, ClosedClientError)
+"""What Dask raises where a scheduler has gone, by where it notices; time limits are among them, as OSError."""
 _CONNECT_S = 15
 _TRIES = 5
 _PATIENCE_S = 600.0
@@ -81,7 +84,7 @@ def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = ()) 
             "start `dask scheduler` and `dask worker ADDRESS`, or leave --scheduler out to use this machine"
         ) from error
     with client:
-        with _connected():
+        with _connected(client):
             _check_versions(client, scheduler)
             client.register_plugin(_SameVersion(__version__))
         try:
@@ -91,11 +94,13 @@ def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = ()) 
 
 
 @contextlib.contextmanager
-def _connected() -> Iterator[None]:
-    """Raises ClusterError where the scheduler is lost within the block."""
+def _connected(client: Client, *, calls: bool = False) -> Iterator[None]:
+    """Raises ClusterError where the scheduler is lost; where something is called there, the error may be its own."""
     try:
         yield
-    except (CommClosedError, CancelledError) as error:
+    except LOST as error:
+        if calls and client.status == "running" and not isinstance(error, CommClosedError | CancelledError):
+            raise
         raise ClusterError(DISCONNECTED) from error
 
 
@@ -117,7 +122,7 @@ class _SameVersion(NannyPlugin):
 def _let_all_in(client: Client) -> None:
     # Where the scheduler is gone, or another runner was faster, there is nothing to take back.
     if client.status == "running":
-        with contextlib.suppress(OSError, TimeoutError, ValueError):
+        with contextlib.suppress(*LOST, ValueError):
             client.unregister_worker_plugin(_SameVersion.name, nanny=True)
 
 
@@ -236,7 +241,7 @@ def default_workers(bytes_each: int) -> int:
 
 def n_workers(client: Client) -> int:
     """How many worker processes the client has now."""
-    with _connected():
+    with _connected(client):
         return len(client.nthreads())
 
 
@@ -257,7 +262,7 @@ def threads_by_address(client: Client) -> dict[str, int]:
     """How many threads each worker has now; none also while the scheduler can't be reached."""
     try:
         return dict(client.nthreads())
-    except (OSError, TimeoutError, RuntimeError):
+    except LOST:
         return {}
 
 
@@ -267,7 +272,7 @@ def memory_by_address(client: Client) -> dict[str, tuple[float, float]]:
     None also while the scheduler can't be reached.
     """
     scheduler: Any = client.scheduler
-    with contextlib.suppress(OSError, TimeoutError, RuntimeError, AttributeError):
+    with contextlib.suppress(*LOST):
         workers = client.sync(scheduler.identity, n_workers=-1)["workers"]
         # One that has just come has said nothing yet.
         metrics = {address: worker["metrics"] for address, worker in workers.items() if "memory" in worker["metrics"]}
@@ -277,7 +282,7 @@ def memory_by_address(client: Client) -> dict[str, tuple[float, float]]:
 
 def left_in_order(client: Client, address: str) -> bool:
     """Whether the worker that was at an address was told to go (SIGTERM, retired, out of time), and said so."""
-    with contextlib.suppress(OSError, TimeoutError):
+    with contextlib.suppress(*LOST):
         events = client.get_events(address)
         return any(isinstance(each, dict) and each.get("action") == "closing-worker" for _, each in events)
     return False
@@ -285,11 +290,11 @@ def left_in_order(client: Client, address: str) -> bool:
 
 def dismiss(client: Client, name: str) -> bool:
     """Send one worker of an external scheduler away, with its nanny; False if there is no other to go on with."""
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    addresses = [address for address, worker in workers.items() if str(worker["name"]) == name]
-    if client.cluster is not None or len(addresses) == len(workers):
-        return False
-    with contextlib.suppress(OSError, TimeoutError):  # a scheduler that is gone is noticed elsewhere
+    with contextlib.suppress(*LOST):  # a scheduler that is gone is noticed elsewhere
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        addresses = [address for address, worker in workers.items() if str(worker["name"]) == name]
+        if client.cluster is not None or len(addresses) == len(workers):
+            return False
         client.retire_workers(addresses)
     return True
 
@@ -318,7 +323,7 @@ def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) 
         If worker after worker dies of it, or the scheduler is lost.
     """
     for _ in range(_TRIES):
-        with contextlib.suppress(KilledWorker), _connected():
+        with contextlib.suppress(KilledWorker), _connected(client, calls=True):
             value: T = _patiently(client, client.submit(function, *arguments, pure=False))
             return value
     raise ClusterError(

@@ -128,12 +128,13 @@ class _Board(Generic[W, S, R]):
             # The scheduler has handed it out again by itself.
             yield from self._death(task, before)
             return
-        task.heard = pulse.at
+        task.heard, task.worker = pulse.at, pulse.worker
         task.slide.saw_peak(pulse.peak_rss_mb)
         if pulse.sign is Sign.ENDED:
             # If its worker dies from now on, the step has nothing to do with that.
             task.address = task.heard = None
-        elif pulse.sign is Sign.BEGUN:
+        elif pulse.sign is Sign.BEGUN or not task.begun:
+            # That it has begun may have been lost on the way: then this is the first that is heard of it.
             task.begun, task.said = pulse.at, pulse.said
             yield from self._begin(task.slide, pulse.worker)
 
@@ -219,19 +220,8 @@ class _Board(Generic[W, S, R]):
         # Where a slide had an accident, the next attempt goes elsewhere if there is anywhere else.
         elsewhere = self._workforce.elsewhere(slide.avoid)
         task = Task(slide, None, step, arguments, priority, elsewhere=elsewhere, n_lost=n_lost)
-        try:
-            task.future = self._client.submit(
-                run_step,
-                self._topic,
-                task.token,
-                step,
-                *arguments,
-                pure=False,
-                priority=priority,
-                workers=elsewhere,
-            )
-        except (RuntimeError, OSError) as error:
-            raise ClusterError(DISCONNECTED) from error
+        words = run_step, self._topic, task.token, step, *arguments
+        task.future = self._workforce.submit(*words, priority=priority, among=elsewhere)
         slide.tasks.add(task.token)
         self._tasks[task.token] = task
         task.future.add_done_callback(lambda _, token=task.token: self._happened.put(token))
@@ -245,14 +235,14 @@ class _Board(Generic[W, S, R]):
         is_blameless = address in self._crowded or self._workforce.was_sent(address)
         if is_blameless and slide.n_shared < _MOST_LOST:
             slide.n_shared += 1
-            yield self._again(slide, died(), slide.end(address), accident=False, delay_s=0.0)
+            yield self._again(slide, died(), slide.end(task.worker), accident=False, delay_s=0.0)
             return
-        yield from self._trouble(slide, replace(died(), address=address))
+        yield from self._trouble(slide, replace(died(), address=address), task.worker)
 
     def _outcome(self, slide: SlideUnderWay[W, S], raised: Raised) -> SlideOutcome:
         return SlideOutcome(slide.work.slide_id, raised.status, raised.reason, raised.sentence)
 
-    def _trouble(self, slide: SlideUnderWay[W, S], raised: Raised) -> Iterator[Event]:
+    def _trouble(self, slide: SlideUnderWay[W, S], raised: Raised, worker: str = "") -> Iterator[Event]:
         if raised.error is not None:
             raise raised.error
         if raised.trace:
@@ -261,7 +251,7 @@ class _Board(Generic[W, S, R]):
         slide.accidents += accident
         # Where the worker died there is another one now.
         slide.avoid = raised.address if raised.worker else ""
-        outcome, end = self._outcome(slide, raised), slide.end(raised.worker or raised.address, raised.error_class)
+        outcome, end = self._outcome(slide, raised), slide.end(raised.worker or worker, raised.error_class)
         delay_s = slide.delay_s(raised, self._patience, self._got_on, time.monotonic())
         if delay_s is None:
             self._drop(slide)
@@ -311,7 +301,7 @@ class _Board(Generic[W, S, R]):
             address, raised = str(task.address), all_stuck(stall_s) if is_common else stuck(stall_s)
             if task.token in self._tasks:
                 task.slide.busy_s += task.at_work_s(moment)
-                yield from self._trouble(task.slide, replace(raised, address=address))
+                yield from self._trouble(task.slide, replace(raised, address=address), task.worker)
                 self._workforce.end(address)
         idle_s = moment - self._heard
         if not at_work and self._tasks and self._workforce.n_threads and idle_s > max(2 * stall_s, _NOTHING_S):

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 def sees_gpu() -> bool:
     """Whether this process was given a GPU by name, as each worker of a GPU is."""
-    return os.environ.get("CUDA_VISIBLE_DEVICES", NO_DEVICE) not in {"", NO_DEVICE}
+    return os.environ.get("CUDA_VISIBLE_DEVICES", NO_DEVICE) not in {"", NO_DEVICE, "NoDevFiles"}
 
 
 class KerasEngine:

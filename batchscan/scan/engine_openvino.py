@@ -37,6 +37,7 @@ class OpenVinoEngine:
         export = exported(package, BATCH, openvino.__version__)
         try:
             compiled = _compiled(openvino, export, threads, precision)
+            _check_precision(compiled, precision)
             self._request = compiled.create_infer_request()
         except RuntimeError as error:
             raise ModelError(
@@ -54,9 +55,25 @@ class OpenVinoEngine:
             return np.array(self._request.infer({0: batch}, share_inputs=True)[0])
 
 
+def _check_precision(compiled: Any, precision: str) -> None:
+    """What OpenVINO made of the hint is what is recorded.
+
+    Raises
+    ------
+    ModelError
+        If it is another precision.
+    """
+    name = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if name != precision:
+        raise ModelError(f"openvino computes in {name} here, not in {precision}: use --precision {name}")
+
+
 def has_bf16() -> bool:
-    """Whether OpenVINO finds bfloat16 in the processor itself."""
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """Whether OpenVINO is there and finds bfloat16 in the processor itself."""
+    try:
+        return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    except (ModelError, RuntimeError):
+        return False
 
 
 def _compiled(openvino: Any, export: Export, threads: int, precision: str) -> Any:

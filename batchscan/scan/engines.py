@@ -93,8 +93,8 @@ def open_engine(package: ModelPackage, name: str = "auto", threads: int = 1, pre
     threads
         Threads of the engine; one a worker process is what scales.
     precision
-        `f32`, `bf16` (within what the card allows it), or `auto`: bf16 where this machine has it and it keeps to the
-        tolerance that f32 must keep to, else f32.
+        `f32`, `bf16` (within what the card allows it), or `auto`: bf16 where this machine has it and the card says
+        that it is as exact as f32 must be, else f32.
 
     Raises
     ------
@@ -112,6 +112,8 @@ def open_engine(package: ModelPackage, name: str = "auto", threads: int = 1, pre
         try:
             return _opened("openvino", package, threads, precision)
         except ModelError as error:
+            if precision == "bf16" and not _gains_from_bf16("keras"):
+                raise
             log.warning("openvino isn't used: %s; keras runs the model instead", error)
         name = "keras"
     return _opened(name, package, threads, precision)
@@ -147,8 +149,8 @@ def _opened(name: str, package: ModelPackage, threads: int, precision: str) -> E
     card = package.card
     if precision != "auto":
         return _proven(name, package, threads, precision, card.tolerance(precision))
-    # A card that allows bf16 more says that it is not as exact.
-    if card.tolerance("bf16") == card.engine_tolerance and _gains_from_bf16(name):
+    # By the card, not by trying: machines that share a run would come to different answers.
+    if (card.bf16_tolerance or 1.0) <= card.engine_tolerance and _gains_from_bf16(name):
         try:
             return _proven(name, package, threads, "bf16", card.engine_tolerance)
         except ModelError as error:

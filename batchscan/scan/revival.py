@@ -7,6 +7,7 @@ isn't back within some seconds, as on a busy machine, Dask's cluster strikes off
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from typing import Any
@@ -52,9 +53,12 @@ class Revival:
                 if nanny is not None:
                     await nanny.close(timeout=5, reason="gave-up")
             # What scale() calls, for a cluster that is short of a worker; one that fails to start is seen here again.
-            with contextlib.suppress(Exception):
-                await cluster._correct_state()  # noqa: SLF001
-            self._on_their_way.discard(name)
+            try:
+                # It would wait for ever for one that hangs as it starts, and all the others would wait for it.
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(cluster._correct_state(), _SLOW_S)  # noqa: SLF001
+            finally:
+                self._on_their_way.discard(name)
 
         cluster.loop.add_callback(anew)
 

@@ -78,8 +78,9 @@ class Patience:
 class Task:
     """A step handed to the workers.
 
-    `address` and `heard` (monotonic seconds) are None unless it is at work. `begun` is when its beginning was heard of,
-    monotonic too; `said` is the same on its worker's own wall clock. Only `elsewhere` may do it; None: all.
+    `address` and `heard` (monotonic seconds) are None unless it is at work, `worker` is the name of who was last at it.
+    `begun` is when its beginning was heard of, monotonic too; `said` is the same on its worker's own wall clock. Only
+    `elsewhere` may do it; None: all.
     """
 
     slide: SlideUnderWay[Any, Any]
@@ -90,6 +91,7 @@ class Task:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     address: str | None = None
     heard: float | None = None
+    worker: str = ""
     begun: float = 0.0
     said: float = 0.0
     elsewhere: list[str] | None = None

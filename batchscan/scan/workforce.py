@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from distributed import Client
@@ -10,6 +11,7 @@ from distributed import Client
 from batchscan.domain.errors import ClusterError
 from batchscan.scan.cluster import (
     DISCONNECTED,
+    LOST,
     dismiss,
     end_worker,
     left_in_order,
@@ -79,6 +81,19 @@ class Workforce:
         """Resident memory (MiB) of the worker at an address, if it has said so `since` then on its own wall clock."""
         said, rss_mb = self._memory.get(address, (since, None))
         return rss_mb if said >= since else None
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, priority: int, among: list[str] | None) -> Any:
+        """Hand a call to one of the workers `among` (None: any); returns its future.
+
+        Raises
+        ------
+        ClusterError
+            If the scheduler is gone.
+        """
+        try:
+            return self._client.submit(function, *arguments, pure=False, priority=priority, workers=among)
+        except LOST as error:
+            raise ClusterError(DISCONNECTED) from error
 
     def was_sent(self, address: str) -> bool:
         """Whether the worker at an address was ended from here, or told to go and said so: nobody's accident."""

@@ -38,10 +38,19 @@ class ForeseenStore:
         Of the file's level 0.
     finest_um_per_px
         What the store would be made no finer than.
+    gets_on
+        Called whenever another part has been read: of a file without coarse levels that is all of it.
     """
 
-    def __init__(self, slide: VendorSlide, spacing: Spacing, finest_um_per_px: float) -> None:
+    def __init__(
+        self,
+        slide: VendorSlide,
+        spacing: Spacing,
+        finest_um_per_px: float,
+        gets_on: Callable[[], None] = lambda: None,
+    ) -> None:
         self._slide = slide
+        self._gets_on = gets_on
         self._salvaged = SalvagedSlide(slide)
         self._file_um_per_px = spacing.um_per_px
         self.pixels = shrunk_to(self._salvaged, spacing.um_per_px, finest_um_per_px)
@@ -100,6 +109,7 @@ class ForeseenStore:
         for x, y, width, height in lattice.parts(level.width_px, level.height_px, _READ_AT_ONCE, TILE_PX):
             pixels = self._salvaged.read(index, x, y, width, height)
             total.add(np.ascontiguousarray(pixels.transpose(2, 0, 1)), x, y)
+            self._gets_on()
         return total.pixels(), merged(self._salvaged.damaged(index)).lost(lattice)
 
     def check_samples(self, gets_on: Callable[[], None]) -> Damage:

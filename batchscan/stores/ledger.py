@@ -288,8 +288,8 @@ class Ledger(LedgerView):
 
     def _attempt_ended(self, outcome: SlideOutcome, status: str, end: AttemptEnd) -> None:
         self._db.execute(
-            "UPDATE attempts SET ended = ?, worker = ?, status = ?, reason = ?, error_class = ?, error_message = ?, "
-            "seconds = ?, peak_rss_mb = ? WHERE slide_id = ? AND ended IS NULL",
+            "UPDATE attempts SET ended = ?, worker = COALESCE(NULLIF(?, ''), worker), status = ?, reason = ?, "
+            "error_class = ?, error_message = ?, seconds = ?, peak_rss_mb = ? WHERE slide_id = ? AND ended IS NULL",
             (
                 now(),
                 end.worker,

@@ -122,7 +122,13 @@ def load_network(path: Path, threads: int) -> Any:
 
 
 def in_bfloat16(network: Any, threads: int) -> Any:
-    """The same network, whose layers with weights but the last compute in bfloat16; weights and logits stay float32."""
+    """The same network, whose layers with weights but the last compute in bfloat16; weights and logits stay float32.
+
+    Raises
+    ------
+    ModelError
+        If there is a network within it, whose layers can't be reached.
+    """
     keras, last = import_keras(threads), network.layers[-1]
 
     def copied(layer: Any) -> Any:
@@ -133,4 +139,6 @@ def in_bfloat16(network: Any, threads: int) -> Any:
 
     clone = keras.models.clone_model(network, clone_function=copied)
     clone.set_weights(network.get_weights())
+    if any(layer.compute_dtype != "bfloat16" for layer in clone.layers[:-1] if layer.weights):
+        raise ModelError("a network within the network can't be made to compute in bf16: use --precision f32")
     return clone

@@ -113,7 +113,7 @@ class Recipe(_Section):
     engine_tolerance
         How far an engine's p_raw may be from Keras' on the golden patches, for the card.
     bf16_tolerance
-        The same where an engine is asked to work in bfloat16; without it none may.
+        The same where an engine is asked to work in bfloat16; without it, `engine_tolerance` holds there too.
     augment
         How training patches vary.
     context

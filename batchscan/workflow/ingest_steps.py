@@ -30,6 +30,9 @@ from batchscan.stores.staging import staged_folder
 from batchscan.stores.store_copies import copy_store, is_copy_of
 from batchscan.workflow.ingest_sources import Source, SourceKind
 
+# Damaged squares that are tried again when a file is asked for whose store is there.
+_TRIED = 20
+
 OnPixels = Callable[[int], None]
 """Told how many more level-0 pixels have been read, 0 where another step has ended; called on any thread."""
 
@@ -253,8 +256,11 @@ def _current_store(target: Path, facts: StoreFacts) -> SlideStore | None:
 
 
 def _is_mended(path: Path, shrunk: ShrunkSlide, damage: Damage) -> bool:
-    """Whether a slide file has now what it hadn't when its store was made; its fingerprint is of a few samples only."""
-    boxes = (shrunk.source_of(box) for box in damage.boxes)
+    """Whether a slide file has now what it hadn't when its store was made; its fingerprint is of a few samples only.
+
+    A few of its damaged squares are tried: each costs a fresh start, and a whole copy of the file has all of them.
+    """
+    boxes = (shrunk.source_of(box) for box in damage.boxes[:: -(-len(damage) // _TRIED) or 1])
     return bool(damage) and not all(undecodable(path, shrunk.level, boxes))
 
 

@@ -78,7 +78,7 @@ def _of_file(work: SlideWork, step: Step) -> SlidePlan:
     assert step.facts is not None
     request, content = work.request, step.facts.source["fingerprint"]
     with VendorSlide(request.local_path) as slide:
-        store = ForeseenStore(slide, request.spacing or slide.spacing(), work.finest_um_per_px)
+        store = ForeseenStore(slide, request.spacing or slide.spacing(), work.finest_um_per_px, voice())
         size = store.width_px, store.height_px
         info = SlideInfo(work.slide_id, request.patient_id, *size, store.spacing, content, step.downsample)
         survey, _ = survey_slide(store, info, work.settings)

@@ -15,11 +15,12 @@ import pytest
 from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import ModelError, UsageError
 from batchscan.domain.records import EngineInfo
-from batchscan.scan import engines
+from batchscan.scan import engine_openvino, engines
 from batchscan.scan.batches import in_batches
 from batchscan.scan.engine_keras import KerasEngine
 from batchscan.scan.engine_openvino import has_bf16
 from batchscan.scan.engines import Engine, available_engines, open_engine
+from batchscan.stores.networks import import_keras, in_bfloat16, load_network
 from batchscan.stores.packages import ModelPackage, open_package
 
 
@@ -215,12 +216,12 @@ def _judged(package: ModelPackage, **card: float | None) -> ModelPackage:
 
 @pytest.mark.parametrize(
     ("tolerance", "bf16_tolerance", "expected"),
-    [(0.001, None, "f32"), (0.1, None, "bf16"), (0.001, 0.1, "f32"), (0.1, 0.2, "f32")],
+    [(0.001, None, "f32"), (0.1, None, "f32"), (0.1, 0.1, "bf16"), (0.001, 0.001, "f32"), (0.1, 0.2, "f32")],
 )
 def test_auto_takes_bf16_only_where_it_is_as_exact_as_f32_must_be(
     package: ModelPackage, tolerance: float, bf16_tolerance: float | None, expected: str, monkeypatch: Any
 ) -> None:
-    """0.01 off in bf16; and a card that gives bf16 a tolerance of its own wants to be asked."""
+    """By the card's word, and 0.01 off in bf16."""
     right = package.golden().p_idc
     monkeypatch.setattr(engines, "_gains_from_bf16", lambda _: True)
     monkeypatch.setattr(engines, "_openvino", lambda _, __, precision: Rounding(right, precision))
@@ -240,6 +241,52 @@ def test_bf16_that_is_asked_for_must_keep_to_its_own_tolerance(
             open_engine(judged, "openvino", precision="bf16")
     else:
         assert open_engine(judged, "openvino", precision="bf16").info.precision == "bf16"
+
+
+@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=_NO_BF16)])
+def test_bf16_is_bf16(package: ModelPackage, patches: Any, name: str) -> None:
+    """Nothing would be as fast and as exact as f32 that calls itself bf16."""
+    exact, rounded = (open_engine(package, name, precision=each).predict(patches) for each in ("f32", "bf16"))
+    assert 1e-4 < np.abs(exact - rounded).max() < 0.03
+
+
+def test_layers_with_weights_but_the_last_compute_in_bf16(package: ModelPackage) -> None:
+    network = in_bfloat16(load_network(package.network_path, 1), 1)
+    computed = {layer.name: layer.compute_dtype for layer in network.layers if layer.weights}
+    assert computed == {**dict.fromkeys(("conv1", "conv2", "conv3", "dense"), "bfloat16"), "logits": "float32"}
+
+
+def test_a_network_within_a_network_is_refused_in_bf16() -> None:
+    keras = import_keras(1)
+    layers = keras.layers
+    inner = keras.Sequential([layers.Input((4,)), layers.Dense(3)])
+    with pytest.raises(ModelError, match=r"network within .* --precision f32"):
+        in_bfloat16(keras.Sequential([layers.Input((4,)), inner, layers.Dense(2)]), 1)
+
+
+def test_a_hint_that_openvino_ignores_is_no_bf16(package: ModelPackage, monkeypatch: Any) -> None:
+    compiled = engine_openvino._compiled
+    monkeypatch.setattr(engine_openvino, "has_bf16", lambda: True)
+    monkeypatch.setattr(engine_openvino, "_compiled", lambda *words: compiled(*words[:-1], "f32"))
+    with pytest.raises(ModelError, match="openvino computes in f32 here, not in bf16"):
+        open_engine(package, "openvino", precision="bf16")
+
+
+def test_a_broken_openvino_has_no_bf16_and_keras_goes_on(package: ModelPackage, monkeypatch: Any) -> None:
+    def broken() -> Any:
+        raise RuntimeError("no CPU plugin")
+
+    monkeypatch.setattr(engine_openvino, "import_openvino", broken)
+    assert not has_bf16()
+    assert open_engine(_judged(package, bf16_tolerance=0.001)).info == EngineInfo("keras", "f32")
+    assert [proof.engine for proof in engines.proofs(package)] == ["keras", "openvino"]
+
+
+def test_bf16_that_only_keras_has_is_no_gain_on_a_cpu(package: ModelPackage, monkeypatch: Any) -> None:
+    monkeypatch.setattr(engine_openvino, "has_bf16", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    with pytest.raises(ModelError, match="this processor has no bf16"):
+        open_engine(package, precision="bf16")
 
 
 def test_a_processor_without_bf16_says_so(package: ModelPackage, monkeypatch: Any) -> None:
@@ -333,7 +380,9 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(package: ModelPackage, 
         engine.predict(patches)
 
 
-@pytest.mark.parametrize(("seen", "expected"), [(None, 32), ("-1", 32), ("", 32), ("0", 256), ("GPU-1f2e", 256)])
+@pytest.mark.parametrize(
+    ("seen", "expected"), [(None, 32), ("-1", 32), ("", 32), ("NoDevFiles", 32), ("0", 256), ("GPU-1f2e", 256)]
+)
 def test_a_gpu_gets_larger_batches(package: ModelPackage, seen: str | None, expected: int, monkeypatch: Any) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if seen is not None:
