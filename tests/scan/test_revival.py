@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import dask
 import pytest
@@ -49,6 +51,32 @@ def test_a_seat_whose_nanny_gave_up_is_taken_by_another_and_the_work_gets_done(t
         assert isinstance(events[-1], SlideFinished)
         assert len(list(notes.iterdir())) == 4
         assert nanny not in seats(client)
+
+
+def test_a_worker_that_hangs_as_it_starts_keeps_no_seat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask waits for it without a limit, and every other seat would wait with it."""
+
+    class Hanging:
+        worker_spec: ClassVar = {"cpu-0": {}}
+        n_tried = 0
+
+        def __init__(self) -> None:
+            self.workers: dict[str, Any] = {}
+            self.loop = self
+
+        def add_callback(self, anew: Any) -> None:
+            asyncio.run(anew())
+
+        async def _correct_state(self) -> None:
+            self.n_tried += 1
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(revival, "_SLOW_S", 0.01)
+    cluster = Hanging()
+    seat = revival.Revival(SimpleNamespace(cluster=cluster))  # type: ignore[arg-type]
+    for moment in (0.0, 10.0, 20.0, 30.0):
+        seat.look(moment)
+    assert cluster.n_tried == 2
 
 
 def test_a_seat_that_dask_has_struck_off_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
