@@ -149,7 +149,7 @@ def test_the_same_as_in_training_has_not_drifted(n: int, words: str) -> None:
 
 def test_the_index_names_reasons_remedies_and_slides(tmp_path: Path) -> None:
     rows = Rows(index(small_night(), tmp_path)).rows
-    remedy = "Give the spacing with --um-per-px, or as um_per_px in the manifest."
+    remedy = "Ingest that file again with --um-per-px, or give um_per_px in the manifest."
     assert ["no_spacingexcluded", "2", remedy, "D4, F6D4: it could not be"] in rows
     assert ["Quality to reviewquality control found what may spoil the numbers", "1", "C3 blur "] in rows
     assert ["A1", "Haematoxylin", "3.447"] in rows
