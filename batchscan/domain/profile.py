@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -48,10 +49,14 @@ class TrainingProfile:
 
 def histogram(name: str, values: NDArray[np.floating]) -> tuple[int, ...]:
     """Counts of the values (any shape, NaN left out) in the bins of `name`."""
-    edges = np.asarray(PROFILE_EDGES[name])
-    finite = values[np.isfinite(values)]
-    place = np.clip(np.searchsorted(edges, finite, side="right") - 1, 0, len(edges) - 2)
-    return tuple(np.bincount(place, minlength=len(edges) - 1).tolist())
+    inner = np.asarray(PROFILE_EDGES[name][1:-1])
+    is_finite = np.isfinite(values)
+    finite = values.ravel() if is_finite.all() else values[is_finite]
+    # Where it ends between two values, an edge is the same as the upper one; comparing like with like is quicker.
+    rounded = inner.astype(finite.dtype)
+    edges = np.where(rounded < inner, np.nextafter(rounded, np.inf, dtype=rounded.dtype), rounded)
+    reached = [finite.size, *(int(np.count_nonzero(finite >= edge)) for edge in edges), 0]
+    return tuple(more - fewer for more, fewer in itertools.pairwise(reached))
 
 
 def summed(profiles: Iterable[Profile]) -> dict[str, tuple[int, ...]]:

@@ -6,6 +6,7 @@ grid and on `block_px` only, so whoever works on them, in whatever order, sees t
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +109,7 @@ def tissue_fractions(tissue: TissueMap, grid: PatchGrid, um_per_px: float) -> Fl
     """
     scale = um_per_px / tissue.um_per_px
     row_edges, col_edges = grid.row_edges_px * scale, grid.col_edges_px * scale
-    of_rows = _sums_between(tissue.mask.astype(np.int32), np.minimum(row_edges, grid.height_px * scale))
+    of_rows = _sums_between(tissue.mask, np.minimum(row_edges, grid.height_px * scale))
     sums = _sums_between(np.ascontiguousarray(of_rows.T), np.minimum(col_edges, grid.width_px * scale)).T
     areas = np.diff(row_edges)[:, None] * np.diff(col_edges)
     return np.asarray((sums / areas).clip(0, 1), dtype=np.float32)
@@ -227,7 +228,7 @@ def _inside(edges_px: Float64Array, slide_px: int) -> Float32Array:
     return np.asarray(np.diff(np.minimum(edges_px, slide_px)) / np.diff(edges_px), dtype=np.float32)
 
 
-def _sums_between(values: NDArray[np.int32] | Float64Array, edges: Float64Array) -> Float64Array:
+def _sums_between(values: BoolArray | Float64Array, edges: Float64Array) -> Float64Array:
     """(n, width) sums of the rows of `values` between each two of n + 1 edges, rows cut by an edge counted in part.
 
     The running sum of piecewise constant values is piecewise linear: interpolating it is exact. The last row is taken
@@ -236,7 +237,18 @@ def _sums_between(values: NDArray[np.int32] | Float64Array, edges: Float64Array)
     height, width = values.shape
     if height == 0:
         return np.zeros((len(edges) - 1, width))
-    running = np.vstack([np.zeros((1, width), dtype=values.dtype), np.cumsum(values, axis=0)])
     place = edges.clip(0, height + 0.5)
     whole = np.minimum(place.astype(np.intp), height - 1)
-    return np.diff(running[whole] + (place - whole)[:, None] * values[whole], axis=0)
+    # Whole numbers may be summed up in any order.
+    running = _counts_above(values, whole) if values.dtype == np.bool_ else np.cumsum(values, axis=0)[whole - 1]
+    running[whole == 0] = 0
+    return np.diff(running + (place - whole)[:, None] * values[whole], axis=0)
+
+
+def _counts_above(mask: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """(n, width): how many of a column's values are True above each of n rows, which are sorted."""
+    between = [
+        np.add.reduce(mask[start:stop].view(np.uint8), axis=0, dtype=np.uint32)
+        for start, stop in itertools.pairwise([0, *rows.tolist()])
+    ]
+    return np.cumsum(between, axis=0, dtype=np.int64)

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from batchscan.domain.profile import Profile, histogram
 from batchscan.domain.quality import BLURRED_BELOW, MEASURES, Measured
 from batchscan.domain.records import BoolArray, PatchTable, Uint8Array
 from batchscan.domain.tissue_map import TissueMap
+from batchscan.scan.masks import dilated
 from batchscan.scan.stain import STAINS, TissueStain, tissue_stain
 
 DARK_OD = 0.5
@@ -69,21 +69,21 @@ def overview_quality(overview: Uint8Array, tissue: TissueMap) -> OverviewQuality
         Without tissue no value is defined.
     """
     dark = dark_matter(overview, tissue)
-    pixels = overview[tissue.mask]
-    if not len(pixels):
+    n_tissue = np.count_nonzero(tissue.mask)
+    if not n_tissue:
         names = (name for name in MEASURES if name not in _FROM_PATCHES)
         return OverviewQuality(tuple(Measured(name, None, NO_TISSUE) for name in names), dark, {})
     values = {
         "pen_share": _share_beside(tissue.pen, tissue.mask),
         "dark_share": _share_beside(dark, tissue.mask),
-        "overexposed_share": overexposed_share(pixels),
+        "overexposed_share": overexposed_share(overview, tissue.mask),
         "glass_level": max(tissue.background_rgb) / 255,
     }
     stain = tissue_stain(overview, tissue)
     measured = [
         *(Measured(name, value, "" if value is not None else _ALL_WHITE) for name, value in values.items()),
         *(Measured(name, *strength) for name, strength in zip(STAINS, _strengths(stain), strict=True)),
-        Measured("tissue_mm2", len(pixels) * tissue.um_per_px**2 / _MICROMETRES2),
+        Measured("tissue_mm2", n_tissue * tissue.um_per_px**2 / _MICROMETRES2),
     ]
     return OverviewQuality(tuple(measured), dark, stain.profile)
 
@@ -97,26 +97,38 @@ def dark_matter(overview: Uint8Array, tissue: TissueMap) -> BoolArray:
 
     A fold lies twice or more in the light's way, so that its density is a multiple of the tissue's beside it.
     """
-    levels = np.log10(np.arange(1.0, 257.0)).astype(np.float32)
     glass = float(np.log10(np.asarray(tissue.background_rgb) + 1.0).mean())
-    density = glass - levels[overview].mean(axis=2)
-    reach = 2 * round(_DARK_REACH_UM / tissue.um_per_px) + 1
-    near = ndimage.maximum_filter(tissue.mask.view(np.uint8), size=reach, mode="constant").astype(np.bool_)
-    return np.asarray((density > DARK_OD) & near & ~tissue.pen, dtype=np.bool_)
+    near = dilated(tissue.mask, _DARK_REACH_UM / tissue.um_per_px)
+    # A pixel is no darker than a grey one of its lowest channel, and few are so dark.
+    n_dark_greys = np.count_nonzero(_is_dark(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1), glass))
+    red, green, blue = np.moveaxis(overview, 2, 0)
+    may_be = (np.minimum(np.minimum(red, green), blue) < n_dark_greys) & near & ~tissue.pen
+    dark = np.zeros(may_be.shape, np.bool_)
+    dark[may_be] = _is_dark(overview[may_be], glass)
+    return dark
 
 
-def overexposed_share(pixels: Uint8Array) -> float | None:
-    """Share of pixels (n, 3) with colour in which a channel is at its end, so that some of their stain is lost.
+def _is_dark(pixels: Uint8Array, glass: float) -> BoolArray:
+    """(n,) bool of pixels (n, 3)."""
+    levels = np.log10(np.arange(1.0, 257.0)).astype(np.float32)
+    return np.asarray(glass - levels[pixels].mean(axis=1) > DARK_OD, dtype=np.bool_)
+
+
+def overexposed_share(overview: Uint8Array, mask: BoolArray) -> float | None:
+    """Share of the masked pixels with colour in which a channel is at its end, so that some of their stain is lost.
 
     White, where fat was, has nothing to lose: it is left out. None where all is white.
     """
-    coloured = pixels[(pixels < _WHITE).any(axis=1)]
-    return float((coloured == _CLIPPED).any(axis=1).mean()) if len(coloured) else None
+    red, green, blue = np.moveaxis(overview, 2, 0)
+    coloured = (np.minimum(np.minimum(red, green), blue) < _WHITE) & mask
+    clipped = (np.maximum(np.maximum(red, green), blue) == _CLIPPED) & coloured
+    n_coloured = np.count_nonzero(coloured)
+    return np.count_nonzero(clipped) / n_coloured if n_coloured else None
 
 
 def _share_beside(found: BoolArray, tissue: BoolArray) -> float:
     """Area of something over that of it and the tissue together."""
-    return float(found.sum() / (found | tissue).sum())
+    return np.count_nonzero(found) / np.count_nonzero(found | tissue)
 
 
 def with_sharpness(measured: tuple[Measured, ...], table: PatchTable) -> tuple[Measured, ...]:

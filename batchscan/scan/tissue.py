@@ -9,20 +9,23 @@ channels, whatever lies under it. Haematoxylin and eosin absorb green most and l
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from batchscan.domain.records import BoolArray, Float32Array, Uint8Array
 from batchscan.domain.tissue_map import TissueMap
+from batchscan.scan.masks import closed, dilated, odd, opened, without_small
 
 OVERVIEW_UM_PER_PX = 16.0
 """The spacing at which an overview is best read for `find_tissue`."""
 
 _EIGHT = np.ones((3, 3), dtype=np.bool_)
+_AT_ONCE_PX = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,10 @@ def find_tissue(overview: Uint8Array, um_per_px: float, settings: TissueSettings
     smooth = _smoothed(planes, settings.smooth_um / um_per_px)
     saturated = planes.min(axis=0) == np.iinfo(np.uint8).max
     glass_rgb = _glass_rgb(smooth, saturated)
-    density = _optical_density(smooth, glass_rgb)
-    pen = _pen(density, um_per_px, settings)
-    stained = _stained(density, settings) & ~pen
-    unscanned = _opened(saturated, settings.unscanned_um / um_per_px)
-    mask = _tidied(stained, um_per_px, settings) & ~pen & ~unscanned
+    stained, inked = _stained_and_inked(smooth, glass_rgb, settings)
+    pen = _pen(inked, smooth, glass_rgb, um_per_px, settings)
+    unscanned = opened(saturated, settings.unscanned_um / um_per_px)
+    mask = _tidied(stained & ~pen, um_per_px, settings) & ~pen & ~unscanned
     return TissueMap(mask, pen, _rounded(glass_rgb), um_per_px)
 
 
@@ -159,10 +161,14 @@ def is_greyscale(overview: Uint8Array, tolerance: int = 3, min_content: float = 
         Smallest share of pixels clearly darker than the glass that is something; an empty slide is not greyscale.
     """
     planes = _planes(overview)
-    low, high = planes.min(axis=0), planes.max(axis=0)
-    if not _has_structure(planes) or np.any(high - low > tolerance):
+    if any(_is_coloured(planes[:, rows], tolerance) for rows in _strips(planes)) or not _has_structure(planes):
         return False
+    high = planes.max(axis=0)
     return _share(high < 0.85 * float(np.percentile(high, 99))) >= min_content
+
+
+def _is_coloured(planes: Uint8Array, tolerance: int) -> bool:
+    return bool(np.any(planes.max(axis=0) - planes.min(axis=0) > tolerance))
 
 
 def _planes(overview: Uint8Array) -> Uint8Array:
@@ -171,7 +177,14 @@ def _planes(overview: Uint8Array) -> Uint8Array:
 
 
 def _share(mask: BoolArray) -> float:
-    return float(mask.mean()) if mask.size else 0.0
+    return np.count_nonzero(mask) / mask.size if mask.size else 0.0
+
+
+def _strips(planes: NDArray[Any]) -> Iterator[slice]:
+    """Rows of (3, rows, cols), so many at once that what is made of them stays in the processor's cache."""
+    _, rows, cols = planes.shape
+    step = max(1, _AT_ONCE_PX // max(1, cols))
+    return (slice(top, top + step) for top in range(0, rows, step))
 
 
 def _rounded(rgb: Float32Array) -> tuple[int, int, int]:
@@ -191,20 +204,32 @@ def _has_structure(planes: Uint8Array) -> bool:
     rows, cols = planes.shape[1] // side, planes.shape[2] // side
     if min(rows, cols) < 2:  # noqa: PLR2004 - no neighbours to compare
         return False
-    whole = planes[:, : rows * side, : cols * side].astype(np.float32)
-    means = _block_means(whole, side)
-    visible = np.ptp(means, axis=(1, 2)) > 12  # noqa: PLR2004 - of 255
+    # Green has most of what H&E absorbs: mostly it alone decides.
+    whole = planes[:, : rows * side, : cols * side]
+    return any(_differs(whole[channel : channel + 1], side) for channel in (1, 0, 2))
+
+
+def _differs(plane: Uint8Array, side: int) -> bool:
+    """The same of one channel, (1, rows, cols)."""
+    means = _block_means(plane, side)
+    if np.ptp(means) <= 12:  # noqa: PLR2004 - of 255
+        return False
     steps = [(np.diff(means, axis=axis) ** 2).mean(axis=(1, 2)) for axis in (1, 2)]
     differ = np.sqrt(np.maximum(*steps) / 2)
-    within = (_block_means(whole**2, side) - means**2).mean(axis=(1, 2))
+    within = (_block_means(np.square(plane, dtype=np.uint16), side) - means**2).mean(axis=(1, 2))
     by_chance = np.sqrt(within.clip(0) / (side**2 - 1))
-    return bool(np.any(visible & (differ > 1.3 * by_chance)))
+    return bool(differ[0] > 1.3 * by_chance[0])
 
 
-def _block_means(planes: Float32Array, side: int) -> Float32Array:
-    channels, rows, cols = planes.shape
-    of_rows = planes.reshape(channels, rows // side, side, cols).mean(axis=2)
-    return np.asarray(of_rows.reshape(channels, rows // side, cols // side, side).mean(axis=3), dtype=np.float32)
+def _block_means(plane: NDArray[Any], side: int) -> Float32Array:
+    """(1, rows / side, cols / side) means of squares of whole numbers below 2 ** 16; exact, as so few bits are."""
+    of_rows = plane[:, ::side].astype(np.uint32)
+    for offset in range(1, side):
+        of_rows += plane[:, offset::side]
+    sums = of_rows[:, :, ::side].copy()
+    for offset in range(1, side):
+        sums += of_rows[:, :, offset::side]
+    return np.asarray(sums.astype(np.float32) / side**2, dtype=np.float32)
 
 
 def _smoothed(planes: Uint8Array, sigma_px: float) -> Float32Array:
@@ -220,9 +245,11 @@ def _glass_rgb(smooth: Float32Array, saturated: BoolArray) -> Float32Array:
 
     Saturated white counts only where nothing else does: it fills what was never scanned.
     """
-    possible = _glass_like(smooth)
+    possible, level = np.empty(saturated.shape, np.bool_), np.empty(saturated.shape, np.float32)
+    for rows in _strips(smooth):
+        possible[rows], level[rows] = _glass_like(smooth[:, rows]), smooth[:, rows].mean(axis=0)
     for candidates, others in ((possible & ~saturated, ~possible & ~saturated), (possible, ~possible)):
-        rgb = _brightest_mode(smooth, candidates, others)
+        rgb = _brightest_mode(smooth, level, candidates, others)
         if rgb is not None:
             return rgb
     return np.full(3, np.percentile(smooth.max(axis=0), 99), dtype=np.float32)
@@ -237,19 +264,33 @@ def _glass_like(smooth: Float32Array) -> BoolArray:
     return np.asarray((high >= 100.0) & (neutral | tinted), dtype=np.bool_)  # noqa: PLR2004 - 0-255
 
 
-def _brightest_mode(smooth: Float32Array, candidates: BoolArray, others: BoolArray) -> Float32Array | None:
-    """The colour of glass among `candidates`; None if there are next to none, or what isn't glass outshines it."""
+def _brightest_mode(
+    smooth: Float32Array, level: Float32Array, candidates: BoolArray, others: BoolArray
+) -> Float32Array | None:
+    """The colour of glass among `candidates`; None if there are next to none, or what isn't glass outshines it.
+
+    `level` is the mean of the channels.
+    """
     if _share(candidates) < 0.001:  # noqa: PLR2004 - a thousandth of the slide is too little to judge by
         return None
-    colours = smooth[:, candidates]
-    level = colours.mean(axis=0)
-    near = np.convolve(np.bincount(level.astype(np.intp), minlength=256), np.ones(7), mode="same")
+    near = np.convolve(np.bincount(level.astype(np.uint8)[candidates], minlength=256), np.ones(7), mode="same")
     # Glass outshines whatever lies on it: the summit next to the brightest level that is at all common.
     brightest = int(np.flatnonzero(near >= 0.3 * near.max())[-1])
     summit = brightest - int(np.argmax(near[max(0, brightest - 4) : brightest + 1][::-1]))
-    rgb = np.median(colours[:, np.abs(level - summit) <= 4], axis=1)  # noqa: PLR2004 - half the window above
-    outshone = others.any() and np.any(np.percentile(smooth[:, others], 90, axis=1) > rgb + 8)
-    return None if outshone else np.asarray(rgb, dtype=np.float32)
+    about = candidates & (np.abs(level - summit) <= 4)  # noqa: PLR2004 - half the window above
+    rgb = np.array([np.median(plane[about]) for plane in smooth], dtype=np.float32)
+    outshone = any(_outshines(plane, others, value + 8) for plane, value in zip(smooth, rgb, strict=True))
+    return None if outshone else rgb
+
+
+def _outshines(plane: Float32Array, among: BoolArray, value: np.float32) -> bool:
+    """Whether the 90th percentile of some pixels is above a value; counting them nearly always says it."""
+    n, n_above = np.count_nonzero(among), np.count_nonzero((plane > value) & among)
+    # The percentile lies between these two ranks, counted from the top.
+    lower = n - int((n - 1) * 0.9)
+    if n_above != lower - 1:
+        return bool(n_above >= lower > 0)
+    return bool(n and np.percentile(plane[among], 90) > value)
 
 
 def _optical_density(smooth: Float32Array, glass_rgb: Float32Array) -> Float32Array:
@@ -262,28 +303,46 @@ def _stain(density: Float32Array) -> Float32Array:
     return np.asarray(np.maximum(red, green) - np.minimum(red, blue), dtype=np.float32)
 
 
-def _stained(density: Float32Array, settings: TissueSettings) -> BoolArray:
-    stain, most = _stain(density), density.max(axis=0)
-    on_glass = np.abs(density).max(axis=0) < 0.05  # noqa: PLR2004 - within 12 % of the glass's colour
+def _stained_and_inked(
+    smooth: Float32Array, glass_rgb: Float32Array, settings: TissueSettings
+) -> tuple[BoolArray, BoolArray]:
+    """(rows, cols) each: what has a stain that H&E can have, and what has the colour of an unmistakable ink."""
+    shape = smooth.shape[1:]
+    stain = np.empty(shape, np.float32)
+    pure, on_glass, inked = (np.empty(shape, np.bool_) for _ in range(3))
+    for rows in _strips(smooth):
+        density = _optical_density(smooth[:, rows], glass_rgb)
+        stain[rows] = _stain(density)
+        pure[rows] = stain[rows] > settings.min_purity * density.max(axis=0)
+        on_glass[rows] = np.abs(density).max(axis=0) < 0.05  # noqa: PLR2004 - within 12 % of the glass's colour
+        inked[rows] = _inked(density, _SURE_INKS)
     noise = float(np.median(stain[on_glass])) if on_glass.any() else 0.0
     threshold = max(settings.min_stain_od, min(settings.noise_factor * noise, 0.1))
-    return np.asarray((stain > threshold) & (stain > settings.min_purity * most), dtype=np.bool_)
+    return (stain > threshold) & pure, inked
 
 
-def _pen(density: Float32Array, um_per_px: float, settings: TissueSettings) -> BoolArray:
+def _pen(
+    inked: BoolArray, smooth: Float32Array, glass_rgb: Float32Array, um_per_px: float, settings: TissueSettings
+) -> BoolArray:
     """Marker strokes: wide areas of a colour that H&E hasn't, and what of a paler one hangs together with them."""
-    sure = _opened(_inked(density, _SURE_INKS) & ~_edge_lines(density), settings.pen_width_um / um_per_px)
+    width_px = settings.pen_width_um / um_per_px
+    sure = opened(inked, width_px)
+    if not sure.any():
+        # Nor will there be without lines.
+        return sure
+    density = _optical_density(smooth, glass_rgb)
+    sure = opened(inked & ~_edge_lines(density), width_px)
     if not sure.any():
         return sure
     tinged = _inked(density, _LIKELY_INKS)
     # A stroke is followed to its end; an area wider than any stroke may be tissue that happens to look like ink.
     wide = _share_around(tinged, 3 * settings.max_stroke_um / um_per_px) > 1 / 3
-    near = _dilated(sure, settings.pen_reach_um / um_per_px)
+    near = dilated(sure, settings.pen_reach_um / um_per_px)
     label, n = ndimage.label((tinged & (near | ~wide)) | sure, structure=_EIGHT)
     belongs = np.zeros(n + 1, dtype=np.bool_)
     belongs[label[sure]] = True
     belongs[0] = False
-    return _dilated(belongs[label], settings.pen_margin_um / um_per_px)
+    return dilated(belongs[label], settings.pen_margin_um / um_per_px)
 
 
 def _inked(density: Float32Array, inks: tuple[_Ink, ...]) -> BoolArray:
@@ -291,14 +350,19 @@ def _inked(density: Float32Array, inks: tuple[_Ink, ...]) -> BoolArray:
     strongest = np.maximum(red, green)
     found = np.zeros(red.shape, dtype=np.bool_)
     for ink in inks:
-        ratios = (blue > ink.min_blue * green) & (red > ink.min_red * green) & (red < ink.max_red * green)
-        found |= ratios & (strongest > ink.min_density)
+        inside = strongest > ink.min_density
+        for stain, low, high in ((blue, ink.min_blue, _ANY), (red, ink.min_red, ink.max_red)):
+            if low > -_ANY:
+                inside &= stain > low * green
+            if high < _ANY:
+                inside &= stain < high * green
+        found |= inside
     return found
 
 
 def _share_around(mask: BoolArray, width_px: float) -> Float32Array:
     """The share of True in the square around each pixel."""
-    share = ndimage.uniform_filter(mask.astype(np.float32), _odd(width_px), mode="constant")
+    share = ndimage.uniform_filter(mask.astype(np.float32), odd(width_px), mode="constant")
     return np.asarray(share, dtype=np.float32)
 
 
@@ -321,40 +385,6 @@ def _edge_lines(density: Float32Array, min_length: float = 0.6, max_width: float
 
 def _tidied(stained: BoolArray, um_per_px: float, settings: TissueSettings) -> BoolArray:
     """Gaps closed, dirt dropped, holes filled."""
-    closed = _closed(stained, settings.close_um / um_per_px)
-    pieces = _without_small(closed, settings.min_tissue_um2 / um_per_px**2)
-    return ~_without_small(~pieces, settings.max_hole_um2 / um_per_px**2)
-
-
-def _without_small(mask: BoolArray, min_area_px: float) -> BoolArray:
-    """The mask without its pieces smaller than `min_area_px`; where the border cuts one, what is seen counts."""
-    label, n = ndimage.label(mask, structure=_EIGHT)
-    keep = np.bincount(label.ravel(), minlength=n + 1) >= min_area_px
-    keep[0] = False
-    return keep[label]
-
-
-def _odd(width_px: float) -> int:
-    """The odd whole number of pixels nearest to a width, at least 1."""
-    return 2 * round((width_px - 1) / 2) + 1 if width_px > 1 else 1
-
-
-def _dilated(mask: BoolArray, radius_px: float) -> BoolArray:
-    return _square(ndimage.maximum_filter, mask, 2 * round(radius_px) + 1, outside=0)
-
-
-def _opened(mask: BoolArray, width_px: float) -> BoolArray:
-    """What a square of `width_px` fits into; a piece may go on beyond the border."""
-    side = _odd(width_px)
-    return _square(ndimage.maximum_filter, _square(ndimage.minimum_filter, mask, side, outside=1), side, outside=0)
-
-
-def _closed(mask: BoolArray, width_px: float) -> BoolArray:
-    side = _odd(width_px)
-    return _square(ndimage.minimum_filter, _square(ndimage.maximum_filter, mask, side, outside=0), side, outside=1)
-
-
-def _square(rank: Callable[..., Any], mask: BoolArray, side: int, outside: int) -> BoolArray:
-    if side == 1:
-        return mask
-    return np.asarray(rank(mask.view(np.uint8), size=side, mode="constant", cval=outside), dtype=np.bool_)
+    whole = closed(stained, settings.close_um / um_per_px)
+    pieces = without_small(whole, settings.min_tissue_um2 / um_per_px**2)
+    return ~without_small(~pieces, settings.max_hole_um2 / um_per_px**2)

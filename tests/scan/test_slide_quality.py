@@ -83,9 +83,10 @@ def test_a_third_of_the_light_is_dark() -> None:
 
 
 def test_overexposed_is_coloured_and_at_its_end() -> None:
-    pixels = np.array([[255, 120, 200], [254, 120, 200], [255, 255, 255], [251, 250, 255]], np.uint8)
-    assert overexposed_share(pixels) == pytest.approx(1 / 2)
-    assert overexposed_share(pixels[2:]) is None
+    overview = np.array([[[255, 120, 200], [254, 120, 200], [255, 255, 255], [251, 250, 255], [255, 0, 0]]], np.uint8)
+    mask = np.array([[True, True, True, True, False]])
+    assert overexposed_share(overview, mask) == pytest.approx(1 / 2)
+    assert overexposed_share(overview, mask & (overview[..., 1] > 200)) is None
 
 
 def test_without_tissue_nothing_is_defined() -> None:
