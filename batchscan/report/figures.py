@@ -8,14 +8,19 @@ to colour-blind eyes, doi:10.1371/journal.pone.0199239), dark for probable, so t
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from contourpy import contour_generator
 from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.patches import Rectangle
+from matplotlib.collections import LineCollection, PatchCollection, PolyCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
+from matplotlib.text import Text
 from PIL import Image
 
 from batchscan.domain.geometry import Box
@@ -60,7 +65,8 @@ def overview_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) 
     `less_mm` is what `batchscan.report.layout.picture_layout` takes.
     """
     sheet = _sheet(result, less_mm)
-    _show(sheet, pictures, _resized(pictures.overview, sheet.dots))
+    sheet.show(_in_window(sheet, pictures, pictures.overview))
+    sheet.frame()
     _outline(sheet, result.extent.foci)
     _number(sheet, result.extent.foci[:N_NUMBERED])
     return sheet.png()
@@ -74,10 +80,12 @@ def heatmap_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) -
     `less_mm` as for the overview.
     """
     sheet = _sheet(result, less_mm)
-    _show(sheet, pictures, _faded(_resized(pictures.overview, sheet.dots)))
+    faded = _faded(sheet, pictures)
+    sheet.show(faded if result.quality.refuses else _with_cells(sheet, faded, result.table))
     if not result.quality.refuses:
-        _colour_cells(sheet, result.table)
+        sheet.add(_hatching(_boxes(result.table, ~result.table.readable)))
     _tissue_edge(sheet, pictures)
+    sheet.frame()
     _outline(sheet, result.extent.foci)
     if result.table.readable.any() and not result.quality.refuses:
         _legend(sheet, result.settings.threshold, unreadable=result.counts.unreadable > 0)
@@ -90,16 +98,16 @@ def quality_png(result: SlideResult, pictures: Pictures, less_mm: float = 0.0) -
     `less_mm` as for the overview.
     """
     sheet = _sheet(result, less_mm)
-    _show(sheet, pictures, _faded(_resized(pictures.overview, sheet.dots)))
+    sheet.show(_faded(sheet, pictures))
     table = result.table
     if table.sharpness is not None:
-        blurred = np.flatnonzero(np.nan_to_num(table.sharpness, nan=np.inf) < BLURRED_BELOW)
-        _mark(sheet.axes, [table.grid.cell_box(int(table.row[i]), int(table.col[i])) for i in blurred], _BLURRED)
+        sheet.add(_marking(_boxes(table, np.nan_to_num(table.sharpness, nan=np.inf) < BLURRED_BELOW), _BLURRED))
     _mark_area(sheet, pictures, pictures.dark, _DARK)
     _mark_area(sheet, pictures, pictures.pen, _PEN)
+    sheet.frame()
     for number, mark in enumerate((_PEN, _DARK, _BLURRED)):
         box = Box(FRAME_MM + number * _MARK_STEP_MM, _HATCH_MM.y, _HATCH_MM.width, _HATCH_MM.height)
-        _mark(sheet.strip, [box], mark)
+        sheet.add_below(_marking([box], mark))
         sheet.text(box.right + 1.0, box.y + box.height / 2, mark.words)
     return sheet.png()
 
@@ -131,109 +139,133 @@ def _sheet(result: SlideResult, less_mm: float) -> Sheet:
     return sheet
 
 
-def _show(sheet: Sheet, pictures: Pictures, pixels: Uint8Array) -> None:
-    sheet.axes.imshow(pixels, extent=_overview_extent(sheet, pictures), aspect="auto", interpolation="bilinear")
+def _in_window(sheet: Sheet, pictures: Pictures, pixels: Uint8Array) -> Uint8Array:
+    """An overview's pixels (rows, cols[, 3]) as the window shows them: averaged by area, or smoothly enlarged."""
+    (y, x), (width, height) = sheet.places_px(), _overview_px(sheet, pictures)
+    rows, cols = pixels.shape[:2]
+    box = (x[0] / width * cols, y[0] / height * rows, min(x[-1] / width, 1) * cols, min(y[-1] / height, 1) * rows)
+    size = len(x) - 1, len(y) - 1
+    way = Image.Resampling.BOX if size[0] < cols else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(pixels).resize(size, way, box))
 
 
-def _overview_extent(sheet: Sheet, pictures: Pictures) -> tuple[float, float, float, float]:
+def _overview_px(sheet: Sheet, pictures: Pictures) -> tuple[float, float]:
+    """Width and height of what the overview shows, level-0 pixels: its own size is rounded."""
     rows, cols = pictures.overview.shape[:2]
     scale = pictures.overview_um_per_px / sheet.slide.spacing.um_per_px
-    return 0.0, cols * scale, rows * scale, 0.0
+    return cols * scale, rows * scale
 
 
-def _colour_cells(sheet: Sheet, table: PatchTable) -> None:
-    grid = table.grid
-    cells = np.ma.masked_invalid(probabilities(table))
-    right = np.minimum(grid.col_edges_px, grid.width_px)
-    lower = np.minimum(grid.row_edges_px, grid.height_px)
-    # Rasterised cell by cell, without smoothing: edges between cells must not shine through.
-    sheet.axes.pcolormesh(
-        right, lower, cells, cmap=_COLOURS, vmin=0, vmax=1, alpha=_CELL_ALPHA, linewidth=0, antialiased=False
-    )
-    unread = np.flatnonzero(~table.readable)
-    boxes = [grid.cell_box(int(table.row[i]), int(table.col[i])) for i in unread]
-    _hatch(sheet.axes, boxes)
+def _with_cells(sheet: Sheet, faded: Uint8Array, table: PatchTable) -> Uint8Array:
+    """The window with each dot that lies in a readable cell in the colour of its p_idc."""
+    grid, p = table.grid, probabilities(table)
+    y, x = ((edges[1:] + edges[:-1]) / 2 for edges in sheet.places_px())
+    row = np.searchsorted(grid.row_edges_px, y, side="right") - 1
+    col = np.searchsorted(grid.col_edges_px, x, side="right") - 1
+    known = np.isfinite(p)
+    colour = (_COLOURS(np.where(known, p, 0.0))[..., :3] * (_CELL_ALPHA * 255)).astype(np.float32)
+    # Cells are numbered, so that a dot looks up one number for all that there is to know of its own.
+    number = np.where(known, np.arange(1, p.size + 1).reshape(p.shape), 0).astype(np.int32)
+    at = number[row][:, col]
+    tints = np.vstack([np.zeros((1, 3), np.float32), colour.reshape(-1, 3)])
+    share = np.concatenate([[1.0], np.full(p.size, 1 - _CELL_ALPHA)]).astype(np.float32)
+    return np.asarray(np.rint(faded * share[at][..., None] + tints[at]), dtype=np.uint8)
 
 
-def _hatch(axes: Axes, boxes: Sequence[Box]) -> None:
+def _boxes(table: PatchTable, which: BoolArray) -> list[Box]:
+    return [table.grid.cell_box(int(table.row[i]), int(table.col[i])) for i in np.flatnonzero(which)]
+
+
+def _hatching(boxes: Sequence[Box]) -> PatchCollection:
     squares = [Rectangle((box.x, box.y), box.width, box.height) for box in boxes]
     collection = PatchCollection(squares, facecolor="white", edgecolor=GREY, linewidth=0.4, hatch="/" * 7)
     collection.set_hatch_linewidth(0.5)
-    axes.add_collection(collection)
+    return collection
 
 
-def _mark(axes: Axes, boxes: Sequence[Box], mark: _Mark) -> None:
+def _marking(boxes: Sequence[Box], mark: _Mark) -> PatchCollection:
     squares = [Rectangle((box.x, box.y), box.width, box.height) for box in boxes]
     collection = PatchCollection(squares, facecolor="none", edgecolor=mark.colour, linewidth=0.4, hatch=mark.hatch)
     collection.set_hatch_linewidth(0.6)
-    axes.add_collection(collection)
+    return collection
 
 
 def _mark_area(sheet: Sheet, pictures: Pictures, mask: BoolArray | None, mark: _Mark) -> None:
     """Outline and hatch an area of the overview."""
     if mask is None or not mask.any():
         return
-    _, right, bottom, _ = _overview_extent(sheet, pictures)
-    height, width = (max(2, min(side, dots)) for side, dots in zip(mask.shape, sheet.dots[::-1], strict=True))
+    height, width = (max(2, min(side, dots)) for side, dots in zip(mask.shape, _dots(sheet), strict=True))
     # The greatest in each dot: what is thinner than one must not vanish.
     rows, cols = (np.arange(side) * dots // side for side, dots in zip(mask.shape, (height, width), strict=True))
     found = np.zeros((height, width), dtype=np.bool_)
     np.logical_or.at(found, (rows[:, None], cols[None, :]), mask)
-    x, y = (np.arange(width) + 0.5) * right / width, (np.arange(height) + 0.5) * bottom / height
-    values = found.astype(np.float32)
-    filled = sheet.axes.contourf(x, y, values, levels=[0.5, 1.5], colors="none", hatches=[mark.hatch])
-    filled.set(edgecolor=mark.colour, linewidth=0.0)
-    filled.set_hatch_linewidth(0.6)
-    sheet.axes.contour(x, y, values, levels=[0.5], colors=[mark.colour], linewidths=0.6)
+    contour = _contour(sheet, pictures, found)
+    points, codes = contour.filled(0.5, 1.5)
+    area = PathPatch(Path(np.concatenate(points), np.concatenate(codes)), facecolor="none", edgecolor=mark.colour)
+    area.set(linewidth=0.0, hatch=mark.hatch)
+    area.set_hatch_linewidth(0.6)
+    sheet.add(area)
+    sheet.add(LineCollection(contour.lines(0.5), colors=[mark.colour], linewidths=0.6))
 
 
 def _tissue_edge(sheet: Sheet, pictures: Pictures) -> None:
-    width, height = (max(2, side // 2) for side in sheet.dots)
+    height, width = (max(2, side // 2) for side in _dots(sheet))
     mask = np.asarray(Image.fromarray(pictures.tissue).resize((width, height), Image.Resampling.NEAREST))
     if mask.all() or not mask.any():
         return
-    _, right, bottom, _ = _overview_extent(sheet, pictures)
+    sheet.add(LineCollection(_contour(sheet, pictures, mask).lines(0.5), colors=[GREY], linewidths=0.5))
+
+
+def _dots(sheet: Sheet) -> tuple[int, int]:
+    """(height, width) of the slide on paper in whole dots."""
+    return max(1, round(sheet.dots_high)), max(1, round(sheet.dots_wide))
+
+
+def _contour(sheet: Sheet, pictures: Pictures, mask: BoolArray) -> Any:
+    """What gives `lines` and `filled` areas of a mask of the whole overview, level-0 pixels (contourpy)."""
+    (height, width), (right, bottom) = mask.shape, _overview_px(sheet, pictures)
     x, y = (np.arange(width) + 0.5) * right / width, (np.arange(height) + 0.5) * bottom / height
-    sheet.axes.contour(x, y, mask.astype(np.float32), levels=[0.5], colors=[GREY], linewidths=0.5)
+    return contour_generator(x, y, mask.astype(np.float32), line_type="Separate", fill_type="OuterCode")
 
 
 def _outline(sheet: Sheet, foci: Sequence[Focus]) -> None:
     """Each focus's outer edge in full, the holes in it thinner and dashed, so that none looks like a small focus."""
     polygons = [polygon for focus in foci for polygon in focus.rings_px]
     holes = [np.asarray(ring) for polygon in polygons for ring in polygon[1:]]
-    dashed = LineCollection(holes, colors=[INK], linewidths=0.6, linestyles=[(0, (2.2, 1.6))], zorder=4)
-    sheet.axes.add_collection(dashed)
+    sheet.add(LineCollection(holes, colors=[INK], linewidths=0.6, linestyles=[(0, (2.2, 1.6))]))
     edges = [np.asarray(polygon[0]) for polygon in polygons]
-    full = LineCollection(edges, colors=[INK], linewidths=0.9, path_effects=[HALO], zorder=4)
-    sheet.axes.add_collection(full)
+    sheet.add(LineCollection(edges, colors=[INK], linewidths=0.9, path_effects=[HALO]))
 
 
 def _number(sheet: Sheet, foci: Sequence[Focus]) -> None:
     within = Box(0, 0, sheet.slide.width_px, sheet.slide.height_px)
-    for number, box in enumerate(number_boxes(foci, within, _PLATE_MM * sheet.px_per_mm), start=1):
+    boxes = number_boxes(foci, within, _PLATE_MM * sheet.px_per_mm)
+    for box in boxes:
         plate = Rectangle((box.x, box.y), box.width, box.height, facecolor="white", edgecolor=INK, linewidth=0.5)
-        sheet.axes.add_patch(plate).set_zorder(5)
+        sheet.add(plate)
+    for number, box in enumerate(boxes, start=1):
         centre = (box.x + box.width / 2, box.y + box.height * 0.47)
-        words = sheet.axes.text(*centre, str(number), fontproperties=typeface(), ha="center", va="center_baseline")
-        words.set(color=INK, zorder=6)
+        words = Text(*centre, str(number), fontproperties=typeface(), ha="center", va="center_baseline", color=INK)
+        sheet.add(words)
 
 
 def _legend(sheet: Sheet, threshold: float, *, unreadable: bool) -> None:
     width, height = _LEGEND_MM
     left, top = sheet.width_mm - width - 4.0, _LEGEND_TOP_MM
-    bar = np.linspace(0, 1, 256)[np.newaxis]
-    extent = (left, left + width, top + height, top)
-    sheet.strip.imshow(bar, extent=extent, aspect="auto", cmap=_COLOURS, vmin=0, vmax=1, alpha=_CELL_ALPHA)
-    sheet.strip.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=GREY, linewidth=0.5))
+    edges, colours = left + np.linspace(0, width, 257), _COLOURS(np.linspace(0, 1, 256), alpha=_CELL_ALPHA)
+    steps = [[(a, top), (b, top), (b, top + height), (a, top + height)] for a, b in itertools.pairwise(edges.tolist())]
+    sheet.add_below(PolyCollection(steps, facecolors=colours, linewidth=0, antialiased=False))
+    sheet.add_below(Rectangle((left, top), width, height, fill=False, edgecolor=GREY, linewidth=0.5))
+    at = left + threshold * width
+    ends = [at, at], [top - 0.5, top + height + 0.5]
+    sheet.add_below(Line2D(*ends, color=INK, linewidth=1.1, path_effects=[HALO]))
     for value in (0, 1):
         sheet.text(left + value * width, top + height + 1.6, str(value), ha="center")
     sheet.text(left - 1.4, top + height / 2, "p(IDC)", ha="right")
-    at = left + threshold * width
-    sheet.strip.plot([at, at], [top - 0.5, top + height + 0.5], color=INK, linewidth=1.1, path_effects=[HALO])
     middle = min(at, sheet.width_mm - _LEGEND_END_MM)
     sheet.text(middle, top - 2.3, f"positive from {numbers.threshold(threshold)}", ha="center")
     if unreadable:
-        _hatch(sheet.strip, [_HATCH_MM])
+        sheet.add_below(_hatching([_HATCH_MM]))
         sheet.text(_HATCH_MM.right + 1.0, _HATCH_MM.y + _HATCH_MM.height / 2, "not readable")
 
 
@@ -246,8 +278,8 @@ def _resized(pixels: Uint8Array, dots: tuple[int, int]) -> Uint8Array:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
 
 
-def _faded(pixels: Uint8Array) -> Uint8Array:
-    """Grey, and lightened so that a heat map on it keeps its own colours."""
-    grey = np.asarray(Image.fromarray(pixels).convert("L"), dtype=np.float32)
-    faded = np.clip(255 - (255 - grey) * _FADE, 0, 255).astype(np.uint8)
-    return np.repeat(faded[..., np.newaxis], 3, axis=2)
+def _faded(sheet: Sheet, pictures: Pictures) -> Uint8Array:
+    """The window in grey (rows, cols, 3), and lightened so that a heat map on it keeps its own colours."""
+    grey = _in_window(sheet, pictures, np.asarray(Image.fromarray(pictures.overview).convert("L")))
+    lightened = (255 - (255 - np.arange(256, dtype=np.float32)) * _FADE).astype(np.uint8)
+    return np.repeat(lightened[grey][..., np.newaxis], 3, axis=2)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from html_page import Page
-from matplotlib.axes import Axes
 from PIL import Image
 from pypdf import PdfReader
 from report_factory import make_card, make_pictures, make_quality, make_result, tissue_grid
@@ -22,6 +21,7 @@ from batchscan.evaluation.extent import withheld_counts, withheld_extent
 from batchscan.report import figures
 from batchscan.report.content import SlideContent, slide_content
 from batchscan.report.render import render_slide_report, slide_html
+from batchscan.report.sheet import Sheet
 
 WHEN = dt.datetime(2025, 11, 23, 6, 30, tzinfo=dt.UTC)
 REASON = "the slide is not analysable (blur)"
@@ -157,13 +157,13 @@ def test_what_spoils_a_slide_is_marked_by_its_own_hatching(monkeypatch: pytest.M
     }
     blurred = replace(result, table=replace(result.table, sharpness=np.where(np.arange(n) < n // 2, 0.1, sharp)))
     words: list[str] = []
-    text = Axes.text
+    text = Sheet.text
 
-    def heard(self: Axes, x: float, y: float, s: str, **options: object) -> object:
-        words.append(s)
-        return text(self, x, y, s, **options)
+    def heard(self: Sheet, x_mm: float, y_mm: float, said: str) -> None:
+        words.append(said)
+        text(self, x_mm, y_mm, said)
 
-    monkeypatch.setattr(Axes, "text", heard)
+    monkeypatch.setattr(Sheet, "text", heard)
     bare = pixels(figures.quality_png(result, plain))
     assert {"pen", "fold, debris", "blurred"} <= set(words)
     drawn = {
