@@ -1,4 +1,4 @@
-"""Text or bytes -> a file that is either whole or not there."""
+"""Text or bytes -> a file that is either whole or not there, or one in a folder of which that will be true."""
 
 from __future__ import annotations
 
@@ -40,6 +40,25 @@ def write_atomically(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # noqa: PTH108 - same
+
+
+@contextmanager
+def write_staged(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a new file in a folder that is nobody's result before `sync_tree` was called on it.
+
+    That sees that each file is on the disk: to do so here too would be to wait for the disk twice.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written.
+    """
+    try:
+        with path.open("wb") if binary else path.open("w", encoding="utf-8", newline="") as stream:
+            os.fchmod(stream.fileno(), 0o644)
+            yield stream
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def remove_temporaries(path: Path) -> None:

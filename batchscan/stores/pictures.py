@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from PIL import Image
 
 from batchscan.domain.errors import DamagedResult
 from batchscan.domain.records import BoolArray, Pictures, Uint8Array
-from batchscan.stores.atomic import write_atomically
-from batchscan.stores.results import write_json
+from batchscan.stores.atomic import write_staged
 from batchscan.stores.staging import check_writable
 
 _PICTURES = "pictures"
@@ -20,29 +20,49 @@ PICTURES = f"{_PICTURES}/pictures.json"
 _JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
 
 
-def write_pictures(folder: Path, pictures: Pictures) -> None:
+def write_pictures(folder: Path, pictures: Pictures, kept: Path | None = None) -> None:
     """Write overview, tissue mask and patch pixels below `folder`; they are for looking at, not for measuring.
+
+    Parameters
+    ----------
+    folder
+        Nobody's result before `sync_tree`.
+    pictures
+        What is to be there.
+    kept
+        A folder that has some of them: its files are copied, since a JPEG loses something with each writing.
 
     Raises
     ------
     OutputError
         If they can't be written.
     """
-    place = folder / _PICTURES
+    place, old = folder / _PICTURES, kept / _PICTURES if kept else None
     check_writable(place / "patches")
-    _write_picture(place / "overview.jpg", pictures.overview)
+    _write_picture(place, "overview.jpg", pictures.overview, old)
     for name, mask in (("tissue", pictures.tissue), ("pen", pictures.pen), ("dark", pictures.dark)):
         if mask is not None:
-            _write_picture(place / f"{name}.png", mask)
+            _write_picture(place, f"{name}.png", mask, old)
     for (row, col), pixels in pictures.patches.items():
-        _write_picture(place / "patches" / f"r{row}_c{col}.jpg", pixels)
-    write_json(folder / PICTURES, {"overview_um_per_px": pictures.overview_um_per_px})
+        _write_picture(place, f"patches/r{row}_c{col}.jpg", pixels, old)
+    with write_staged(folder / PICTURES) as stream:
+        json.dump({"overview_um_per_px": pictures.overview_um_per_px}, stream)
 
 
-def _write_picture(path: Path, pixels: Uint8Array | BoolArray) -> None:
-    options = {} if path.suffix == ".png" else _JPEG
-    with write_atomically(path, binary=True) as stream:
-        Image.fromarray(pixels).save(stream, "PNG" if path.suffix == ".png" else "JPEG", **options)
+def _write_picture(place: Path, name: str, pixels: Uint8Array | BoolArray, old: Path | None) -> None:
+    kept = _content(old / name) if old else None
+    with write_staged(place / name, binary=True) as stream:
+        if kept is not None:
+            stream.write(kept)
+        elif name.endswith(".png"):
+            # A mask is made of runs: to seek anything else in it takes longer, and makes it no smaller.
+            Image.fromarray(pixels).save(stream, "PNG", compress_type=zlib.Z_RLE)
+        else:
+            Image.fromarray(pixels).save(stream, "JPEG", **_JPEG)
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def read_pictures(folder: Path) -> Pictures:

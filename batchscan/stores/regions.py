@@ -22,7 +22,7 @@ from shapely.geometry import shape
 
 from batchscan.domain.errors import ReferenceFileError
 from batchscan.domain.records import Focus, ModelInfo, ScanSettings
-from batchscan.stores.atomic import write_atomically
+from batchscan.stores.atomic import write_staged
 
 CLASSIFICATION = "IDC"
 # Vermilion of the Okabe-Ito palette: told from haematoxylin and eosin, also by the colour-blind.
@@ -91,7 +91,7 @@ def write_regions(
     """
     found = foci_geojson(slide_id, foci, model, settings, scan_digest)
     text = json.dumps(found, allow_nan=False, separators=(",", ":"))
-    with write_atomically(path) as stream:
+    with write_staged(path) as stream:
         stream.write(text + "\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from batchscan.domain.records import (
     SlideResult,
     SlideStatus,
 )
-from batchscan.stores.atomic import write_atomically
+from batchscan.stores.atomic import write_atomically, write_staged
 from batchscan.stores.extents import extent_json, read_extent
 from batchscan.stores.quality import quality_json, read_profile, read_quality, read_quality_settings
 from batchscan.stores.seen import SeenSet, read_seen
@@ -126,7 +127,7 @@ class RunFolder:
             If it is missing or damaged.
         """
         try:
-            return parse_card(self.card(model_sha256).read_bytes())
+            return _parsed_card(self.card(model_sha256).read_bytes())
         except (OSError, ValueError) as error:
             text = f"{self.path}: has no readable card of model {model_sha256}; run the job again"
             raise DamagedResult(text) from error
@@ -206,17 +207,29 @@ class RunFolder:
                 raise OutputError(f"{final}: can't be moved away ({error.strerror}); check permissions") from error
 
 
+@functools.lru_cache(maxsize=2)
+def _parsed_card(content: bytes) -> ModelCard:
+    """All slides of a run have the same, and parsing it takes longer than reading it."""
+    return parse_card(content)
+
+
 def write_result(folder: Path, result: SlideResult) -> None:
-    """Write result.json and patches.parquet into `folder`."""
-    write_json(folder / RESULT, result_json(result))
+    """Write result.json and patches.parquet into `folder`, which is nobody's result before `sync_tree`."""
+    text = _text(result_json(result))
+    with write_staged(folder / RESULT) as stream:
+        stream.write(text)
     _write_table(folder / PATCHES, result)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write one JSON object, indented, atomically; NaN is refused, since an undefined number is null."""
+    text = _text(value)
     with write_atomically(path) as stream:
-        json.dump(value, stream, indent=2, allow_nan=False)
-        stream.write("\n")
+        stream.write(text)
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def result_json(result: SlideResult) -> dict[str, Any]:
@@ -352,5 +365,5 @@ def _write_table(path: Path, result: SlideResult) -> None:
     }
     metadata = {f"batchscan.{name}": json.dumps(value) for name, value in facts.items()}
     metadata |= {"side_px": repr(table.grid.side_px), "um_per_px": repr(spacing.um_per_px)}
-    with write_atomically(path, binary=True) as stream:
+    with write_staged(path, binary=True) as stream:
         pq.write_table(pa.table(columns).replace_schema_metadata(metadata), stream, compression="zstd")

@@ -165,6 +165,27 @@ def test_pictures_come_back(tmp_path: Path) -> None:
     assert abs(int(again.patches[3, 12].mean()) - 90) <= 1
 
 
+def test_pictures_that_are_there_are_copied_and_not_compressed_again(tmp_path: Path) -> None:
+    dice = np.random.default_rng(0)
+    overview = dice.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    tissue, dark = dice.random((2, 40, 60)) < 0.5
+    first = Pictures(overview, 16.0, tissue, {(3, 12): overview[:20, :20]}, dark=dark)
+    write_pictures(tmp_path / "a", first)
+    decoded = read_pictures(tmp_path / "a")
+    more = replace(decoded, patches={**decoded.patches, (0, 7): overview[10:30, 10:30]}, pen=tissue)
+    write_pictures(tmp_path / "b", more, kept=tmp_path / "a")
+    names = ("overview.jpg", "tissue.png", "dark.png", "patches/r3_c12.jpg")
+    for name in names:
+        assert (tmp_path / "b/pictures" / name).read_bytes() == (tmp_path / "a/pictures" / name).read_bytes(), name
+    found = read_pictures(tmp_path / "b")
+    assert set(found.patches) == {(3, 12), (0, 7)}
+    assert found.pen is not None
+    assert (found.pen == tissue).all()
+    # Written anew, the overview would not be what it was.
+    write_pictures(tmp_path / "c", more)
+    assert (read_pictures(tmp_path / "c").overview != decoded.overview).any()
+
+
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
     _written(tmp_path)
     (tmp_path / "patches.parquet").write_bytes(b"PAR1")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchscan.domain.errors import OutputError
-from batchscan.stores.staging import check_writable, remove_abandoned, staged_folder, swap_in
+from batchscan.stores.staging import check_writable, remove_abandoned, staged_folder, swap_in, sync_tree
 
 
 def names(folder: Path) -> list[str]:
@@ -216,3 +217,34 @@ def test_who_is_killed_between_the_renames_leaves_no_folder_of_that_name_and_the
         (folder / "next").touch()
     assert names(tmp_path) == ["a"]
     assert names(tmp_path / "a") == ["next"]
+
+
+def test_all_of_a_tree_is_on_the_disk_and_folders_after_what_is_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{folder}f{i}" for folder in ("", "a/", "a/b/", "c/") for i in range(12)]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    steps: list[int] = []
+    sync_tree(tmp_path, lambda: steps.append(len(synced)))
+    place = {path: synced.index(path.stat().st_ino) for path in (tmp_path, *tmp_path.rglob("*"))}
+    assert len(synced) == len(place) == len(names) + 4
+    assert all(place[path] < place[path.parent] for path in place if path != tmp_path)
+    assert len(steps) == len(names)
+
+
+def test_a_file_that_the_disk_does_not_take_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(30):
+        (tmp_path / f"f{i}").touch()
+    refused = (tmp_path / "f17").stat().st_ino
+
+    def fsync(handle: int) -> None:
+        if os.fstat(handle).st_ino == refused:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error"):
+        sync_tree(tmp_path)
