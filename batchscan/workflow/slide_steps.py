@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Any
 from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
 from batchscan.domain.errors import ModelError, SlideChanged, SlideError, SpacingConflict
-from batchscan.domain.geometry import PatchGrid
+from batchscan.domain.geometry import PatchGrid, Spacing
+from batchscan.domain.places import Place
 from batchscan.domain.profile import Profile
 from batchscan.domain.quality import Grade
 from batchscan.domain.records import (
@@ -34,13 +35,12 @@ from batchscan.domain.records import (
     SlideRequest,
     SlideResult,
     SlideStatus,
-    Uint8Array,
 )
-from batchscan.report.gallery import choose_gallery
 from batchscan.scan.engines import Engine, open_engine
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
 from batchscan.scan.pulse import voice
+from batchscan.stores.open_stores import OpenStores
 from batchscan.stores.packages import open_package
 from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
@@ -48,6 +48,7 @@ from batchscan.stores.regions import write_regions
 from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.stores.staging import sync_tree, tree_bytes
 from batchscan.stores.summary import summary_numbers
+from batchscan.workflow.close_ups import close_ups
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
@@ -56,9 +57,7 @@ from batchscan.workflow.slide_quality import judged_slide, not_analysable
 
 _LOG = logging.getLogger(__name__)
 _OPENING = threading.Lock()
-# Patches kept besides the gallery's, spread over p_idc, so that a report with another threshold has pictures too;
-# and the same by p_raw, for one with other neighbours.
-_SPREAD_P = (0.1, 0.3, 0.5, 0.7, 0.9)
+_OPEN = OpenStores()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ def state_of_result(work: SlideWork, info: SlideInfo, card: ModelCard) -> Result
 
 def scan(work: SlideWork, block: Block) -> BlockScores:
     """Give each patch of a block its p_raw."""
-    store = _open(work)
+    store = _OPEN.get(*_place(work))
     grid = PatchGrid.over(store.width_px, store.height_px, store.spacing.um_per_px, work.settings.patch)
     return scan_block(store, grid, block, work.settings, _engine(work.package, work.model, work.engine))
 
@@ -216,7 +215,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
         profile=judged.profile,
     )
     staged = _new_place(work)
-    write_pictures(staged, pictures)
+    write_pictures(staged, pictures, kept=surveyed.pictures or work.run.slide(work.slide_id))
     foci = result.extent.foci
     write_regions(staged / REGIONS, work.slide_id, foci, work.model, work.settings, result.scan_digest)
     card = work.run.read_card(work.model.sha256)
@@ -267,11 +266,16 @@ def open_given(work: SlideWork) -> SlideStore:
 
 
 def _open(work: SlideWork) -> SlideStore:
-    """The store that the survey has made sure of."""
+    """The store that the survey has made sure of, as it is now."""
+    return open_store(*_place(work))
+
+
+def _place(work: SlideWork) -> tuple[Place, Spacing | None]:
+    """Where that store is, and the spacing that counts instead of its own."""
     request = work.request
     if is_store(request.path):
-        return open_store(request.path, request.spacing)
-    return open_store(store_path(work.run.stores, work.slide_id))
+        return request.path, request.spacing
+    return store_path(work.run.stores, work.slide_id), None
 
 
 def slide_info(work: SlideWork, store: SlideStore) -> SlideInfo:
@@ -334,7 +338,7 @@ def _scanned(
             seconds[name] += value
     store = _open(work)
     try:
-        patches = _close_ups(store, table, work.settings.threshold, {})
+        patches = close_ups(store, table, work.settings.threshold, {})
     finally:
         # Also where it can't be read: one that is being written to isn't a damaged one.
         _check_unchanged(work, surveyed.info, store)
@@ -360,31 +364,10 @@ def _check_unchanged(work: SlideWork, info: SlideInfo, store: SlideStore) -> Non
 def _completed(work: SlideWork, table: PatchTable, pictures: Pictures) -> Pictures:
     """The stored pictures with the close-ups that the gallery shows now; as they are if the slide can't be read."""
     try:
-        return replace(pictures, patches=_close_ups(_open(work), table, work.settings.threshold, pictures.patches))
+        return replace(pictures, patches=close_ups(_open(work), table, work.settings.threshold, pictures.patches))
     except SlideError as error:
         _LOG.info("%s: no further close-ups: %s", work.slide_id, error)
         return pictures
-
-
-def _close_ups(
-    store: SlideStore, table: PatchTable, threshold: float, kept: Mapping[tuple[int, int], Uint8Array]
-) -> dict[tuple[int, int], Uint8Array]:
-    """The patches that a report shows, also one with another threshold, at the finest spacing stored, or as `kept`."""
-    chosen = [*_worth_a_picture(table, threshold)]
-    chosen += _worth_a_picture(replace(table, p_idc=table.p_raw), threshold)
-    finest = store.spacing.um_per_px
-    # A patch that was read may end within a pixel of what the slide's file couldn't give.
-    return {
-        place: kept[place] if place in kept else store.read_around(table.grid.patch_box(*place), finest)[0]
-        for place in dict.fromkeys(chosen)
-    }
-
-
-def _worth_a_picture(table: PatchTable, threshold: float) -> Iterator[tuple[int, int]]:
-    for item in choose_gallery(table, threshold):
-        yield item.row, item.col
-    for p in _SPREAD_P:
-        yield from ((item.row, item.col) for item in choose_gallery(table, p, n_each=2) if item.why == "uncertain")
 
 
 def _outcome(result: SlideResult) -> SlideOutcome:

@@ -19,10 +19,15 @@ from store_files import Pixels, write_own
 from batchscan.domain.errors import ManifestError, SlideChanged
 from batchscan.domain.job import Job, validated_job
 from batchscan.domain.records import SlideStatus
+from batchscan.scan.grid import Block
+from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.slide_events import SlideRetried, SlideSurveyed
 from batchscan.scan.underway import Patience
+from batchscan.stores import open_stores
 from batchscan.stores.ledger import Ledger
+from batchscan.stores.open_stores import OpenStores
 from batchscan.stores.packages import open_package
+from batchscan.stores.pyramids import SlideStore, open_store
 from batchscan.stores.results import RunFolder
 from batchscan.workflow import run, slide_steps
 from batchscan.workflow.run import RunEnded, RunEvent, run_job
@@ -58,8 +63,9 @@ def write_to_slide(path: Path) -> None:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> SlideWork:
-    """A slide to scan, step by step, in this process."""
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SlideWork:
+    """A slide to scan, step by step, in this process, which trusts a store at once that is as it was."""
+    monkeypatch.setattr(open_stores, "_UNSETTLED_NS", 0)
     folder = RunFolder(tmp_path / "run")
     folder.create()
     package = open_package(MODEL)
@@ -93,6 +99,40 @@ def test_one_that_stays_as_it_is_has_a_result(work: SlideWork) -> None:
     finished = slide_steps.finish(work, surveyed, scores)
     assert finished.outcome.status is SlideStatus.DONE
     assert finished.staged is not None
+
+
+@pytest.mark.parametrize("change", [replace_slide, shrink_slide])
+def test_the_next_attempt_in_the_same_process_is_at_the_store_that_is_there_now(
+    work: SlideWork, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    def attempt() -> tuple[tuple[Block, ...], list[BlockScores]]:
+        blocks = slide_steps.survey(work).blocks
+        return blocks, [slide_steps.scan(work, block) for block in blocks]
+
+    before = attempt()
+    change(work.request.local_path)
+    after = attempt()
+    monkeypatch.setattr(slide_steps, "_OPEN", OpenStores())
+    expected = attempt()
+    hashes = [[score.pixel_hash.tolist() for score in scores] for _, scores in (before, after, expected)]
+    assert hashes[1] == hashes[2]
+    assert hashes[1] != hashes[0]
+    assert [len(block) for block in after[0]] == [len(block) for block in expected[0]]
+
+
+def test_a_store_is_opened_once_for_all_its_blocks(work: SlideWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+
+    def noted(*place: Any) -> SlideStore:
+        opened.append(place)
+        return open_store(*place)
+
+    monkeypatch.setattr(open_stores, "open_store", noted)
+    blocks = slide_steps.survey(work).blocks
+    for _ in range(3):
+        for block in blocks:
+            slide_steps.scan(work, block)
+    assert opened == [(work.request.path, None)]
 
 
 def job_of(source: Path, out: Path) -> Job:
