@@ -130,7 +130,7 @@ def test_unreadable_cells_are_hatched() -> None:
     assert (patch.max(axis=2) < 180).mean() > 0.05
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (80, 4), (4, 80)])
+@pytest.mark.parametrize("shape", [(1, 1), (80, 4), (4, 80), (1, 1600), (900, 1)])
 def test_any_shape_of_slide_has_pictures(shape: tuple[int, int]) -> None:
     result = make_result(np.full(shape, 0.6))
     for draw in (figures.overview_png, figures.heatmap_png):
