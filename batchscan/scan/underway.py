@@ -106,7 +106,8 @@ class Task:
 class SlideUnderWay(Generic[W, S]):
     """What the dispatcher knows of one slide.
 
-    `avoid` is the address of a worker where it had an accident; `n_shared` counts deaths that others may have caused.
+    `avoid` is the address of a worker where it had an accident; `n_shared` counts deaths that others may have caused,
+    `n_changed` attempts that came to nothing since it was seen to be replaced or written to.
     """
 
     work: W
@@ -123,6 +124,7 @@ class SlideUnderWay(Generic[W, S]):
     seconds: dict[str, float] = field(default_factory=dict)
     away_since: float | None = None
     n_away: int = 0
+    n_changed: int = 0
 
     def restart(self) -> None:
         """Forget this attempt; the next one begins with the survey."""
@@ -156,6 +158,11 @@ class SlideUnderWay(Generic[W, S]):
         SourceVanished
             If nothing could be read for too long.
         """
+        if raised.trouble is Trouble.AGAIN or (raised.trouble is Trouble.FINAL and self.n_changed):
+            # Whoever replaces it may not be done: until then it may seem to be damaged, or no slide at all.
+            self.n_changed += 1
+            tries = max(self.accidents, self.n_changed)
+            return self._next_delay_s(patience) if tries < patience.attempts else None
         if raised.trouble is Trouble.FINAL:
             return None
         if raised.trouble is Trouble.GONE:

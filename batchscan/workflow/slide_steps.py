@@ -6,12 +6,11 @@ staging folder of its own, and only the runner gives a staged result its name.
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import ModelError, SlideChanged, SlideError, SpacingConflict
+from batchscan.domain.errors import SlideChanged, SlideError, SourceVanished, SpacingConflict
 from batchscan.domain.geometry import PatchGrid, Spacing
 from batchscan.domain.places import Place
 from batchscan.domain.profile import Profile
@@ -36,12 +35,10 @@ from batchscan.domain.records import (
     SlideResult,
     SlideStatus,
 )
-from batchscan.scan.engines import Engine, open_engine
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
 from batchscan.scan.pulse import voice
 from batchscan.stores.open_stores import OpenStores
-from batchscan.stores.packages import open_package
 from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
 from batchscan.stores.regions import write_regions
@@ -49,6 +46,7 @@ from batchscan.stores.results import REGIONS, RunFolder, read_result, write_resu
 from batchscan.stores.staging import sync_tree, tree_bytes
 from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.close_ups import close_ups
+from batchscan.workflow.held_engine import HeldEngine
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
@@ -56,7 +54,7 @@ from batchscan.workflow.result_state import ResultState, compared_result
 from batchscan.workflow.slide_quality import judged_slide, not_analysable
 
 _LOG = logging.getLogger(__name__)
-_OPENING = threading.Lock()
+_ENGINE = HeldEngine()
 _OPEN = OpenStores()
 
 
@@ -157,7 +155,7 @@ class FinishedSlide:
 
 def resolve_engine(package: str, name: str, precision: str) -> EngineInfo:
     """What `name` and `precision` (`auto` too) come to on this worker, proven on the package's golden patches."""
-    return open_engine(open_package(package), name, precision=precision).info
+    return _ENGINE.resolve(package, name, precision)
 
 
 def survey(work: SlideWork) -> SlideSurvey:
@@ -184,9 +182,10 @@ def state_of_result(work: SlideWork, info: SlideInfo, card: ModelCard) -> Result
 
 def scan(work: SlideWork, block: Block) -> BlockScores:
     """Give each patch of a block its p_raw."""
-    store = _OPEN.get(*_place(work))
+    with _as_surveyed(work):
+        store = _OPEN.get(*_place(work))
     grid = PatchGrid.over(store.width_px, store.height_px, store.spacing.um_per_px, work.settings.patch)
-    return scan_block(store, grid, block, work.settings, _engine(work.package, work.model, work.engine))
+    return scan_block(store, grid, block, work.settings, _ENGINE.get(work.package, work.model, work.engine))
 
 
 def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) -> FinishedSlide:
@@ -298,26 +297,6 @@ def _source_downsample(store: SlideStore) -> float:
     return float(found) if isinstance(found, int | float) and found > 0 else 1.0
 
 
-def _engine(package: str, model: ModelInfo, engine: EngineInfo) -> Engine:
-    # A worker may have several threads that come here at once.
-    with _OPENING:
-        return _opened_engine(package, model, engine)
-
-
-@functools.lru_cache(maxsize=1)
-def _opened_engine(package: str, model: ModelInfo, engine: EngineInfo) -> Engine:
-    """One model a worker process, opened once, and the very one that the run records."""
-    opened = open_package(package)
-    if opened.info != model:
-        raise ModelError(
-            f"model {package}: this worker has sha256 {opened.info.sha256}, the run {model.sha256}; install one"
-        )
-    found = open_engine(opened, engine.name, precision=engine.precision)
-    if found.info != engine:
-        raise ModelError(f"engine {engine.name}: this worker has {found.info.precision}, the run {engine.precision}")
-    return found
-
-
 def _scanned(
     work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]
 ) -> tuple[PatchTable, Mapping[str, Any], dict[str, float], Pictures]:
@@ -336,7 +315,8 @@ def _scanned(
     for part in (surveyed.survey.seconds, *(block.seconds for block in scores)):
         for name, value in part.items():
             seconds[name] += value
-    store = _open(work)
+    with _as_surveyed(work):
+        store = _open(work)
     try:
         patches = close_ups(store, table, work.settings.threshold, {})
     finally:
@@ -344,6 +324,24 @@ def _scanned(
         _check_unchanged(work, surveyed.info, store)
     pictures = replace(read_pictures(surveyed.pictures), patches=patches)
     return table, surveyed.survey.qc, seconds, pictures
+
+
+@contextlib.contextmanager
+def _as_surveyed(work: SlideWork) -> Iterator[None]:
+    """What the survey has opened and a later step can't has changed meanwhile; raises SlideChanged."""
+    try:
+        yield
+    except SourceVanished:
+        raise
+    except SlideError as error:
+        raise _changed(work) from error
+
+
+def _changed(work: SlideWork) -> SlideChanged:
+    return SlideChanged(
+        f"{work.slide_id}: its store was replaced or written to while it was scanned; it is scanned again: let "
+        "nothing write to an archive during a run"
+    )
 
 
 def _check_unchanged(work: SlideWork, info: SlideInfo, store: SlideStore) -> None:
@@ -355,10 +353,7 @@ def _check_unchanged(work: SlideWork, info: SlideInfo, store: SlideStore) -> Non
         If the store was replaced or written to meanwhile.
     """
     if store.fingerprint != info.fingerprint:
-        raise SlideChanged(
-            f"{work.slide_id}: its store was replaced or written to while it was scanned; it is scanned again: let "
-            "nothing write to an archive during a run"
-        )
+        raise _changed(work)
 
 
 def _completed(work: SlideWork, table: PatchTable, pictures: Pictures) -> Pictures:

@@ -62,6 +62,19 @@ def write_to_slide(path: Path) -> None:
     shard.write_bytes(content)
 
 
+def half_copied(path: Path) -> None:
+    """Another slide is being copied into its place: so far only its group's document is there."""
+    group = (path / "zarr.json").read_bytes()
+    shutil.rmtree(path)
+    path.mkdir()
+    (path / "zarr.json").write_bytes(group)
+
+
+def without_a_shard(path: Path) -> None:
+    """One of its files is being written anew."""
+    max((file for file in path.rglob("*") if file.is_file()), key=lambda file: file.stat().st_size).unlink()
+
+
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SlideWork:
     """A slide to scan, step by step, in this process, which trusts a store at once that is as it was."""
@@ -91,6 +104,20 @@ def test_a_store_that_changes_between_its_steps_is_noticed_before_there_is_a_res
         change(path)
     with pytest.raises(SlideChanged, match="s: its store was replaced or written to while it was scanned"):
         slide_steps.finish(work, surveyed, scores)
+
+
+@pytest.mark.parametrize("change", [half_copied, without_a_shard])
+@pytest.mark.parametrize("at", ["scan", "finish"])
+def test_a_store_that_is_not_whole_any_more_has_changed(
+    work: SlideWork, change: Callable[[Path], None], at: str
+) -> None:
+    surveyed = slide_steps.survey(work)
+    block, *_ = surveyed.blocks
+    scores = [slide_steps.scan(work, each) for each in surveyed.blocks] if at == "finish" else []
+    change(work.request.local_path)
+    step = {"scan": lambda: slide_steps.scan(work, block), "finish": lambda: slide_steps.finish(work, surveyed, scores)}
+    with pytest.raises(SlideChanged, match="s: its store was replaced or written to while it was scanned"):
+        step[at]()
 
 
 def test_one_that_stays_as_it_is_has_a_result(work: SlideWork) -> None:

@@ -1,0 +1,51 @@
+"""A model package -> the engine of this worker process, opened and proven once, however often it is asked for."""
+
+from __future__ import annotations
+
+import threading
+
+from batchscan.domain.errors import ModelError
+from batchscan.domain.records import EngineInfo, ModelInfo
+from batchscan.scan.engines import Engine, open_engine
+from batchscan.stores.packages import open_package
+
+
+class HeldEngine:
+    """Holds one engine, the last that was asked for; safe to ask from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: tuple[str, ModelInfo, Engine] | None = None
+
+    def resolve(self, package: str, name: str, precision: str) -> EngineInfo:
+        """What `name` and `precision` (`auto` too) come to here, proven on the package's golden patches, and held."""
+        with self._lock:
+            opened = open_package(package)
+            engine = open_engine(opened, name, precision=precision)
+            self._held = package, opened.info, engine
+            return engine.info
+
+    def get(self, package: str, model: ModelInfo, engine: EngineInfo) -> Engine:
+        """The very model and engine that a run records.
+
+        Raises
+        ------
+        ModelError
+            If this worker has another model under that name, or the engine in another precision.
+        """
+        with self._lock:
+            held = self._held
+            if held and held[:2] == (package, model) and held[2].info == engine:
+                return held[2]
+            opened = open_package(package)
+            if opened.info != model:
+                raise ModelError(
+                    f"model {package}: this worker has sha256 {opened.info.sha256}, the run {model.sha256}; install one"
+                )
+            found = open_engine(opened, engine.name, precision=engine.precision)
+            if found.info != engine:
+                raise ModelError(
+                    f"engine {engine.name}: this worker has {found.info.precision}, the run {engine.precision}"
+                )
+            self._held = package, model, found
+            return found
