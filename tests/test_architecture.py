@@ -28,6 +28,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("domain/*", "stores/*", "training/*"),
     "openslide": ("stores/slides.py",),
     "zarr": ("stores/*",),
+    "numcodecs": ("stores/shards.py",),
+    "google_crc32c": ("stores/shards.py",),
     "fsspec": ("stores/remote_files.py",),
     "pyarrow": ("stores/*",),
     "sqlite3": ("stores/ledger.py", "stores/ledger_view.py"),
