@@ -2,10 +2,10 @@
 
     python benchmarks/ingest_rate.py SLIDE [--side 24576] [--finest 1.0] [--threads 2] [--pairs 5]
 
-No scanner's file is as large as one likes: tissue is taken from the middle of the finest level of SLIDE, which has to be
-one that OpenSlide reads, mirrored until it fills a square of `--side` pixels at 0.5 um, and written as a tiled JPEG
-pyramid in Aperio's form and usual quality. `--side 0` takes SLIDE as it is. OpenSlide reads what the ingest has to read
-of the file, in the same tiles on as many threads, and throws it away. The ingest is the whole command, its start
+No scanner's file is as large as one likes: tissue is taken from the middle of the finest level of SLIDE, which
+OpenSlide has to read, mirrored until it fills a square of `--side` pixels at 0.5 um, and written as a tiled JPEG
+pyramid in Aperio's form and usual quality. `--side 0` takes SLIDE as it is. OpenSlide reads what the ingest has to
+read of the file, in the same tiles on as many threads, and throws it away. The ingest is the whole command, its start
 included; its memory is the most that its processes had together (RSS, what they share counted for each).
 """
 # ruff: noqa: INP001, T201 - a script, which prints

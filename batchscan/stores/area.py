@@ -17,7 +17,7 @@ WHITE = 255
 _SNAP_PX = 1e-6
 _LARGEST_UINT16_FACTOR = 16
 _POWERS_OF_2 = (2, 4, 8, 16)
-_STRIP_PX = 1 << 16
+_STRIP_PX = 1 << 17
 # So many pixels are turned into floats at once.
 _PART_PX = 1 << 22
 
@@ -77,13 +77,6 @@ def _averages_of_halves(plane: Uint8Array, factor: int) -> NDArray[Any]:
     rounded += (1 << (bits - 1)) - 1
     rounded >>= bits
     return np.asarray(rounded)
-
-
-def shrink_rgb(pixels: Uint8Array, factor: int) -> Uint8Array:
-    """The same for (rows, cols, 3) pixels, whose memory may be planes; that of the result is."""
-    if factor == 1:
-        return pixels
-    return np.stack([shrink(np.ascontiguousarray(pixels[..., c]), factor) for c in range(3)]).transpose(1, 2, 0)
 
 
 def padded(pixels: Uint8Array, rows: int, cols: int) -> Uint8Array:

@@ -44,8 +44,8 @@ def parts(width: int, height: int, side: int) -> Iterator[Part]:
 class PackedLevels:
     """The levels of one store in the making; ends as a context manager.
 
-    Memory: a square of 3 MiB or two a level, and the packed chunks that wait for those before them in their shard, which
-    are few where squares come in the order that shards have their chunks in.
+    Memory: a square of 3 MiB or two a level, and the packed chunks that wait for those before them in their shard;
+    those are few where squares come in the order in which shards have their chunks.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class PackedLevels:
         )
 
     def _add_half(self, level: int, half: Uint8Array, x: int, y: int) -> None:
-        """Put a quarter of a square of the next level into its place; whoever has the last one has the square packed."""
+        """Put a quarter of a square of the next level into its place; after the last one the square is packed."""
         side = self.square_px
         key = level, y // side, x // side
         left, top = key[2] * side, key[1] * side

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import zarr
@@ -55,6 +55,15 @@ class PixelSource(Protocol):
 
     def read(self, x: int, y: int, width: int, height: int) -> Uint8Array:
         """(height, width, 3) uint8 RGB of a part that lies inside."""
+        ...
+
+
+@runtime_checkable
+class FillsPlanes(Protocol):
+    """A source that needs no memory of its own for what is read."""
+
+    def fill(self, planes: Uint8Array, x: int, y: int) -> None:
+        """Fill (3, height, width) uint8, a part of something larger, with what `read` would give."""
         ...
 
 
@@ -126,12 +135,13 @@ def write_pyramid(
 class _Block:
     """A shard's part of level 0 in memory, at a place (row, col) among the shards; what is still to be done with it."""
 
-    def __init__(self, place: tuple[int, int], part: Part, tile_px: int, square_px: int) -> None:
-        self.place = place
+    def __init__(self, memory: Uint8Array, part: Part, tile_px: int, square_px: int) -> None:
+        self.memory = memory
+        self.planes = memory[: 3 * part.height * part.width].reshape(3, part.height, part.width)
+        self.place = _place(part)
         self.part = part
         self.tiles = tuple(parts(part.width, part.height, tile_px))
         self.squares = tuple(parts(part.width, part.height, square_px))
-        self.planes: Uint8Array = np.empty((3, part.height, part.width), dtype=np.uint8)
         self.unread = Countdown(len(self.tiles))
         # The squares are packed, and all of it is hashed.
         self.unpacked = Countdown(len(self.squares) + 1)
@@ -150,11 +160,12 @@ class _PyramidWriter:
         self._sizes = list(level_sizes(pixels.width_px, pixels.height_px))
         for level, size in enumerate(self._sizes):
             _create_level(folder / str(level), size)
+        block_bytes = 3 * math.prod(min(side, SHARD_PX) for side in self._sizes[0])
         self._errands = Errands(crew)
         self._levels = PackedLevels(folder, self._sizes, CHUNK[-1], SHARD_PX, self._errands, lambda: on_pixels(0))
-        # Places of blocks that are read, and of those that are packed: their memory is free again.
+        # Memory that no block has; and the places of blocks that are read.
+        self._free = [np.empty(block_bytes, np.uint8) for _ in range(BLOCKS_AT_ONCE)]
         self._read: list[tuple[int, int]] = []
-        self._packed: list[tuple[int, int]] = []
         # The sha256 of each block's pixels.
         self._hashes: dict[tuple[int, int], bytes] = {}
         self._damage = Damage()
@@ -162,25 +173,26 @@ class _PyramidWriter:
     def write(self, damage: Callable[[], Damage]) -> None:
         blocks = sorted(parts(*self._sizes[0], SHARD_PX), key=lambda part: shard_order(_place(part)))
         with self._levels, self._errands:
-            for n_before, part in enumerate(blocks):
-                self._wait_for_room(n_before)
-                self._start(_Block(_place(part), part, self._pixels.tile_px, self._levels.square_px))
+            for part in blocks:
+                self._errands.wait(lambda: bool(self._free))
+                self._start(_Block(self._free.pop(), part, self._pixels.tile_px, self._levels.square_px))
             self._errands.wait(lambda: len(self._read) == len(blocks))
             self._damage = damage()
             self._errands.wait()
         # The group's document comes last: without it the folder is no image.
         self._write_group()
 
-    def _wait_for_room(self, n_started: int) -> None:
-        self._errands.wait(lambda: n_started - len(self._packed) < BLOCKS_AT_ONCE)
-
     def _start(self, block: _Block) -> None:
         for tile in block.tiles:
             self._errands.submit(self._fill, block, tile)
 
     def _fill(self, block: _Block, tile: Part) -> None:
-        pixels = self._pixels.read(block.part.x + tile.x, block.part.y + tile.y, tile.width, tile.height)
-        block.planes[:, tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = pixels.transpose(2, 0, 1)
+        planes = block.planes[:, tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
+        x, y = block.part.x + tile.x, block.part.y + tile.y
+        if isinstance(self._pixels, FillsPlanes):
+            self._pixels.fill(planes, x, y)
+        else:
+            planes[...] = self._pixels.read(x, y, tile.width, tile.height).transpose(2, 0, 1)
         self._on_pixels(tile.width * tile.height)
         if block.unread.is_last():
             self._read.append(block.place)
@@ -199,7 +211,7 @@ class _PyramidWriter:
 
     def _let_go(self, block: _Block) -> None:
         if block.unpacked.is_last():
-            self._packed.append(block.place)
+            self._free.append(block.memory)
 
     def _write_group(self) -> None:
         um_per_px = [self._facts.spacing.um_per_px * 2**level for level in range(len(self._sizes))]

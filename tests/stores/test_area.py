@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from batchscan.stores.area import AreaSum, Lattice, padded, shrink, shrink_rgb
+from batchscan.stores.area import AreaSum, Lattice, padded, shrink
 
 Rgb = NDArray[np.uint8]
 

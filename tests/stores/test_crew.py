@@ -23,30 +23,30 @@ def test_tasks_that_have_further_ones_done_are_waited_for_as_a_whole() -> None:
 
 
 def test_the_first_error_ends_them_all_and_nothing_is_under_way_when_the_block_ends() -> None:
-    done: list[int] = []
+    done: list[str] = []
     may_end = threading.Event()
 
     def long() -> None:
         may_end.wait(30)
-        done.append(0)
+        done.append("long")
 
     def fail() -> None:
         may_end.set()
         raise ValueError("broken")
 
-    with Crew(2) as crew:
-        with pytest.raises(ValueError, match="broken"), Errands(crew) as errands:
+    def all_of_them(crew: Crew) -> None:
+        with Errands(crew) as errands:
             errands.submit(long)
-            errands.submit(fail)
-            errands.wait()
-        assert done == [0]
-        with pytest.raises(ValueError, match="broken"), Errands(crew) as errands:
             errands.submit(fail)
             with pytest.raises(ValueError, match="broken"):
                 errands.wait()
-            errands.submit(done.append, 1)
+            errands.submit(done.append, "after the error")
             errands.wait()
-        assert done == [0]
+
+    with Crew(2) as crew:
+        with pytest.raises(ValueError, match="broken"):
+            all_of_them(crew)
+        assert done == ["long"]
 
 
 def test_an_end_before_they_are_done_starts_no_more_of_them() -> None:

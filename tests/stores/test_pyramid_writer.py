@@ -182,7 +182,7 @@ def test_what_reads_back_otherwise_gets_no_name(
 
     def spoil(handle: int) -> None:
         sync(handle)
-        path = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        path = Path(f"/proc/self/fd/{handle}").readlink()
         if f"/{level}/c/0/" in str(path):
             files.append(path)
             if len(files) == n_before + 1:
