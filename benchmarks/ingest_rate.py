@@ -6,7 +6,8 @@ No scanner's file is as large as one likes: tissue is taken from the middle of t
 OpenSlide has to read, mirrored until it fills a square of `--side` pixels at 0.5 um, and written as a tiled JPEG
 pyramid in Aperio's form and usual quality. `--side 0` takes SLIDE as it is. OpenSlide reads what the ingest has to
 read of the file, in the same tiles on as many threads, and throws it away. The ingest is the whole command, its start
-included; its memory is the most that its processes had together (RSS, what they share counted for each).
+included; its memory is the most that its processes had together (RSS, what they share counted for each). Where others
+are at work on the machine, the ratio of processor time says more than that of the clock.
 """
 # ruff: noqa: INP001, T201 - a script, which prints
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
+import resource
 import shutil
 import statistics
 import subprocess
@@ -77,8 +79,8 @@ def kept(path: Path, finest_um_per_px: float) -> ShrunkSlide:
         return shrunk_to(slide, slide.spacing().um_per_px, finest_um_per_px)
 
 
-def read_all(path: Path, shrunk: ShrunkSlide, n_threads: int) -> float:
-    """Seconds in which OpenSlide alone reads the level that an ingest reads, in its tiles."""
+def read_all(path: Path, shrunk: ShrunkSlide, n_threads: int) -> tuple[float, float]:
+    """(wall, processor) seconds in which OpenSlide alone reads the level that an ingest reads, in its tiles."""
     level, factor = shrunk.source, round(shrunk.downsample / shrunk.source.downsample)
     side = shrunk.tile_px * factor
     corners = itertools.product(range(0, level.height_px, side), range(0, level.width_px, side))
@@ -89,26 +91,27 @@ def read_all(path: Path, shrunk: ShrunkSlide, n_threads: int) -> float:
             size = min(side, level.width_px - x), min(side, level.height_px - y)
             handle.read_region((round(x * level.downsample), round(y * level.downsample)), shrunk.level, size)
 
-        clock = time.perf_counter()
+        clock, processor = time.perf_counter(), time.process_time()
         for _ in threads.map(read, corners):
             pass
-        return time.perf_counter() - clock
+        return time.perf_counter() - clock, time.process_time() - processor
 
 
-def ingest(path: Path, finest_um_per_px: float, n_threads: int) -> tuple[float, int]:
-    """Seconds of the command, and bytes of memory."""
+def ingest(path: Path, finest_um_per_px: float, n_threads: int) -> tuple[float, float, int]:
+    """(wall, processor) seconds of the command, and bytes of memory."""
     words = ["-m", "batchscan", "ingest", str(path), "--finest", str(finest_um_per_px), "--workers", str(n_threads)]
     with tempfile.TemporaryDirectory(dir=path.parent) as archive:
-        clock = time.perf_counter()
-        process = psutil.Popen([sys.executable, *words, "--archive", archive], stderr=subprocess.DEVNULL)
+        clock, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        words += ["--archive", archive]
+        process = psutil.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         most = 0
         while process.poll() is None:
             most = max(most, memory_bytes(process))
             time.sleep(0.05)
-        seconds = time.perf_counter() - clock
+        seconds, after = time.perf_counter() - clock, resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
         raise SystemExit(f"the ingest ended with {process.returncode}")
-    return seconds, most
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, most
 
 
 def memory_bytes(process: psutil.Process) -> int:
@@ -130,13 +133,13 @@ def compare(path: Path, finest_um_per_px: float, n_threads: int, n_pairs: int) -
     print(f"level {shrunk.level}: {level.width_px} x {level.height_px} px, kept {shrunk.width_px} x {shrunk.height_px}")
     read_all(path, shrunk, n_threads)
     rows = []
+    line = "OpenSlide {:.1f} MPix/s, ingest {:.1f} MPix/s, ratio {:.3f}, of processor time {:.3f}, {:.0f} MiB"
     for _ in range(n_pairs):
-        alone = read_all(path, shrunk, n_threads)
-        seconds, memory = ingest(path, finest_um_per_px, n_threads)
-        rows.append((mpix / alone, mpix / seconds, alone / seconds, memory / 2**20))
-        print("OpenSlide {:.1f} MPix/s, ingest {:.1f} MPix/s, ratio {:.3f}, {:.0f} MiB".format(*rows[-1]), flush=True)
-    columns = zip(*rows, strict=True)
-    print("medians: {:.1f} and {:.1f} MPix/s, {:.3f}, {:.0f} MiB".format(*map(statistics.median, columns)))
+        alone, alone_busy = read_all(path, shrunk, n_threads)
+        seconds, busy, memory = ingest(path, finest_um_per_px, n_threads)
+        rows.append((mpix / alone, mpix / seconds, alone / seconds, alone_busy / busy, memory / 2**20))
+        print(line.format(*rows[-1]), flush=True)
+    print("medians:", line.format(*map(statistics.median, zip(*rows, strict=True))))
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("domain/*", "stores/*", "training/*"),
     "openslide": ("stores/slides.py", "stores/openslide_pixels.py"),
     "zarr": ("stores/*",),
-    "numcodecs": ("stores/shards.py",),
+    "numcodecs": ("stores/shards.py", "stores/shard_reading.py"),
     "google_crc32c": ("stores/shards.py",),
     "fsspec": ("stores/remote_files.py",),
     "pyarrow": ("stores/*",),

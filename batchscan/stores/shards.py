@@ -19,9 +19,9 @@ from batchscan.domain.records import Uint8Array
 
 ZSTD_LEVEL = 1
 _ZSTD = Zstd(level=ZSTD_LEVEL)
-_CHECKSUM_BYTES = 4
-# Offset and length of a chunk that isn't there.
-_NOWHERE = (1 << 64) - 1
+CHECKSUM_BYTES = 4
+NOWHERE = (1 << 64) - 1
+"""Offset and length of a chunk that isn't there, in a shard's index."""
 
 
 def packed(planes: Uint8Array) -> bytes:
@@ -36,7 +36,7 @@ def packed(planes: Uint8Array) -> bytes:
     encoded = _ZSTD.encode(chunk)
     if not np.array_equal(np.frombuffer(_ZSTD.decode(encoded), np.uint8), chunk.reshape(-1)):
         raise ValueError("a chunk unpacks to other pixels than went into it")
-    return bytes(encoded) + _checksum(encoded)
+    return bytes(encoded) + checksum(encoded)
 
 
 def shard_order(place: tuple[int, int]) -> int:
@@ -64,7 +64,7 @@ class ShardFile:
     def __init__(self, path: Path, side: int, n_rows: int, n_cols: int) -> None:
         self._path = path
         self._order = sorted(((row, col) for row in range(n_rows) for col in range(n_cols)), key=shard_order)
-        self._index = np.full((side, side, 2), _NOWHERE, dtype="<u8")
+        self._index = np.full((side, side, 2), NOWHERE, dtype="<u8")
         self._waiting: dict[tuple[int, int], bytes] = {}
         self._checksums: list[bytes] = []
         self._n_bytes = 0
@@ -93,13 +93,13 @@ class ShardFile:
         """
         index = self._index.tobytes()
         with self._stream as stream:
-            _write(stream.fileno(), index + _checksum(index))
+            _write(stream.fileno(), index + checksum(index))
             os.fsync(stream.fileno())
         with self._path.open("rb", buffering=0) as stream:
-            for place, checksum in zip(self._order, self._checksums, strict=True):
-                if _read_checksum(stream.fileno(), *self._index[place].tolist()) != checksum:
+            for place, written in zip(self._order, self._checksums, strict=True):
+                if _read_checksum(stream.fileno(), *self._index[place].tolist()) != written:
                     raise ValueError(f"chunk {place} is read back other than it was written")
-            if os.pread(stream.fileno(), 2 * len(index), self._n_bytes) != index + _checksum(index):
+            if os.pread(stream.fileno(), 2 * len(index), self._n_bytes) != index + checksum(index):
                 raise ValueError("the index is read back other than it was written")
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class ShardFile:
         _write(self._stream.fileno(), chunk)
         self._index[place] = self._n_bytes, len(chunk)
         self._n_bytes += len(chunk)
-        self._checksums.append(chunk[-_CHECKSUM_BYTES:])
+        self._checksums.append(chunk[-CHECKSUM_BYTES:])
 
 
 def _write(handle: int, content: bytes) -> None:
@@ -123,9 +123,10 @@ def _write(handle: int, content: bytes) -> None:
 def _read_checksum(handle: int, offset: int, length: int) -> bytes:
     """Of a chunk as it lies in a file, if it ends with it; empty if not."""
     found = os.pread(handle, length, offset)
-    own = _checksum(found[:-_CHECKSUM_BYTES])
+    own = checksum(found[:-CHECKSUM_BYTES])
     return own if found.endswith(own) else b""
 
 
-def _checksum(content: bytes) -> bytes:
-    return int(google_crc32c.value(content)).to_bytes(_CHECKSUM_BYTES, "little")
+def checksum(content: bytes) -> bytes:
+    """CRC-32C, as zarr keeps it behind what it is of."""
+    return int(google_crc32c.value(content)).to_bytes(CHECKSUM_BYTES, "little")

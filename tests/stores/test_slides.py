@@ -95,7 +95,7 @@ def test_boxes_are_in_pixels_of_their_level(aperio: Path) -> None:
 
 
 def half_there(_handle: object, pixels: Any, _x: int, _y: int, _level: int, width: int, height: int) -> None:
-    """OpenSlide's own function where each pixel is (100, 0, 200) with an alpha of a fifth, by which it is multiplied."""
+    """OpenSlide's own function where each pixel is (100, 0, 200), multiplied by its alpha, which is a fifth."""
     for index in range(width * height):
         pixels[index] = 51 << 24 | 20 << 16 | 0 << 8 | 40
 
