@@ -22,7 +22,13 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 
 # What is imported under another name than it is installed by.
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "openslide": "openslide-python", "dask": "distributed"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "openslide": "openslide-python",
+    "dask": "distributed",
+    "google_crc32c": "google-crc32c",
+}
 # What is installed without being imported: OpenSlide's own library, and Keras' default backend.
 NOT_IMPORTED = {"openslide-bin", "tensorflow", "tensorflow-cpu"}
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import zarr
@@ -21,20 +19,20 @@ from batchscan import __version__
 from batchscan.domain.errors import OutputError
 from batchscan.domain.geometry import Spacing
 from batchscan.domain.records import Uint8Array
-from batchscan.stores.area import padded, shrink
-from batchscan.stores.crew import Crew, wait_for
+from batchscan.stores.crew import Countdown, Crew, Errands
 from batchscan.stores.damage import DAMAGED_PX, Damage
 from batchscan.stores.ngff import image_attributes
+from batchscan.stores.packed_levels import PackedLevels, Part, parts
 from batchscan.stores.pyramids import OWN_ATTRIBUTES, open_store
+from batchscan.stores.shards import ZSTD_LEVEL, shard_order
 from batchscan.stores.staging import staged_folder
 
 # One chunk has all three channels: whoever wants a pixel wants its colour, and a third of the chunks are decoded.
 CHUNK = (3, 512, 512)
 SHARD_PX = 4096
 SHARD = (3, SHARD_PX, SHARD_PX)
-ZSTD_LEVEL = 1
 COARSEST_BELOW_PX = 1024
-SHARDS_AT_ONCE = 2
+BLOCKS_AT_ONCE = 2
 
 
 class PixelSource(Protocol):
@@ -60,6 +58,15 @@ class PixelSource(Protocol):
         ...
 
 
+@runtime_checkable
+class FillsPlanes(Protocol):
+    """A source that needs no memory of its own for what is read."""
+
+    def fill(self, planes: Uint8Array, x: int, y: int) -> None:
+        """Fill (3, height, width) uint8, a part of something larger, with what `read` would give."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
     """What a store says besides its pixels.
@@ -77,22 +84,6 @@ class StoreFacts:
     slide_id: str
     spacing: Spacing
     source: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    """A shard's part of a level: its place among the shards, and the pixels it covers."""
-
-    row: int
-    col: int
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def slices(self) -> tuple[slice, slice, slice]:
-        return slice(None), slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
 
 def write_pyramid(
@@ -141,8 +132,23 @@ def write_pyramid(
         _check_opens(folder, final, pixels)
 
 
+class _Block:
+    """A shard's part of level 0 in memory, at a place (row, col) among the shards; what is still to be done with it."""
+
+    def __init__(self, memory: Uint8Array, part: Part, tile_px: int, square_px: int) -> None:
+        self.memory = memory
+        self.planes = memory[: 3 * part.height * part.width].reshape(3, part.height, part.width)
+        self.place = _place(part)
+        self.part = part
+        self.tiles = tuple(parts(part.width, part.height, tile_px))
+        self.squares = tuple(parts(part.width, part.height, square_px))
+        self.unread = Countdown(len(self.tiles))
+        # The squares are packed, and all of it is hashed.
+        self.unpacked = Countdown(len(self.squares) + 1)
+
+
 class _PyramidWriter:
-    """Writes one store; `_written` holds the sha256 of each shard's pixels by level and place."""
+    """Writes one store in one pass: while a shard's block is hashed and packed, the next one is read already."""
 
     def __init__(
         self, folder: Path, pixels: PixelSource, facts: StoreFacts, crew: Crew, on_pixels: Callable[[int], None]
@@ -150,89 +156,65 @@ class _PyramidWriter:
         self._folder = folder
         self._pixels = pixels
         self._facts = facts
-        self._crew = crew
         self._on_pixels = on_pixels
-        sizes = list(level_sizes(pixels.width_px, pixels.height_px))
-        self._levels = [_create_level(folder / str(level), size) for level, size in enumerate(sizes)]
-        self._written: list[dict[tuple[int, int], bytes]] = [{} for _ in sizes]
+        self._sizes = list(level_sizes(pixels.width_px, pixels.height_px))
+        for level, size in enumerate(self._sizes):
+            _create_level(folder / str(level), size)
+        block_bytes = 3 * math.prod(min(side, SHARD_PX) for side in self._sizes[0])
+        self._errands = Errands(crew)
+        self._levels = PackedLevels(folder, self._sizes, CHUNK[-1], SHARD_PX, self._errands, lambda: on_pixels(0))
+        # Memory that no block has; and the places of blocks that are read.
+        self._free = [np.empty(block_bytes, np.uint8) for _ in range(BLOCKS_AT_ONCE)]
+        self._read: list[tuple[int, int]] = []
+        # The sha256 of each block's pixels.
+        self._hashes: dict[tuple[int, int], bytes] = {}
         self._damage = Damage()
 
     def write(self, damage: Callable[[], Damage]) -> None:
-        self._write_finest()
-        self._damage = damage()
-        for level in range(1, len(self._levels)):
-            self._crew.run(self._write_halved, ((level, shard) for shard in self._shards(level)), SHARDS_AT_ONCE)
-        coarsest = len(self._levels) - 1
-        self._crew.run(self._read_back, ((coarsest, shard) for shard in self._shards(coarsest)), SHARDS_AT_ONCE)
+        blocks = sorted(parts(*self._sizes[0], SHARD_PX), key=lambda part: shard_order(_place(part)))
+        with self._levels, self._errands:
+            for part in blocks:
+                self._errands.wait(lambda: bool(self._free))
+                self._start(_Block(self._free.pop(), part, self._pixels.tile_px, self._levels.square_px))
+            self._errands.wait(lambda: len(self._read) == len(blocks))
+            self._damage = damage()
+            self._errands.wait()
         # The group's document comes last: without it the folder is no image.
         self._write_group()
 
-    def _shards(self, level: int) -> Iterator[_Shard]:
-        _, height, width = self._levels[level].shape
-        for row, col in itertools.product(range(math.ceil(height / SHARD_PX)), range(math.ceil(width / SHARD_PX))):
-            yield self._shard(level, row, col)
+    def _start(self, block: _Block) -> None:
+        for tile in block.tiles:
+            self._errands.submit(self._fill, block, tile)
 
-    def _shard(self, level: int, row: int, col: int) -> _Shard:
-        _, height, width = self._levels[level].shape
-        x, y = col * SHARD_PX, row * SHARD_PX
-        return _Shard(row, col, x, y, min(SHARD_PX, width - x), min(SHARD_PX, height - y))
+    def _fill(self, block: _Block, tile: Part) -> None:
+        planes = block.planes[:, tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
+        x, y = block.part.x + tile.x, block.part.y + tile.y
+        if isinstance(self._pixels, FillsPlanes):
+            self._pixels.fill(planes, x, y)
+        else:
+            planes[...] = self._pixels.read(x, y, tile.width, tile.height).transpose(2, 0, 1)
+        self._on_pixels(tile.width * tile.height)
+        if block.unread.is_last():
+            self._read.append(block.place)
+            self._errands.submit(self._hash, block)
+            for square in block.squares:
+                self._errands.submit(self._pack, block, square)
 
-    def _halves_of(self, level: int, shard: _Shard) -> Iterator[_Shard]:
-        """The shards of the next finer level that cover the same part of the slide."""
-        places = itertools.product((2 * shard.row, 2 * shard.row + 1), (2 * shard.col, 2 * shard.col + 1))
-        return (self._shard(level - 1, *place) for place in places if place in self._written[level - 1])
+    def _hash(self, block: _Block) -> None:
+        self._hashes[block.place] = hashlib.sha256(block.planes.data).digest()
+        self._let_go(block)
 
-    def _write_finest(self) -> None:
-        """One shard is filled, tile by tile on all threads, while the one before is encoded."""
-        encoding: list[Future[Any]] = []
-        try:
-            for shard in self._shards(0):
-                block: Uint8Array = np.empty((3, shard.height, shard.width), dtype=np.uint8)
-                tiles = _tiles(shard, self._pixels.tile_px)
-                wait_for([self._crew.submit(self._fill, block, shard, *tile) for tile in tiles])
-                wait_for(encoding)
-                encoding = [self._crew.submit(self._store, 0, shard, block)]
-        finally:
-            wait_for(encoding)
+    def _pack(self, block: _Block, square: Part) -> None:
+        planes = block.planes[:, square.y : square.y + square.height, square.x : square.x + square.width]
+        self._levels.add(0, planes, block.part.x + square.x, block.part.y + square.y)
+        self._let_go(block)
 
-    def _fill(self, block: Uint8Array, shard: _Shard, x: int, y: int, width: int, height: int) -> None:
-        tile = self._pixels.read(shard.x + x, shard.y + y, width, height)
-        block[:, y : y + height, x : x + width] = tile.transpose(2, 0, 1)
-        self._on_pixels(width * height)
-
-    def _store(self, level: int, shard: _Shard, block: Uint8Array) -> None:
-        self._levels[level][shard.slices] = block
-        self._written[level][shard.row, shard.col] = hashlib.sha256(block.data).digest()
-        self._on_pixels(0)
-
-    def _write_halved(self, level: int, shard: _Shard) -> None:
-        """Read back the (up to four) shards that a shard of the next coarser level is made of, and average them."""
-        block: Uint8Array = np.empty((3, shard.height, shard.width), dtype=np.uint8)
-        for finer in self._halves_of(level, shard):
-            x, y = finer.x // 2 - shard.x, finer.y // 2 - shard.y
-            for channel, plane in enumerate(self._read_back(level - 1, finer)):
-                half = shrink(padded(plane, _even(finer.height), _even(finer.width)), 2)
-                block[channel, y : y + half.shape[0], x : x + half.shape[1]] = half
-        self._store(level, shard, block)
-
-    def _read_back(self, level: int, shard: _Shard) -> Uint8Array:
-        try:
-            block = np.ascontiguousarray(self._levels[level][shard.slices])
-        except (ValueError, RuntimeError) as error:
-            raise self._differs(level, shard) from error
-        if hashlib.sha256(block.data).digest() != self._written[level][shard.row, shard.col]:
-            raise self._differs(level, shard)
-        self._on_pixels(0)
-        return block
-
-    def _differs(self, level: int, shard: _Shard) -> OutputError:
-        return OutputError(
-            f"{self._folder}: shard {shard.row}, {shard.col} of level {level} reads back other than it was written: "
-            "disk or memory is faulty; check them before writing there again"
-        )
+    def _let_go(self, block: _Block) -> None:
+        if block.unpacked.is_last():
+            self._free.append(block.memory)
 
     def _write_group(self) -> None:
-        um_per_px = [self._facts.spacing.um_per_px * 2**level for level in range(len(self._levels))]
+        um_per_px = [self._facts.spacing.um_per_px * 2**level for level in range(len(self._sizes))]
         attributes = {
             "ome": image_attributes(self._facts.slide_id, um_per_px),
             OWN_ATTRIBUTES: {
@@ -250,10 +232,10 @@ class _PyramidWriter:
 
     def _fingerprint(self) -> str:
         """Of level 0's size, spacing, pixels and damage; the shards' order doesn't depend on that of the threads."""
-        _, height, width = self._levels[0].shape
+        width, height = self._sizes[0]
         digest = hashlib.sha256(f"{width} {height} {self._facts.spacing.um_per_px!r}".encode())
-        for place in sorted(self._written[0]):
-            digest.update(self._written[0][place])
+        for place in sorted(self._hashes):
+            digest.update(self._hashes[place])
         if self._damage:
             digest.update(repr(self._damage.document()).encode())
         return f"sha256:{digest.hexdigest()}"
@@ -267,9 +249,10 @@ def level_sizes(width_px: int, height_px: int) -> Iterator[tuple[int, int]]:
         yield width_px, height_px
 
 
-def _create_level(folder: Path, size: tuple[int, int]) -> zarr.Array[Any]:
+def _create_level(folder: Path, size: tuple[int, int]) -> None:
+    """Its document; the shards are ours to write."""
     width, height = size
-    return zarr.create_array(
+    zarr.create_array(
         LocalStore(folder),
         shape=(3, height, width),
         dtype="uint8",
@@ -284,16 +267,9 @@ def _create_level(folder: Path, size: tuple[int, int]) -> zarr.Array[Any]:
     )
 
 
-def _tiles(shard: _Shard, side: int) -> list[tuple[int, int, int, int]]:
-    """(x, y, width, height) within a shard."""
-    return [
-        (x, y, min(side, shard.width - x), min(side, shard.height - y))
-        for y, x in itertools.product(range(0, shard.height, side), range(0, shard.width, side))
-    ]
-
-
-def _even(size: int) -> int:
-    return size + size % 2
+def _place(part: Part) -> tuple[int, int]:
+    """(row, col) of a shard."""
+    return part.y // SHARD_PX, part.x // SHARD_PX
 
 
 def _check_opens(folder: Path, final: Path, pixels: PixelSource) -> None:

@@ -24,8 +24,10 @@ from batchscan.stores.kept_chunks import KeptChunks, ReadPlanes
 from batchscan.stores.levels import N_RGB, ZARR_ERRORS, Level, one_line, open_levels
 from batchscan.stores.ngff import parse_image
 from batchscan.stores.remote_trees import tree_of
+from batchscan.stores.shard_reading import ShardedPlanes, own_layout
 from batchscan.stores.sizes import check_content
 from batchscan.stores.spacings import check_fine_enough, check_size
+from batchscan.stores.store_files import LocalTree
 from batchscan.stores.trees import Tree, check_shards
 from batchscan.stores.zarr_documents import GROUP_DOCUMENTS, Json, read_group_attributes
 
@@ -53,6 +55,8 @@ class SlideStore:
         Finest first.
     arrays
         Their zarr arrays.
+    direct
+        What reads them without zarr, where something does.
     axes
         Letters of the arrays' axes.
     record
@@ -67,6 +71,7 @@ class SlideStore:
         spacing: Spacing,
         levels: Sequence[Level],
         arrays: Sequence[zarr.Array[Any]],
+        direct: Sequence[ShardedPlanes | None],
         axes: tuple[str, ...],
         record: Mapping[str, Any],
         damage: Damage,
@@ -78,6 +83,7 @@ class SlideStore:
         self.damage = damage
         self.tree = tree
         self._arrays = tuple(arrays)
+        self._direct = tuple(direct)
         self._axes = axes
 
     @property
@@ -220,6 +226,14 @@ class SlideStore:
 
     def read_planes(self, level: Level, x: int, y: int, width: int, height: int) -> Uint8Array:
         """(3, height, width) uint8 as stored, of a part that lies inside the level; raises what zarr does."""
+        direct = self._direct[self.levels.index(level)]
+        if direct is not None:
+            planes = np.empty((N_RGB, height, width), np.uint8)
+            direct.fill(planes, x, y)
+            return planes
+        return self._read_by_zarr(level, x, y, width, height)
+
+    def _read_by_zarr(self, level: Level, x: int, y: int, width: int, height: int) -> Uint8Array:
         place = {"c": slice(None), "y": slice(y, y + height), "x": slice(x, x + width)}
         array = self._arrays[self.levels.index(level)]
         found = np.asarray(array[tuple(place.get(axis, 0) for axis in self._axes)])
@@ -314,8 +328,13 @@ def _opened(tree: Tree, override: Spacing | None) -> SlideStore:
             _, shard_rows, shard_cols = array.shards or array.chunks
             n_rows, n_cols = math.ceil(level.height_px / shard_rows), math.ceil(level.width_px / shard_cols)
             check_shards(tree, level.path, n_rows, n_cols)
+    local = tree if is_own and isinstance(tree, LocalTree) and image.axes == ("c", "y", "x") else None
+    direct = [
+        own_layout(array, local.root / level.path) if local else None
+        for level, array in zip(levels, arrays, strict=True)
+    ]
     damage = _own_damage(tree, record, levels[0]) if is_own else Damage()
-    return SlideStore(tree, spacing, levels, arrays, image.axes, record, damage)
+    return SlideStore(tree, spacing, levels, arrays, direct, image.axes, record, damage)
 
 
 def contradicted_spacing(store: SlideStore, given: Spacing | None) -> Spacing | None:

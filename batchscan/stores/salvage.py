@@ -70,14 +70,21 @@ class SalvagedSlide:
         UnreadableSlide, SourceVanished
             If more than `MOST_DAMAGED_SHARE` of the level, or `MOST_DAMAGED_SQUARES`, can't be; if the file is gone.
         """
+        planes = np.empty((3, height, width), np.uint8)
+        self.fill(planes, level, x, y)
+        return planes.transpose(1, 2, 0)
+
+    def fill(self, planes: Uint8Array, level: int, x: int, y: int) -> None:
+        """The same into (3, height, width) uint8, which may be a part of something larger; raises the same."""
         self._check_worth_while(level)
         try:
-            return self._slide.read(level, x, y, width, height)
+            self._slide.fill(planes, level, x, y)
         except UnreadableSlide:
             # An error spoils the handle for all that read by it at that moment: it need not be here.
             with self._salvaging, VendorSlide(self._slide.path) as alone:
                 self._check_worth_while(level)
-                return self._salvaged(alone, level, _Part(x, y, width, height))
+                _, height, width = planes.shape
+                planes[...] = self._salvaged(alone, level, _Part(x, y, width, height)).transpose(2, 0, 1)
 
     def damaged(self, level: int) -> tuple[Box, ...]:
         """The squares of a level that reading came upon, in its pixels, once more seen to be damaged.

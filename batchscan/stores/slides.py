@@ -1,4 +1,4 @@
-"""A vendor's slide file becomes levels, a spacing and RGB boxes; the only module that knows OpenSlide."""
+"""A vendor's slide file becomes levels, a spacing and RGB boxes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import openslide
-from PIL import Image
 
 from batchscan.domain.errors import MissingSpacing, UnopenableSlide, UnreadableSlide
 from batchscan.domain.geometry import Box, Spacing, SpacingSource, floor_px
 from batchscan.domain.plain_text import plain
 from batchscan.domain.records import Uint8Array
 from batchscan.stores.absence import noticed_absence
-from batchscan.stores.area import padded, shrink_rgb
+from batchscan.stores.area import WHITE, shrink
+from batchscan.stores.openslide_pixels import PixelReader
 from batchscan.stores.sizes import check_content, check_levels, check_tile
 from batchscan.stores.spacings import SPACING_REMEDY, square_spacing
 
 WHITE_HEX = "FFFFFF"
-OPAQUE = 255
 SPACING_TOLERANCE = 0.02
 READ_AT_ONCE_PX = 2048
 SMALLEST_TILE_PX = 64
@@ -64,6 +63,10 @@ class LevelReader(Protocol):
         """(height, width, 3) uint8 RGB of a part that lies inside a level, in its pixels."""
         ...
 
+    def fill(self, planes: Uint8Array, level: int, x: int, y: int) -> None:
+        """The same into (3, height, width) uint8, which may be a part of something larger."""
+        ...
+
 
 class VendorSlide:
     """An open slide file. Safe to read from several threads; closes as a context manager.
@@ -88,6 +91,7 @@ class VendorSlide:
         with noticed_absence(path):
             self._handle = _open(path)
         self._reopening = threading.Lock()
+        self._reader = PixelReader()
         try:
             sizes, downsamples = self._handle.level_dimensions, self._handle.level_downsamples
             self._properties = dict(self._wanted(len(sizes)))
@@ -160,23 +164,26 @@ class VendorSlide:
         UnreadableSlide, SourceVanished
             If the file can't be decoded there; if it is gone.
         """
-        with noticed_absence(self.path):
-            return self._decoded(level, x, y, width, height)
+        planes = np.empty((3, height, width), np.uint8)
+        self.fill(planes, level, x, y)
+        return planes.transpose(1, 2, 0)
 
-    def _decoded(self, level: int, x: int, y: int, width: int, height: int) -> Uint8Array:
+    def fill(self, planes: Uint8Array, level: int, x: int, y: int) -> None:
+        """The same into (3, height, width) uint8, which may be a part of something larger; raises the same."""
         downsample = self.levels[level].downsample
         corner = round(x * downsample), round(y * downsample)
         handle = self._handle
-        try:
-            region = handle.read_region(corner, level, (width, height))
-        except openslide.OpenSlideError as error:
-            self._reopen(handle)
-            raise UnreadableSlide(
-                f"{self.path}: level {level} can't be decoded within x {x}, y {y}, {width} x {height} px "
-                f"({_plain(error, self.path)}); expected an intact slide, it may be cut off: copy the "
-                "file again from the scanner and compare sizes"
-            ) from error
-        return _over(region, self._background)
+        with noticed_absence(self.path):
+            try:
+                self._reader.fill(planes, handle, corner, level, self._background)
+            except openslide.OpenSlideError as error:
+                self._reopen(handle)
+                _, height, width = planes.shape
+                raise UnreadableSlide(
+                    f"{self.path}: level {level} can't be decoded within x {x}, y {y}, {width} x {height} px "
+                    f"({_plain(error, self.path)}); expected an intact slide, it may be cut off: copy the "
+                    "file again from the scanner and compare sizes"
+                ) from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -267,11 +274,25 @@ class ShrunkSlide:
         UnreadableSlide
             If the file can't be decoded there.
         """
+        planes = np.empty((3, height, width), np.uint8)
+        self.fill(planes, x, y)
+        return planes.transpose(1, 2, 0)
+
+    def fill(self, planes: Uint8Array, x: int, y: int) -> None:
+        """The same into (3, height, width) uint8, which may be a part of something larger; raises the same."""
+        if self._factor == 1:
+            self._slide.fill(planes, self.level, x, y)
+            return
+        _, height, width = planes.shape
         left, top = x * self._factor, y * self._factor
         wide = min(width * self._factor, self.source.width_px - left)
         high = min(height * self._factor, self.source.height_px - top)
-        pixels = self._slide.read(self.level, left, top, wide, high)
-        return shrink_rgb(padded(pixels, height * self._factor, width * self._factor), self._factor)
+        finer = np.empty((3, height * self._factor, width * self._factor), np.uint8)
+        finer[:, high:] = WHITE
+        finer[:, :, wide:] = WHITE
+        self._slide.fill(finer[:, :high, :wide], self.level, left, top)
+        for plane, of_finer in zip(planes, finer, strict=True):
+            plane[...] = shrink(of_finer, self._factor)
 
     def touched_by(self, box: Box) -> Box:
         """The whole pixels of this that have anything of a box in the level's pixels."""
@@ -360,17 +381,6 @@ def _found(path: Path) -> str:
         return "the file is empty"
     is_text = b"\0" not in head and head.isascii()
     return f"found text of {size} bytes" if is_text else f"found a file of {size} bytes, it may be cut off"
-
-
-def _over(region: Image.Image, background: tuple[int, int, int]) -> Uint8Array:
-    """RGBA on a background; Pillow drops an opaque alpha channel faster than numpy copies around it."""
-    rgba = np.asarray(region)
-    alpha = rgba[..., 3:]
-    if alpha.min() == OPAQUE:
-        return np.asarray(region.convert("RGB"))
-    share = alpha.astype(np.float32) / OPAQUE
-    blended = rgba[..., :3] * share + np.asarray(background, dtype=np.float32) * (1 - share)
-    return np.asarray(np.rint(blended), dtype=np.uint8)
 
 
 def _file_bytes(path: Path, vendor: str) -> Iterator[int]:

@@ -14,7 +14,7 @@ from store_files import Pixels, noise, write_foreign, write_own
 from batchscan.domain.errors import SlideGone, SourceVanished, UnreadableSlide
 from batchscan.domain.geometry import Box
 from batchscan.stores.fingerprints import tree_fingerprint
-from batchscan.stores.pyramids import open_store
+from batchscan.stores.pyramids import SlideStore, open_store
 from batchscan.stores.store_files import BoundedStore, LocalTree
 
 EVERYTHING = Box(0, 0, 300, 200)
@@ -78,32 +78,42 @@ def test_a_foreign_chunk_that_was_never_written_is_fill_value_only_while_the_sto
         store.read_box(Box(0, 0, 64, 64), 0.5)
 
 
+def opened(own: Path, route: str, error: OSError, monkeypatch: pytest.MonkeyPatch) -> SlideStore:
+    """A store, read directly or by zarr, of which nothing can be read any more."""
+    store = open_store(own)
+
+    async def get(*_: object, **__: object) -> None:
+        raise error
+
+    def no_file(*_: object, **__: object) -> None:
+        raise error
+
+    if route == "zarr":
+        store._direct = (None,) * len(store.levels)
+        monkeypatch.setattr(BoundedStore, "get", get)
+    else:
+        monkeypatch.setattr("batchscan.stores.shard_reading.os.open", no_file)
+    return store
+
+
+@pytest.mark.parametrize("route", ["direct", "zarr"])
 @pytest.mark.parametrize(
     ("number", "error"),
     [(errno.ESTALE, SourceVanished), (errno.EIO, SourceVanished), (errno.ENOTCONN, SourceVanished),
      (errno.EACCES, UnreadableSlide)],
 )  # fmt: skip
 def test_what_the_system_says_of_the_way_there_counts(
-    own: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
+    own: Path, route: str, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
 ) -> None:
-    store = open_store(own)
-
-    async def get(*_: object, **__: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(BoundedStore, "get", get)
+    store = opened(own, route, OSError(number, os.strerror(number)), monkeypatch)
     with pytest.raises(error, match=os.strerror(number)):
         store.read_box(EVERYTHING, 0.5)
 
 
-def test_a_shard_that_is_there_again_was_not_damaged(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = open_store(own)
-    shard = own / "0/c/0/0/0"
-
-    async def get(*_: object, **__: object) -> None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(shard))
-
-    monkeypatch.setattr(BoundedStore, "get", get)
+@pytest.mark.parametrize("route", ["direct", "zarr"])
+def test_a_shard_that_is_there_again_was_not_damaged(own: Path, route: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(own / "0/c/0/0/0"))
+    store = opened(own, route, missing, monkeypatch)
     with pytest.raises(SourceVanished, match="a file of it was missing and is there again"):
         store.read_box(EVERYTHING, 0.5)
 

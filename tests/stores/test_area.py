@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from batchscan.stores.area import AreaSum, Lattice, padded, shrink, shrink_rgb
+from batchscan.stores.area import AreaSum, Lattice, padded, shrink
 
 Rgb = NDArray[np.uint8]
 
@@ -101,10 +101,24 @@ def test_no_sum_overflows(factor: int) -> None:
     assert shrink(np.full((factor, factor), 255, dtype=np.uint8), factor).tolist() == [[255]]
 
 
-def test_rgb_is_shrunk_channel_by_channel() -> None:
-    pixels = noise(12, 9).transpose(1, 2, 0)
-    expected = np.rint(pixels.reshape(4, 3, 3, 3, 3).mean(axis=(1, 3)))
-    assert np.array_equal(shrink_rgb(pixels, 3), expected)
+@pytest.mark.parametrize("factor", [2, 3, 4, 6, 8, 16, 17, 32])
+@pytest.mark.parametrize("most", [2, 256])
+def test_a_square_is_its_mean_and_halves_go_to_the_even_neighbour(factor: int, most: int) -> None:
+    dice = np.random.default_rng(factor)
+    for n_rows, n_cols in ((1, 1), (3, 5), (40, 9)):
+        plane = dice.integers(256 - most, 256, (n_rows * factor, n_cols * factor), dtype=np.uint8)
+        expected = np.rint(plane.reshape(n_rows, factor, n_cols, factor).mean(axis=(1, 3)))
+        assert np.array_equal(shrink(plane, factor), expected)
+        # Also of a part of something larger.
+        assert np.array_equal(shrink(np.pad(plane, factor)[factor:-factor, factor:-factor], factor), expected)
+
+
+def test_each_sum_of_four_is_rounded_as_it_should() -> None:
+    sums = np.arange(4 * 255 + 1)
+    plane = np.zeros((2, 2 * len(sums)), np.uint8)
+    for index, (row, col) in enumerate(np.ndindex(2, 2)):
+        plane[row, col::2] = np.clip(sums - 255 * index, 0, 255)
+    assert shrink(plane, 2)[0].tolist() == np.rint(sums / 4).tolist()
 
 
 def test_padding_is_white_and_only_where_needed() -> None:

@@ -4,18 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
+from numcodecs.zstd import Zstd
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from store_files import Pixels, noise, write_own
 
 from batchscan.domain.errors import OutputError, UnreadableSlide
 from batchscan.domain.geometry import Spacing, SpacingSource
-from batchscan.stores import pyramid_writer
+from batchscan.stores import pyramid_writer, shards
 from batchscan.stores.crew import Crew
 from batchscan.stores.pyramid_writer import StoreFacts, level_sizes, write_pyramid
 from batchscan.stores.pyramids import open_store
@@ -86,10 +88,14 @@ def test_only_what_is_said_is_kept(store: Path) -> None:
     assert record == {"slide_id": "s1", "um_per_px_source": "vendor", "source": {"format": "test"}}
 
 
+def smaller_shards(monkeypatch: pytest.MonkeyPatch, chunk_px: int = 128) -> None:
+    monkeypatch.setattr(pyramid_writer, "SHARD_PX", 4 * chunk_px)
+    monkeypatch.setattr(pyramid_writer, "SHARD", (3, 4 * chunk_px, 4 * chunk_px))
+    monkeypatch.setattr(pyramid_writer, "CHUNK", (3, chunk_px, chunk_px))
+
+
 def test_several_shards_meet_without_a_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rgb: np.ndarray) -> None:
-    monkeypatch.setattr(pyramid_writer, "SHARD_PX", 512)
-    monkeypatch.setattr(pyramid_writer, "SHARD", (3, 512, 512))
-    monkeypatch.setattr(pyramid_writer, "CHUNK", (3, 128, 128))
+    smaller_shards(monkeypatch)
     small = open_store(write_own(tmp_path / "small.ome.zarr", Pixels(rgb)))
     monkeypatch.undo()
     large = open_store(write_own(tmp_path / "large.ome.zarr", Pixels(rgb)))
@@ -97,6 +103,32 @@ def test_several_shards_meet_without_a_seam(tmp_path: Path, monkeypatch: pytest.
         size = (0, 0, one.width_px, one.height_px)
         assert np.array_equal(small.read_planes(one, *size), large.read_planes(other, *size))
     assert len(list((tmp_path / "small.ome.zarr/0").rglob("c/0/*/*"))) == 3 * 4
+
+
+def by_halves(rgb: np.ndarray) -> Iterator[np.ndarray]:
+    """Every level from the one before, as a whole: averages of 2 x 2, white beyond the edge."""
+    while True:
+        yield rgb
+        rows, cols = (-(-side // 2) for side in rgb.shape[:2])
+        white = np.full((2 * rows, 2 * cols, 3), 255.0)
+        white[: rgb.shape[0], : rgb.shape[1]] = rgb
+        rgb = np.rint(white.reshape(rows, 2, cols, 2, 3).mean(axis=(1, 3))).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1301, 1777), (513, 2049), (1, 700), (512, 512)])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_level_is_made_of_the_one_before_whatever_shards_and_threads(
+    size: tuple[int, int], workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smaller_shards(monkeypatch, 32)
+    monkeypatch.setattr(pyramid_writer, "COARSEST_BELOW_PX", 16)
+    rgb = noise(*size)
+    path = write_own(tmp_path / "s.ome.zarr", Pixels(rgb, tile_px=100), workers=workers)
+    n_levels = len(open_store(path).levels)
+    assert n_levels >= 7
+    for level, expected in zip(range(n_levels), by_halves(rgb), strict=False):
+        found = zarr.open_array(path / str(level), mode="r")[...]
+        assert np.array_equal(np.asarray(found).transpose(1, 2, 0), expected), level
 
 
 def test_fingerprint_says_pixels_and_spacing_whoever_wrote_them_and_wherever(tmp_path: Path, rgb: np.ndarray) -> None:
@@ -140,22 +172,36 @@ def test_an_old_store_is_replaced(tmp_path: Path, rgb: np.ndarray) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["s.ome.zarr"]
 
 
-def test_what_reads_back_otherwise_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Forgetful:
-        """A disk that keeps something else."""
+@pytest.mark.parametrize(("level", "n_before"), [(0, 0), (1, 3)])
+def test_what_reads_back_otherwise_gets_no_name(
+    level: int, n_before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that keeps something else, once: 12 shards, then 4, then 1 (level 2)."""
+    files: list[Path] = []
+    sync = os.fsync
 
-        def __init__(self, array: zarr.Array) -> None:
-            self.shape = array.shape
-            self._array = array
+    def spoil(handle: int) -> None:
+        sync(handle)
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if f"/{level}/c/0/" in str(path):
+            files.append(path)
+            if len(files) == n_before + 1:
+                with path.open("r+b") as stream:
+                    stream.write(b"\0")
 
-        def __setitem__(self, place: tuple[slice, ...], block: np.ndarray) -> None:
-            self._array[place] = block ^ 1
+    smaller_shards(monkeypatch)
+    monkeypatch.setattr(os, "fsync", spoil)
+    with pytest.raises(OutputError, match=f"of level {level} reads back other than it was written: disk or memory is"):
+        write_own(tmp_path / "s.ome.zarr", Pixels(noise(1301, 1777)))
+    assert list(tmp_path.iterdir()) == []
 
-        def __getitem__(self, place: tuple[slice, ...]) -> object:
-            return self._array[place]
 
-    create = pyramid_writer._create_level
-    monkeypatch.setattr(pyramid_writer, "_create_level", lambda *of: Forgetful(create(*of)))
+def test_what_packs_otherwise_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(Zstd):
+        def encode(self, buf: np.ndarray) -> bytes:
+            return bytes(super().encode(buf ^ 1))
+
+    monkeypatch.setattr(shards, "_ZSTD", Forgetful(level=1))
     with pytest.raises(OutputError, match="reads back other than it was written"):
         write_own(tmp_path / "s.ome.zarr", Pixels(noise(20, 20)))
     assert list(tmp_path.iterdir()) == []

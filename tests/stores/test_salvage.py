@@ -146,17 +146,17 @@ def test_more_than_a_hundredth_is_too_much_and_said_soon(
 ) -> None:
     # 1 of 169 tiles is 0.6 %, 2 are 1.2 %.
     path = write_spoilt(tmp_path / "a.svs", [rgb], itertools.product(range(13), range(3, 13)))
-    n_errors, read = 0, VendorSlide.read
+    n_errors, fill = 0, VendorSlide.fill
 
     def counting(*words: Any) -> Any:
         nonlocal n_errors
         try:
-            return read(*words)
+            return fill(*words)
         except UnreadableSlide:
             n_errors += 1
             raise
 
-    monkeypatch.setattr(VendorSlide, "read", counting)
+    monkeypatch.setattr(VendorSlide, "fill", counting)
     with pytest.raises(UnreadableSlide, match=r"cut off.*2 such squares were found until.*\(1 % of the slide"):
         ingest_slide(SlideRequest("a", "a", path), tmp_path, 1.0)
     # 64 tiles in the first square: once as asked for, once alone, and at most 6 halvings for each of 2 tiles.

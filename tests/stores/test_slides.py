@@ -3,10 +3,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openslide
 import pytest
+from openslide import lowlevel
 from PIL import Image
 from slide_files import tissue_like, write_aperio
 
@@ -92,24 +94,36 @@ def test_boxes_are_in_pixels_of_their_level(aperio: Path) -> None:
         assert np.abs(slide.read(1, 100, 200, 90, 80).astype(int) - coarse[200:280, 100:190]).max() <= 12
 
 
-class Transparent:
-    """An OpenSlide handle whose pixels are half there."""
-
-    def read_region(self, _corner: tuple[int, int], _level: int, size: tuple[int, int]) -> Image.Image:
-        return Image.new("RGBA", size, (100, 0, 200, 51))
+def half_there(_handle: object, pixels: Any, _x: int, _y: int, _level: int, width: int, height: int) -> None:
+    """OpenSlide's own function where each pixel is (100, 0, 200), multiplied by its alpha, which is a fifth."""
+    for index in range(width * height):
+        pixels[index] = 51 << 24 | 20 << 16 | 0 << 8 | 40
 
 
 @pytest.mark.parametrize(
     ("background", "expected"), [(None, (224, 204, 244)), ("000000", (20, 0, 40)), ("FF0000", (224, 0, 40))]
 )
 def test_transparent_pixels_lie_on_the_background(
-    aperio: Path, background: str | None, expected: tuple[int, int, int]
+    aperio: Path, background: str | None, expected: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slide = VendorSlide(aperio)
     if background:
         slide._properties[openslide.PROPERTY_NAME_BACKGROUND_COLOR] = background
-    slide._handle = Transparent()  # type: ignore[assignment]
+    monkeypatch.setattr(lowlevel, "_read_region", half_there)
     assert slide.read(0, 0, 0, 1, 1)[0, 0].tolist() == list(expected)
+
+
+def test_pixels_are_those_of_openslides_own_pictures(aperio: Path) -> None:
+    """Also when the memory has been used before, and where the slide ends: 1600 x 1200 px, and nothing beyond."""
+    with VendorSlide(aperio) as slide, openslide.OpenSlide(aperio) as handle:
+        slide._properties[openslide.PROPERTY_NAME_BACKGROUND_COLOR] = "0A6EFF"
+        for level, x, y, size in ((0, 0, 0, (700, 300)), (0, 300, 40, (1, 1)), (0, 1500, 1100, (300, 200))):
+            picture = handle.read_region((x, y), level, size)
+            expected = Image.new("RGB", size, (10, 110, 255))
+            expected.paste(picture.convert("RGB"), mask=picture.getchannel("A"))
+            assert np.array_equal(slide.read(level, x, y, *size), np.asarray(expected))
+        # The last one did reach beyond the end.
+        assert picture.getextrema()[3] == (0, 255)
 
 
 def test_a_cut_file_that_still_opens_fails_when_it_is_read_and_the_slide_stays_usable(

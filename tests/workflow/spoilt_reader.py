@@ -12,7 +12,7 @@ from batchscan.domain.records import Uint8Array
 from batchscan.stores import slides
 from batchscan.workflow import ingest_processes
 
-_READ = slides.VendorSlide.read
+_FILL = slides.VendorSlide.fill
 _VENDOR_OF = slides.vendor_of
 
 
@@ -34,11 +34,11 @@ def _spoil(path: Path) -> None:
         ways[path.stem]()
 
 
-def _read(self: slides.VendorSlide, level: int, x: int, y: int, width: int, height: int) -> Uint8Array:
+def _fill(self: slides.VendorSlide, planes: Uint8Array, level: int, x: int, y: int) -> None:
     # The first tile is read well: something is half-written by then.
     if x or y:
         _spoil(self.path)
-    return _READ(self, level, x, y, width, height)
+    _FILL(self, planes, level, x, y)
 
 
 def _vendor_of(path: Path) -> str | None:
@@ -47,5 +47,5 @@ def _vendor_of(path: Path) -> str | None:
     return _VENDOR_OF(path)
 
 
-slides.VendorSlide.read = _read  # type: ignore[method-assign]
+slides.VendorSlide.fill = _fill  # type: ignore[method-assign]
 ingest_processes.vendor_of = _vendor_of  # type: ignore[attr-defined]
