@@ -26,7 +26,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "shapely": ("stores/regions.py", "stores/annotations.py", "evaluation/*", "report/layout.py"),
     "PIL": ("stores/*", "training/augment.py", "report/figures.py", "report/sheet.py", "report/render.py"),
     "pydantic": ("domain/*", "stores/*", "training/*"),
-    "openslide": ("stores/slides.py",),
+    "openslide": ("stores/slides.py", "stores/openslide_alone.py"),
     "zarr": ("stores/*",),
     "fsspec": ("stores/remote_files.py",),
     "pyarrow": ("stores/*",),
