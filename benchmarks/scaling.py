@@ -3,8 +3,9 @@
     python benchmarks/scaling.py LAYOUT_CSV [--workers 1,2,4] [--sides 6,12,24] [--archives 10,100,1000] [--folder DIR]
 
 Slides are those of `batchscan bench`, at 1 um/px; the small ones of an archive are those of archive_scale.py, which
-says what LAYOUT_CSV is. Scans are without reports. Memory is resident: of all processes together, where shared pages
-count for each, of the runner with its scheduler, and of the largest worker. Leave the machine alone meanwhile.
+says what LAYOUT_CSV is. Scans are without reports. CPU seconds are of all cores, and depend least on what else the
+machine is doing. Memory is resident: of all processes together, where shared pages count for each, of the runner with
+its scheduler, and of the largest worker. Leave the machine alone meanwhile.
 """
 
 # ruff: noqa: INP001, T201 - a script, which prints
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -38,21 +40,25 @@ _SLIDES_OF_AN_AREA = 4
 
 @dataclass(frozen=True)
 class Watched:
-    """Wall seconds of a command, and the most resident MiB of all its processes, of its first and of its largest."""
+    """Seconds of a command, by the clock and of all cores, and the most resident MiB of its processes: see the top."""
 
     seconds: float
+    cpu_s: float
     tree_mb: float
     first_mb: float
     largest_mb: float
 
     def __str__(self) -> str:
-        return f"{self.seconds:.1f} | {self.tree_mb:,.0f} | {self.first_mb:,.0f} | {self.largest_mb:,.0f}"
+        memory = " | ".join(f"{each:,.0f}" for each in (self.tree_mb, self.first_mb, self.largest_mb))
+        return f"{self.seconds:.1f} | {self.cpu_s:.1f} | {memory}"
 
 
 def watched(*words: object) -> Watched:
     """Run the command to its end."""
     began = time.monotonic()
-    process = psutil.Popen([sys.executable, "-m", "batchscan", *map(str, words)], stderr=subprocess.PIPE)
+    cpu_s = _cpu_s()
+    command = [sys.executable, "-m", "batchscan", *map(str, words)]
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     tree = first = largest = 0.0
     while process.poll() is None:
         time.sleep(_EVERY_S)
@@ -63,7 +69,13 @@ def watched(*words: object) -> Watched:
             largest = max([largest, *children])
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, words))}: {process.stderr.read().decode()[-500:]}")
-    return Watched(time.monotonic() - began, tree, first, largest)
+    return Watched(time.monotonic() - began, _cpu_s() - cpu_s, tree, first, largest)
+
+
+def _cpu_s() -> float:
+    """Of all processes below this one that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def make_slide(folder: Path, side_mm: float) -> Path:
@@ -84,7 +96,7 @@ def scanned(folder: Path, sources: Path, workers: int) -> Watched:
 
 def areas(folder: Path, sides_mm: list[float], workers: int) -> Path:
     """Ingest and scan slides of growing area; returns the store of the middle one."""
-    print("\nside, mm | what | s | all, MiB | runner, MiB | largest worker, MiB")
+    print("\nside, mm | what | s | CPU s | all, MiB | runner, MiB | largest worker, MiB")
     stores = []
     for side_mm in sides_mm:
         slide, archive = make_slide(folder, side_mm), folder / f"archive{side_mm:g}"
@@ -99,7 +111,7 @@ def areas(folder: Path, sides_mm: list[float], workers: int) -> Path:
 
 def processes(folder: Path, store: Path, numbers: list[int]) -> None:
     """Scan the same slides with more and more workers."""
-    print("\nworkers | s | all, MiB | runner, MiB | largest worker, MiB")
+    print("\nworkers | s | CPU s | all, MiB | runner, MiB | largest worker, MiB")
     manifest = folder / "many.csv"
     write_many(manifest, store, _SLIDES)
     for workers in numbers:
@@ -108,7 +120,7 @@ def processes(folder: Path, store: Path, numbers: list[int]) -> None:
 
 def archives(folder: Path, layout: Path, sizes: list[int], workers: int) -> None:
     """Scan archives of more and more small slides."""
-    print("\nslides | s | all, MiB | runner, MiB | largest worker, MiB")
+    print("\nslides | s | CPU s | all, MiB | runner, MiB | largest worker, MiB")
     for n_slides in sizes:
         with tempfile.TemporaryDirectory(dir=folder) as place:
             archive = make_archive(Path(place), layout, n_slides)

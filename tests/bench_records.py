@@ -39,6 +39,7 @@ RECORD = BenchRecord(
             EngineSpeed("keras", "bf16", None, "no GPU"),
             EngineSpeed("openvino", "f32", 1000.0),
         ),
+        chosen=EngineInfo("openvino", "f32"),
     ),
     runs={"scan": SCAN, "from_file": Unknown("a slide failed")},
     ingest=IngestSpeed(0, Pace(1e9, 25.0), Pace(2e8, 4.0)),

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchscan.cli.progress import Display, announced_interrupt, display
+from batchscan.cli.exits import EXIT_SOME_MISSING
+from batchscan.cli.progress import Display, announced_interrupt
 from batchscan.cli.run import quieten_dask
 
 if TYPE_CHECKING:
@@ -70,15 +71,32 @@ def bench(
     All in one run, each stage against its ceiling. A slide is made of the bundled one's tissue, written as a scanner
     writes it, ingested, scanned and reported. The ceiling of a scan is its engine alone, from patches in memory; that
     of an ingest is OpenSlide alone. What each line means, and figures to compare with, are in docs/performance.md.
+    Exit code 3 if one of the real runs failed.
     """
     from batchscan.stores.synthetic_slides import SyntheticSlide  # noqa: PLC0415 - see the package's docstring
     from batchscan.workflow.bench import BenchOptions  # noqa: PLC0415
 
     options = BenchOptions(SyntheticSlide(side_mm, um_per_px, seed), workers, seconds)
     quieten_dask()
-    with display("stages", "stages") as shown, announced_interrupt(shown), _folder(out) as folder:
+    shown = _Said()
+    with announced_interrupt(shown), _folder(out) as folder:
         record = _draw(options, folder, shown)
     click.echo(json.dumps(record.as_json()) if as_json else "\n".join(_page(record)))
+    if not record.is_whole:
+        raise click.exceptions.Exit(EXIT_SOME_MISSING)
+
+
+class _Said(Display):
+    """Stages are too unlike each other for a bar."""
+
+    def line(self, text: str) -> None:
+        click.echo(text, err=True)
+
+    def expect(self, *, jobs: int = 0, units: float = 0) -> None:
+        """Nothing is counted."""
+
+    def advance(self, *, jobs: int = 0, units: float = 0) -> None:
+        """Nothing is counted."""
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -202,6 +202,8 @@ class WorkerSpeeds:
         Read, cut, hashed and judged for sharpness: a scan without its network.
     engines
         From patches in memory.
+    chosen
+        The engine that a run takes by itself; None if there is none.
     """
 
     workers: int
@@ -210,6 +212,17 @@ class WorkerSpeeds:
     read_bytes_per_s: float
     cut_patches_per_s: float
     engines: tuple[EngineSpeed, ...]
+    chosen: EngineInfo | None
+
+    @property
+    def fastest(self) -> EngineInfo | None:
+        """The fastest engine; None if there is none."""
+        able = [each for each in self.engines if each.patches_per_s]
+        return max(able, key=lambda each: each.patches_per_s or 0.0).info if able else None
+
+    def rate(self, engine: EngineInfo | None) -> float | None:
+        """Patches a second of an engine; None where it wasn't measured."""
+        return next((each.patches_per_s for each in self.engines if each.info == engine), None)
 
 
 @dataclass(frozen=True)
@@ -249,9 +262,12 @@ class BenchRecord:
 
     def ceiling(self, run: RunSpeed | Unknown) -> float | None:
         """Patches a second of the engine that a run used; None where it wasn't measured."""
-        if isinstance(run, Unknown):
-            return None
-        return next((each.patches_per_s for each in self.together.engines if each.info == run.engine), None)
+        return None if isinstance(run, Unknown) else self.together.rate(run.engine)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every run came to its end; an engine that isn't there is no failure."""
+        return not any(isinstance(run, Unknown) for run in self.runs.values())
 
     def as_json(self) -> dict[str, Any]:
         """For `bench --json`; what isn't known is null, with a reason beside it."""
@@ -264,6 +280,7 @@ class BenchRecord:
             "read_mb_per_s": self.together.read_bytes_per_s / 1e6,
             "cut_patches_per_s": self.together.cut_patches_per_s,
             "engines": [asdict(each) for each in self.together.engines],
+            "engine_chosen": self.together.chosen and asdict(self.together.chosen),
             "runs": {name: self._run_json(run) for name, run in self.runs.items()},
             "ingest": {
                 "level": self.ingest.level,
@@ -276,7 +293,19 @@ class BenchRecord:
             "start_up": {**asdict(self.start), "cluster_s": self.together.cluster_s},
             "peak_mib": dict(self.peak_mib),
             "seconds": self.seconds,
+            "reasons": dict(self._reasons()),
         }
+
+    def _reasons(self) -> Iterator[tuple[str, str]]:
+        """Why what is null is null, where it isn't said beside it."""
+        if self.place.commit is None:
+            yield "commit", "batchscan doesn't run from a git checkout, or git isn't there"
+        if self.place.machine.flags is None:
+            yield "machine.flags", "the system has no /proc/cpuinfo that lists them"
+        if self.together.chosen is None:
+            yield "engine_chosen", "no engine can run the model: see engines"
+        if None in self.peak_mib.values():
+            yield "peak_mib", "the system has no /proc that lists processes"
 
     def _run_json(self, run: RunSpeed | Unknown) -> dict[str, Any]:
         ceiling = self.ceiling(run)
@@ -288,4 +317,5 @@ class BenchRecord:
             "whole": run.whole.as_json(),
             "ceiling_patches_per_s": ceiling,
             "ratio_to_ceiling": ratio(run.steady, ceiling),
+            "why": None if ceiling else "its engine wasn't measured",
         }

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import OutputError
 from batchscan.domain.job import Job, ModelSection, ReportSection, RunSection, SlidesSection
 from batchscan.domain.records import EngineInfo
-from batchscan.domain.speed import RUNS, BenchRecord, BenchSlide, EngineSpeed, RunSpeed, StartUp, Unknown, WorkerSpeeds
+from batchscan.domain.speed import RUNS, BenchRecord, BenchSlide, RunSpeed, StartUp, Unknown, WorkerSpeeds
 from batchscan.scan.cluster import default_workers
 from batchscan.stores.ledger import now
 from batchscan.stores.packages import ModelPackage, open_package
@@ -51,7 +50,7 @@ class BenchOptions:
     workers
         Worker processes, and threads of an ingest; None: as many as a run takes by itself.
     seconds
-        How long each measurement on all workers lasts; a run on slide stores is of about twice as much work.
+        How long each measurement on all workers lasts; a run on slide stores is of about three times as much work.
     """
 
     slide: SyntheticSlide
@@ -99,7 +98,10 @@ def bench(options: BenchOptions, folder: Path) -> Iterator[BenchEvent]:
         with memory.stage("workers"):
             speeds = worker_speeds(_work(at, package, options.seconds), workers)
         runs: dict[str, RunSpeed | Unknown] = {}
-        yield from _run_all(at, package, speeds, memory, runs, options.seconds)
+        for name, job in _jobs(at, package, speeds, options.seconds):
+            yield StageBegun(f"a real run: {RUNS[name]}")
+            with memory.stage(name):
+                runs[name] = timed_run(job)
         yield StageBegun("printing reports, starting commands")
         with memory.stage("pdf"):
             pdf = pdf_speed(at.run("scan"), folder)
@@ -116,25 +118,6 @@ def bench(options: BenchOptions, folder: Path) -> Iterator[BenchEvent]:
         peak_mib=memory.peaks_mib,
         seconds=time.monotonic() - clock,
     )
-
-
-def _run_all(
-    at: _Places,
-    package: ModelPackage,
-    speeds: WorkerSpeeds,
-    memory: TreeMemory,
-    runs: dict[str, RunSpeed | Unknown],
-    seconds: float,
-) -> Iterator[StageBegun]:
-    """Fill in `runs`, one after the other."""
-    write_many(at.stores, at.store, _n_slides(speeds, seconds))
-    write_many(at.files, at.slide, speeds.workers)
-    for name, words in RUNS.items():
-        job = _job(name, at, package, speeds.workers, _other_engine(runs, speeds.engines))
-        if job is not None:
-            yield StageBegun(f"a real run: {words}")
-            with memory.stage(name):
-                runs[name] = timed_run(job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +138,9 @@ class _Places:
     def store(self) -> Path:
         return store_path(self.archive, _SLIDE_ID)
 
-    @property
-    def stores(self) -> Path:
-        """A manifest of the store, many times."""
-        return self.folder / "stores.csv"
-
-    @property
-    def files(self) -> Path:
-        """A manifest of the slide file, once a worker."""
-        return self.folder / "files.csv"
+    def manifest(self, name: str) -> Path:
+        """Of what a run of this name is of."""
+        return self.folder / f"{name}.csv"
 
     def run(self, name: str) -> Path:
         return self.folder / f"run-{name}"
@@ -193,41 +170,37 @@ def check_folder(folder: Path, slide: SyntheticSlide, workers: int) -> None:
 
 
 def _work(at: _Places, package: ModelPackage, seconds: float) -> BenchWork:
-    job = _job("scan", at, package, 1, None)
-    assert job is not None
-    settings = scan_settings(job, package)
+    settings = scan_settings(_job("scan", at, package, 1), package)
     return BenchWork(at.store, settings, DEFAULT_MODEL, seconds)
 
 
-def _n_slides(speeds: WorkerSpeeds, seconds: float) -> int:
-    """So many that the fastest engine alone would need twice the seconds, and that a few end while others go on."""
-    rates = [each.patches_per_s for each in speeds.engines if each.patches_per_s]
-    enough = math.ceil(2 * seconds * max(rates, default=0.0) / speeds.n_patches)
+def _jobs(at: _Places, package: ModelPackage, speeds: WorkerSpeeds, seconds: float) -> Iterator[tuple[str, Job]]:
+    """What is run under the names of `RUNS`, with its manifest written."""
+    for name in RUNS:
+        engine = None
+        if name == "scan_fastest":
+            if speeds.fastest == speeds.chosen:
+                continue
+            engine = speeds.fastest
+        is_file = name.startswith("from_file")
+        n_slides = speeds.workers if is_file else _n_slides(speeds, engine or speeds.chosen, seconds)
+        write_many(at.manifest(name), at.slide if is_file else at.store, n_slides)
+        yield name, _job(name, at, package, speeds.workers, engine)
+
+
+def _n_slides(speeds: WorkerSpeeds, engine: EngineInfo | None, seconds: float) -> int:
+    """So many that the engine alone would need three times the seconds, and that a few end while others go on."""
+    enough = math.ceil(3 * seconds * (speeds.rate(engine) or 0.0) / speeds.n_patches)
     return max(_LEAST_SLIDES, 2 * speeds.workers, enough)
 
 
-def _other_engine(runs: Mapping[str, RunSpeed | Unknown], engines: tuple[EngineSpeed, ...]) -> EngineInfo | None:
-    """The fastest engine, if a run takes another by itself."""
-    chosen = runs.get("scan")
-    fastest = max(
-        (each for each in engines if each.patches_per_s), key=lambda each: each.patches_per_s or 0.0, default=None
-    )
-    if fastest is None or not isinstance(chosen, RunSpeed) or fastest.info == chosen.engine:
-        return None
-    return fastest.info
-
-
-def _job(name: str, at: _Places, package: ModelPackage, workers: int, other: EngineInfo | None) -> Job | None:
-    """What is run under a name of `RUNS`; None where there is no other engine to run with."""
-    given: dict[str, Any] = {}
-    if name == "scan_fastest":
-        if other is None:
-            return None
-        given = asdict(other)
+def _job(name: str, at: _Places, package: ModelPackage, workers: int, engine: EngineInfo | None = None) -> Job:
+    """With the engine that a run takes by itself, if none is given."""
+    given = {"engine": engine.name, "precision": engine.precision} if engine else {}
     finest = package.card.scale.um_per_px if name == "from_file_coarse" else FINEST_UM_PER_PX
     return Job(
-        slides=SlidesSection(sources=(at.stores if name.startswith("scan") else at.files,), finest_um_per_px=finest),
-        model=ModelSection(engine=given.get("name", "auto"), precision=given.get("precision", "auto")),
+        slides=SlidesSection(sources=(at.manifest(name),), finest_um_per_px=finest),
+        model=ModelSection.model_validate(given),
         run=RunSection(out=at.run(name), workers=workers),
         report=ReportSection(per_slide=False),
     )

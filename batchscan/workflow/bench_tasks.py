@@ -73,6 +73,14 @@ def try_engine(work: BenchWork, engine: EngineInfo) -> str:
     return ""
 
 
+def chosen_engine(work: BenchWork) -> EngineInfo | None:
+    """The engine that a run takes by itself; None if there is none."""
+    try:
+        return open_engine(open_package(work.package)).info
+    except ModelError:
+        return None
+
+
 def engine_pace(work: BenchWork, engine: EngineInfo) -> Pace:
     """Patches from memory through the network."""
     opened, patches = _opened(work.package, engine), _patches(work)

@@ -40,6 +40,7 @@ def worker_speeds(work: BenchWork, workers: int) -> WorkerSpeeds:
             read_bytes_per_s=_per_s(everywhere(bench_tasks.read_pace, work)),
             cut_patches_per_s=_per_s(everywhere(bench_tasks.cut_pace, work)),
             engines=tuple(_engines(everywhere, work)),
+            chosen=everywhere(bench_tasks.chosen_engine, work)[0],
         )
 
 

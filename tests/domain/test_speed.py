@@ -46,3 +46,18 @@ def test_a_run_whose_engine_was_not_measured_has_no_share() -> None:
     said = replace(RECORD, together=replace(RECORD.together, engines=())).as_json()["runs"]["scan"]
     assert said["ceiling_patches_per_s"] is said["ratio_to_ceiling"] is None
     assert said["steady"]["per_s"] == 800.0
+    assert said["why"] == "its engine wasn't measured"
+
+
+def test_what_is_null_has_a_reason() -> None:
+    assert set(RECORD.as_json()["reasons"]) == {"commit"}
+    place = replace(RECORD.place, commit="abc", machine=replace(RECORD.place.machine, flags=None))
+    assert set(replace(RECORD, place=place, peak_mib={"scan": None}).as_json()["reasons"]) == {
+        "machine.flags",
+        "peak_mib",
+    }
+
+
+def test_a_run_that_failed_leaves_a_bench_that_is_not_whole() -> None:
+    assert not RECORD.is_whole
+    assert replace(RECORD, runs={"scan": SCAN}).is_whole

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_records import RECORD, SCAN
+from bench_records import RECORD
 from click.testing import CliRunner, Result
 
 from batchscan.cli.bench import _page
@@ -19,7 +19,8 @@ from batchscan.cli.main import commands
 from batchscan.domain.errors import ModelError, OutputError
 from batchscan.domain.job import Job, RunSection, SlidesSection
 from batchscan.domain.records import EngineInfo, SlideOutcome, SlideStatus
-from batchscan.domain.speed import RUNS, Pace, Unknown
+from batchscan.domain.speed import RUNS, Pace, Unknown, WorkerSpeeds
+from batchscan.stores.packages import open_package
 from batchscan.stores.synthetic_slides import SyntheticSlide
 from batchscan.workflow import bench as benching
 from batchscan.workflow import bench_runs, bench_starts, bench_tasks, bench_workers
@@ -155,21 +156,36 @@ def test_memory_of_a_child_is_seen_and_of_a_stranger_is_not() -> None:
     assert 120 < own < 200
 
 
-def test_the_other_engine_is_the_fastest_if_a_run_takes_another() -> None:
-    engines = RECORD.together.engines
-    assert benching._other_engine({"scan": SCAN}, engines) is None
-    slow = replace(SCAN, engine=EngineInfo("keras", "f32"))
-    assert benching._other_engine({"scan": slow}, engines) == EngineInfo("openvino", "f32")
-    assert benching._other_engine({"scan": Unknown("why")}, engines) is None
-    assert benching._other_engine({"scan": SCAN}, ()) is None
+def runs_of(folder: Path, speeds: WorkerSpeeds) -> dict[str, Job]:
+    return dict(benching._jobs(benching._Places(folder), open_package("published-cnn"), speeds, 4.0))
 
 
-def test_a_run_is_of_enough_slides_for_the_fastest_engine() -> None:
-    speeds = RECORD.together
-    # Twice 4 s at 1,000 patches a second, of slides with 1,000.
-    assert benching._n_slides(speeds, 4.0) == 8
-    assert benching._n_slides(speeds, 0.1) == 4
-    assert benching._n_slides(replace(speeds, engines=(), workers=8), 4.0) == 16
+def slides_of(job: Job) -> int:
+    (manifest,) = job.slides.sources
+    assert isinstance(manifest, Path)
+    return len(manifest.read_text().splitlines()) - 1
+
+
+def test_a_run_with_the_fastest_engine_follows_only_if_that_is_another(tmp_path: Path) -> None:
+    runs = runs_of(tmp_path, RECORD.together)
+    assert list(runs) == ["scan", "from_file", "from_file_coarse"]
+    slower = replace(RECORD.together, chosen=EngineInfo("keras", "f32"))
+    runs = runs_of(tmp_path, slower)
+    assert list(runs) == list(RUNS)
+    assert (runs["scan"].model.engine, runs["scan"].model.precision) == ("auto", "auto")
+    assert (runs["scan_fastest"].model.engine, runs["scan_fastest"].model.precision) == ("openvino", "f32")
+    # Three times 4 s at 500 and at 1,000 patches a second, of slides with 1,000.
+    assert (slides_of(runs["scan"]), slides_of(runs["scan_fastest"])) == (6, 12)
+    # One a worker; the model's spacing is 8 um/px.
+    assert slides_of(runs["from_file"]) == slides_of(runs["from_file_coarse"]) == 2
+    assert (runs["from_file"].slides.finest_um_per_px, runs["from_file_coarse"].slides.finest_um_per_px) == (1.0, 8.0)
+
+
+def test_without_any_engine_runs_are_tried_all_the_same(tmp_path: Path) -> None:
+    none = replace(RECORD.together, engines=(), chosen=None, workers=8)
+    runs = runs_of(tmp_path, none)
+    assert list(runs) == ["scan", "from_file", "from_file_coarse"]
+    assert slides_of(runs["scan"]) == 16
 
 
 def test_the_page_says_what_was_found_and_why_something_was_not() -> None:
