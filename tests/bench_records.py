@@ -25,6 +25,7 @@ RECORD = BenchRecord(
         machine=Machine("a CPU", 2, 1 << 34, "a system", {"avx2": True, "amx_tile": False}),
         versions={"batchscan": "0.1"},
         commit=None,
+        load=0.2,
     ),
     model="published-cnn 1",
     slide=BenchSlide(16.0, 0.5, 0, 32000, 32000, 300_000_000),

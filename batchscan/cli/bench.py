@@ -129,6 +129,8 @@ def _page(record: BenchRecord) -> Iterator[str]:
         f"slide    {slide.width_px:,} x {slide.height_px:,} px at {slide.um_per_px:g} um/px, seed {slide.seed}: "
         f"{slide.n_bytes / 1e6:,.0f} MB, {together.n_patches:,} patches with tissue; {together.workers} workers"
     )
+    if record.place.is_busy:
+        yield f"CAUTION  {record.place.load:.1f} other processes were at work when this began: measure again when idle"
     yield ""
     rows = list(_rows(record))
     widths = [max(len(row[index]) for row in rows) for index in range(3)]

@@ -17,6 +17,9 @@ RUNS = {
 }
 """Real runs, in this order: what they are of, and how."""
 
+# What a desktop or a server does without anybody's asking.
+_IDLE_LOAD = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -178,12 +181,20 @@ class Place:
         Where, and with which versions of what does the work.
     commit
         Of batchscan, with a `+` where files differ from it; None outside a git checkout.
+    load
+        How many processes, of others that is, were at work on average in the minute before it.
     """
 
     date: str
     machine: Machine
     versions: Mapping[str, str]
     commit: str | None
+    load: float
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so much else was going on that the figures are too low, and their ratios chance."""
+        return self.load > _IDLE_LOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +285,7 @@ class BenchRecord:
         return {
             "schema_version": SCHEMA_VERSION,
             **asdict(self.place),
+            "busy": self.place.is_busy,
             "workers": self.together.workers,
             "model": self.model,
             "slide": {**asdict(self.slide), "n_patches": self.together.n_patches},

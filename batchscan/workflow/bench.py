@@ -83,7 +83,7 @@ def bench(options: BenchOptions, folder: Path) -> Iterator[BenchEvent]:
     BatchscanError
         If the slide can't be made or ingested, or no workers start. An engine or run that fails is part of the record.
     """
-    date, clock = now(), time.monotonic()
+    place, clock = place_of(now()), time.monotonic()
     workers = options.workers or default_workers(WORKER_BYTES)
     check_folder(folder, options.slide, workers)
     package, at = open_package(DEFAULT_MODEL), _Places(folder.resolve())
@@ -107,7 +107,7 @@ def bench(options: BenchOptions, folder: Path) -> Iterator[BenchEvent]:
             pdf = pdf_speed(at.run("scan"), folder)
         start = StartUp(command_s("--help"), command_s("status", str(at.run("scan"))))
     yield BenchRecord(
-        place=place_of(date),
+        place=place,
         model=f"{package.info.name} {package.info.version}",
         slide=_bench_slide(options.slide, at.slide),
         together=speeds,

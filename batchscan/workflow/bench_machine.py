@@ -35,8 +35,8 @@ _GIT_S = 20.0
 
 
 def place_of(date: str) -> Place:
-    """All of it, for a bench that began then."""
-    return Place(date, this_machine(), installed_versions(), git_commit())
+    """All of it, for a bench that begins now, at that date."""
+    return Place(date, this_machine(), installed_versions(), git_commit(), os.getloadavg()[0])
 
 
 def this_machine() -> Machine:

@@ -66,7 +66,11 @@ def test_the_shipped_recipe_gives_the_default_where_it_is_another(section: str |
     keys = list(type(plain).model_fields)
     for key in keys[keys.index("network") if section is None else 0 :]:
         value, default = getattr(shipped, key), getattr(plain, key)
-        if value == default or default is None or key in {"folds", "data", "labels_known", "notes", "augment", "context"}:
+        if (
+            value == default
+            or default is None
+            or key in {"folds", "data", "labels_known", "notes", "augment", "context"}
+        ):
             continue
         (said,) = said_defaults(lines, key)
         assert float(said) == (default[0] if isinstance(default, tuple) else default), key

@@ -198,6 +198,13 @@ def test_the_page_says_what_was_found_and_why_something_was_not() -> None:
     assert f"run {RUNS['from_file']} - a slide failed" in lines
     assert "ingest level 0 to a store 40.0 MPix/s 0.80 of OpenSlide alone" in lines
     assert page[0] == "machine  a CPU, 2 cores, 16 GiB; avx2"
+    assert "CAUTION" not in "".join(page)
+
+
+def test_a_machine_that_was_busy_is_told_of() -> None:
+    busy = replace(RECORD, place=replace(RECORD.place, load=3.5))
+    assert busy.as_json()["busy"] is True
+    assert any("CAUTION  3.5 other processes" in line for line in _page(busy))
 
 
 def a_job(tmp_path: Path) -> Job:
