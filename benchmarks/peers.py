@@ -123,7 +123,7 @@ def run_tiatoolbox(weights: Path, slide: Path, out: Path) -> None:
 def _n_predicted(written: Path) -> int:
     import zarr
 
-    return len(zarr.open(written, mode="r")["predictions"])
+    return int(zarr.open(written, mode="r")["predictions"].shape[0])
 
 
 def main() -> None:
