@@ -26,7 +26,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "shapely": ("stores/regions.py", "stores/annotations.py", "evaluation/*", "report/layout.py"),
     "PIL": ("stores/*", "training/augment.py", "report/figures.py", "report/sheet.py", "report/render.py"),
     "pydantic": ("domain/*", "stores/*", "training/*"),
-    "openslide": ("stores/slides.py", "stores/openslide_pixels.py"),
+    "openslide": ("stores/slides.py", "stores/openslide_pixels.py", "stores/openslide_alone.py"),
     "zarr": ("stores/*",),
     "numcodecs": ("stores/shards.py", "stores/shard_reading.py"),
     "google_crc32c": ("stores/shards.py",),

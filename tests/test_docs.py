@@ -23,6 +23,7 @@ PAGES = (
     "docs/planning.md",
     "docs/s3.md",
     "docs/reliability.md",
+    "docs/performance.md",
     "batchscan/demo/README.md",
 )
 

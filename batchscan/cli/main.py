@@ -11,6 +11,7 @@ import click
 
 from batchscan import __version__
 from batchscan.cli.archive import ingest
+from batchscan.cli.bench import bench
 from batchscan.cli.compare import compare
 from batchscan.cli.demo import demo
 from batchscan.cli.doctor import doctor
@@ -44,7 +45,7 @@ def commands(*, debug: bool) -> None:
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
 
 
-for _command in (demo, doctor, ingest, plan, run, scan, status, report, evaluate, compare, train, model):
+for _command in (demo, doctor, ingest, plan, run, scan, status, report, evaluate, compare, train, model, bench):
     commands.add_command(_command)
 
 

@@ -332,6 +332,25 @@ def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) 
     )
 
 
+def call_on_each(client: Client, function: Callable[..., T], *arguments: Any) -> list[T]:
+    """Call a function on every worker, on all at once, and wait for what they return; it may raise.
+
+    Raises
+    ------
+    ClusterError
+        If a worker dies of it.
+    """
+    futures = [
+        client.submit(function, *arguments, workers=[address], pure=False) for address in threads_by_address(client)
+    ]
+    try:
+        return [_patiently(client, future) for future in futures]
+    except KilledWorker as error:
+        raise ClusterError(
+            "a worker process died while it was measured: most likely there is too little memory; try fewer --workers"
+        ) from error
+
+
 def _check_versions(client: Client, scheduler: str) -> None:
     others = {name: version for name, version in client.run(_version).items() if version != __version__}
     if others:

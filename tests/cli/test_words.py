@@ -21,6 +21,7 @@ COMMANDS = (
     "compare",
     "train",
     "model",
+    "bench",
 )
 
 
