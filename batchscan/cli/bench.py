@@ -45,7 +45,7 @@ Row = tuple[str, str, str, str]
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which slide: the same for a seed.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 600),
+    type=click.FloatRange(0.1, 60),
     default=4.0,
     show_default=True,
     help="How long each measurement lasts; real runs take what they take.",

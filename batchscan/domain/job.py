@@ -77,7 +77,7 @@ class SlidesSection(_Section):
 class ModelSection(_Section):
     """Which model and engine. Without `threshold`, `orientations`, `neighbours` the model card's own are used.
 
-    `precision` `auto` is bf16 only where the engine then keeps to the card's `engine_tolerance`, else f32.
+    `precision` `auto` is bf16 only where the card says that it is as exact as f32 must be, else f32.
     `neighbours` is the sigma of the average over neighbouring patches, in patch sides; 0 for none.
     """
 

@@ -24,6 +24,7 @@ from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
 from batchscan.domain.errors import ClusterError
+from batchscan.scan.gpus import NO_GPU
 from batchscan.scan.revival import Revival
 
 DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
@@ -48,7 +49,6 @@ _GPU_ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-_NO_GPU = "-1"
 
 T = TypeVar("T")
 
@@ -212,7 +212,7 @@ def _started(workers: int, devices: tuple[str, ...]) -> SpecCluster:
 def _worker_specs(workers: int, devices: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """What SpecCluster starts, by worker name. A worker that dies is started again as it was, on the same device."""
     cpu: dict[str, str] = {}
-    seats = [(f"cpu-{i}", _NO_GPU, cpu) for i in range(workers)]
+    seats = [(f"cpu-{i}", NO_GPU, cpu) for i in range(workers)]
     if devices:
         seats = [(_gpu_name(i, devices), devices[i % len(devices)], _GPU_ENVIRONMENT) for i in range(workers)]
     options = {

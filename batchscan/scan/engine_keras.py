@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from batchscan.domain.errors import ModelError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
 from batchscan.scan.batches import check_shapes, in_batches
+from batchscan.scan.gpus import NO_GPU
 from batchscan.stores.networks import in_bfloat16, load_network
 from batchscan.stores.packages import ModelPackage
 
 BATCH, GPU_BATCH, SMALLEST_BATCH = 32, 256, 8
-NO_DEVICE = "-1"
-"""What CUDA_VISIBLE_DEVICES says where a process shall see no GPU."""
 # TensorFlow and JAX, PyTorch.
 _OUT_OF_MEMORY = ("resource_exhausted", "out of memory", "oom when allocating")
 
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 
 def sees_gpu() -> bool:
     """Whether this process was given a GPU by name, as each worker of a GPU is."""
-    return os.environ.get("CUDA_VISIBLE_DEVICES", NO_DEVICE) not in {"", NO_DEVICE, "NoDevFiles"}
+    return os.environ.get("CUDA_VISIBLE_DEVICES", NO_GPU) not in {"", NO_GPU, "NoDevFiles"}
 
 
 class KerasEngine:

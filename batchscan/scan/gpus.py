@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 
+NO_GPU = "-1"
+"""What CUDA_VISIBLE_DEVICES says where a process shall see no GPU."""
 _VARIABLE = "CUDA_VISIBLE_DEVICES"
 # What CUDA takes for a device: an index, or the unique name of a GPU or of a part of one (MIG).
 _DEVICE = re.compile(r"\d+|(GPU|MIG)-[\w/-]+")

@@ -50,7 +50,7 @@ class Pulse:
     at: float
     said: float
     peak_rss_mb: float
-    worker: str = ""
+    worker: str
 
 
 class _Heart:

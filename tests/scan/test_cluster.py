@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import CancelledError
+from typing import Any
 
+import dask
 import pytest
 from dask_processes import wait_until
 from distributed import Client
+from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
 
-from batchscan.scan.cluster import connect
+from batchscan.domain.errors import ClusterError
+from batchscan.scan.cluster import (
+    call_on_worker,
+    connect,
+    dismiss,
+    left_in_order,
+    memory_by_address,
+    n_workers,
+    threads_by_address,
+)
 
 
 def seen() -> tuple[str, str, int]:
@@ -47,3 +61,58 @@ def test_workers_for_the_cpu_see_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None
         assert {name: report[:2] for name, report in _by_name(client).items()} == {
             "cpu-0": ("-1", ""), "cpu-1": ("-1", ""),
         }  # fmt: skip
+
+
+def kept() -> tuple[object, ...]:
+    names = ("worker.profile.enabled", "admin.log-length", "admin.low-level-log-length")
+    return tuple(dask.config.get(f"distributed.{name}") for name in names)
+
+
+def test_neither_scheduler_nor_workers_keep_what_nobody_asks_for() -> None:
+    """All of it grows with every slide: samples of the stack, messages, moves, events."""
+    with connect(None, 1) as client:
+        assert set(client.run(kept).values()) == {(False, 100, 100)}
+        scheduler = client.cluster.scheduler
+        assert scheduler.transition_log.maxlen == 100
+
+
+class Lost:
+    """A client whose scheduler has gone: whatever it is asked for raises what Dask raises then."""
+
+    cluster = None
+    scheduler = None
+
+    def __init__(self, error: BaseException, status: str = "closed") -> None:
+        self._error = error
+        self.status = status
+
+    def _raise(self, *_: object, **__: object) -> Any:
+        raise self._error
+
+    nthreads = submit = get_events = scheduler_info = sync = _raise
+
+
+GONE = [
+    OSError("Timed out trying to connect"),
+    CommClosedError("closed"),
+    RuntimeError("ConnectionPool is closed"),
+    AttributeError("'NoneType' object has no attribute 'ncores'"),
+    CancelledError(),
+    ClosedClientError("closed"),
+]
+
+
+@pytest.mark.parametrize("error", GONE, ids=lambda error: type(error).__name__)
+def test_a_scheduler_that_is_gone_is_no_defect(error: BaseException) -> None:
+    client: Any = Lost(error)
+    for asked in (lambda: n_workers(client), lambda: call_on_worker(client, os.getpid)):
+        with pytest.raises(ClusterError, match="the connection to the scheduler is lost; start the same command again"):
+            asked()
+    assert (threads_by_address(client), memory_by_address(client)) == ({}, {})
+    assert not left_in_order(client, "tcp://a")
+    assert dismiss(client, "a")
+
+
+def test_an_error_of_what_was_called_is_its_own() -> None:
+    with pytest.raises(PermissionError):
+        call_on_worker(Lost(PermissionError("no"), "running"), os.getpid)  # type: ignore[arg-type]

@@ -52,6 +52,15 @@ def test_a_slides_way_is_written_down_and_read_while_the_runner_holds_it(tmp_pat
     assert (a.end.worker, a.end.error_class, a.end.peak_rss_mb) == ("w-1", "UnreadableSlide", None)
 
 
+def test_who_began_an_attempt_stays_known_where_its_end_names_nobody(tmp_path: Path) -> None:
+    with Ledger.hold(tmp_path / "l") as ledger:
+        ledger.begin(REQUESTS, {"started": now()})
+        for slide_id, end in (("A", AttemptEnd()), ("B", AttemptEnd("cpu-1"))):
+            ledger.slide_started(slide_id, "cpu-0")
+            ledger.slide_ended(SlideOutcome(slide_id, SlideStatus.FAILED, "worker_died", "why"), end)
+        assert [attempt.end.worker for attempt in ledger.attempts()] == ["cpu-0", "cpu-1"]
+
+
 def test_a_retried_slide_is_pending_again_and_its_attempt_is_kept(tmp_path: Path) -> None:
     with Ledger.hold(tmp_path / "l") as ledger:
         ledger.begin(REQUESTS, {"started": now()})
