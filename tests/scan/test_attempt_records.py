@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from distributed import Client
@@ -12,9 +14,10 @@ from scripted_slides import BLOCK_SECONDS, GROWN_MB, STEPS, SURVEY_SECONDS, Scri
 
 from batchscan.domain.attempts import AttemptEnd
 from batchscan.scan.cluster import connect, memory_by_address
-from batchscan.scan.dispatch import run_slides
-from batchscan.scan.slide_events import SlideFinished, SlideRetried, SlideStopped, Waited
-from batchscan.scan.underway import Patience
+from batchscan.scan.dispatch import _Board, run_slides
+from batchscan.scan.pulse import Pulse, Sign
+from batchscan.scan.slide_events import SlideFinished, SlideRetried, SlideStarted, SlideStopped, Waited
+from batchscan.scan.underway import Patience, SlideUnderWay
 from batchscan.scan.workforce import Workforce
 
 
@@ -84,3 +87,18 @@ def test_what_a_worker_had_before_a_step_began_is_not_the_steps(client: Client) 
     assert workforce.rss_mb(address, said + 3600) is None
     assert workforce.rss_mb("tcp://nobody", 0.0) is None
     workforce.close()
+
+
+def test_a_step_whose_beginning_was_not_heard_of_has_begun_when_it_is_first_heard() -> None:
+    """Or it would have been at work for as long as the machine has been up."""
+    asked = MagicMock(cluster=None, status="running")
+    asked.nthreads.return_value = {"tcp://a": 1}
+    board: Any = _Board(asked, STEPS, Patience(attempts=1, stall_s=0.0))
+    board.start(SlideUnderWay(Script("S")))
+    (token,) = board._tasks
+    moment = time.monotonic()
+    pulse = Pulse(token, "tcp://a", Sign.GETS_ON, moment, time.time(), 100.0, "cpu-0")
+    assert list(board._on_pulse(pulse)) == [SlideStarted("S", "cpu-0")]
+    (stopped,) = board._end_silent(moment + 2.0)
+    assert isinstance(stopped, SlideStopped)
+    assert (stopped.end.worker, stopped.end.seconds["busy"]) == ("cpu-0", pytest.approx(2.0))
