@@ -50,6 +50,18 @@ def test_a_large_level_is_left_for_one_a_little_coarser(tmp_path: Path, monkeypa
         assert round(ahead.read_around(box, 0.9)[0].mean(), -1) == 50
 
 
+def test_a_look_at_a_file_without_coarse_levels_says_that_it_gets_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_aperio(tmp_path / "a.svs", [tissue_like(1024, 1024)])
+    monkeypatch.setattr(foreseen, "TILE_PX", 1 << 18)
+    monkeypatch.setattr(foreseen, "_READ_AT_ONCE", (256, 256))
+    signs: list[None] = []
+    with VendorSlide(tmp_path / "a.svs") as slide:
+        ForeseenStore(slide, SPACING, 1.0, lambda: signs.append(None)).read_around(Box(0, 0, 512, 512), 16.0)
+    assert len(signs) == 4
+
+
 @pytest.mark.parametrize("first_lost", range(0, 96, 5))
 def test_a_lost_piece_of_a_file_is_found_wherever_it_lies(first_lost: int, tmp_path: Path) -> None:
     n_cols, n_rows = 8, 12
