@@ -306,9 +306,8 @@ def _scanned(
         old = read_result(committed)
         kept = {name: value for name, value in old.seconds.items() if name not in {"write", "total"}}
         table, pictures = old.table.judged(work.settings), read_pictures(committed)
-        if old.settings.aggregation != work.settings.aggregation:
+        if (old.settings.aggregation, old.settings.threshold) != (work.settings.aggregation, work.settings.threshold):
             pictures = _completed(work, table, pictures)
-        # Else no pixel is read: the order of the patches is as it was, and those about any threshold are kept.
         return table, old.qc, kept, pictures
     table = patch_table(surveyed.survey, scores, work.settings)
     seconds = dict.fromkeys(("read", "tissue", "infer"), 0.0)
@@ -318,7 +317,7 @@ def _scanned(
     with _as_surveyed(work):
         store = _open(work)
     try:
-        patches = close_ups(store, table, work.settings.threshold, {})
+        patches = close_ups(store, table, work.settings, {})
     finally:
         # Also where it can't be read: one that is being written to isn't a damaged one.
         _check_unchanged(work, surveyed.info, store)
@@ -357,9 +356,12 @@ def _check_unchanged(work: SlideWork, info: SlideInfo, store: SlideStore) -> Non
 
 
 def _completed(work: SlideWork, table: PatchTable, pictures: Pictures) -> Pictures:
-    """The stored pictures with the close-ups that the gallery shows now; as they are if the slide can't be read."""
+    """The stored pictures with the close-ups that the gallery shows now; as they are if the slide can't be read.
+
+    Of most patches that are shown with other settings there is a coarse picture: without the slide, that has to do.
+    """
     try:
-        return replace(pictures, patches=close_ups(_open(work), table, work.settings.threshold, pictures.patches))
+        return replace(pictures, patches=close_ups(_open(work), table, work.settings, pictures.patches))
     except SlideError as error:
         _LOG.info("%s: no further close-ups: %s", work.slide_id, error)
         return pictures

@@ -110,21 +110,6 @@ class Store:
         return [np.full((SIDE, SIDE, 3), 9, np.uint8) for _ in boxes]
 
 
-def test_another_threshold_reads_no_pixel_and_keeps_the_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def opened(*_: object) -> None:
-        raise AssertionError("the slide is opened")
-
-    monkeypatch.setattr(slide_steps, "open_store", opened)
-    result, pictures = redone(tmp_path, threshold=0.7)
-    assert result.settings.threshold == 0.7
-    assert len(pictures.patches) == 12
-    assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
-    assert result.table.pixel_hash is not None
-    assert result.table.pixel_hash.tolist() == list(range(400))
-
-
 def test_no_picture_is_missing_after_other_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
     monkeypatch.setattr(slide_steps, "open_store", lambda *_: Store())
@@ -135,14 +120,32 @@ def test_no_picture_is_missing_after_other_neighbours(tmp_path: Path, monkeypatc
     assert {int(pictures.patches[place][0, 0, 0]) for place in pictures.patches} == {7, 9}
 
 
-def test_without_its_slide_a_result_keeps_the_pictures_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_threshold_reads_only_pictures_that_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
+    monkeypatch.setattr(slide_steps, "open_store", lambda *_: Store())
+    result, pictures = redone(tmp_path, threshold=0.7)
+    assert result.settings.threshold == 0.7
+    highest = {(item.row, item.col) for item in choose_gallery(result.table, 0.7) if item.why == "highest"}
+    assert {int(pictures.patches[place][0, 0, 0]) for place in highest} == {7}
+    assert {(item.row, item.col) for item in choose_gallery(result.table, 0.7)} <= set(pictures.patches)
+    assert result.table.pixel_hash is not None
+    assert result.table.pixel_hash.tolist() == list(range(400))
+
+
+@pytest.mark.parametrize("changed", [{"aggregation": Aggregation(sigma=1.0)}, {"threshold": 0.7}])
+def test_without_its_slide_a_result_keeps_the_pictures_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
     def gone(*_: object) -> Store:
         raise UnopenableSlide("S: is not there")
 
     monkeypatch.setattr(slide_steps, "is_store", lambda _: True)
     monkeypatch.setattr(slide_steps, "open_store", gone)
-    result, pictures = redone(tmp_path, aggregation=Aggregation(sigma=1.0))
-    assert result.settings.aggregation.sigma == 1.0
+    result, pictures = redone(tmp_path, **changed)
+    assert {name: getattr(result.settings, name) for name in changed} == changed
+    assert len(pictures.patches) == 12
     assert {int(picture[0, 0, 0]) for picture in pictures.patches.values()} == {7}
 
 
