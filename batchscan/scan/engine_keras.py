@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 
 import numpy as np
 from numpy.typing import NDArray
 
 from batchscan.domain.errors import ModelError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.scan.batches import check_shapes, in_batches
+from batchscan.scan.batches import SharedNetwork, check_shapes
 from batchscan.scan.gpus import NO_GPU
 from batchscan.stores.networks import in_bfloat16, load_network
 from batchscan.stores.packages import ModelPackage
@@ -38,12 +37,17 @@ class KerasEngine:
     def __init__(self, package: ModelPackage, threads: int, precision: str = "f32") -> None:
         self.info = EngineInfo("keras", precision)
         self.batch = GPU_BATCH if sees_gpu() else BATCH
-        self._patch_px = package.card.patch_px
-        # Keras promises nothing of several threads that use one network.
-        self._lock = threading.Lock()
         network = load_network(package.network_path, threads)
         self._network = network if precision == "f32" else in_bfloat16(network, threads)
-        check_shapes(package.network_path, self._patch_px, self._network.input_shape, self._network.output_shape)
+        patch_px = package.card.patch_px
+        check_shapes(package.network_path, patch_px, self._network.input_shape, self._network.output_shape)
+        # Keras promises nothing of several threads that use one network.
+        self._shared = SharedNetwork(patch_px, self._logits, lambda: self.batch, self._backed_off)
+
+    @property
+    def network_s(self) -> float:
+        """Seconds that the network has worked for the patches of this thread."""
+        return self._shared.seconds
 
     def predict(self, patches: Uint8Array) -> Float32Array:
         """p_raw of patches (n, p, p, 3) uint8, (n,) float32.
@@ -53,29 +57,25 @@ class KerasEngine:
         ModelError
             If the device has too little memory for the smallest batch.
         """
-        while True:
-            batch = self.batch
-            try:
-                return in_batches(patches, self._patch_px, batch, self._logits)
-            except Exception as error:
-                if not _is_out_of_memory(error):
-                    raise
-                self._back_off(batch, error)
+        return self._shared.predict(patches)
 
-    def _back_off(self, batch: int, error: Exception) -> None:
+    def _backed_off(self, batch: int, error: Exception) -> Exception | None:
+        """None, with the batch halved, where the device has too little memory; else the error to raise."""
+        if not _is_out_of_memory(error):
+            return error
         if batch // 2 < SMALLEST_BATCH:
-            raise ModelError(
+            told = ModelError(
                 f"engine keras: the device has too little memory for {batch} patches at once ({type(error).__name__}): "
                 "free it of other processes, or use --engine openvino"
-            ) from error
-        with self._lock:
-            # Another thread may have come here first.
-            self.batch = min(self.batch, batch // 2)
-        log.warning("the device has too little memory for %d patches at once: %d from now on", batch, batch // 2)
+            )
+            told.__cause__ = error
+            return told
+        self.batch = batch // 2
+        log.warning("the device has too little memory for %d patches at once: %d from now on", batch, self.batch)
+        return None
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:
-        with self._lock:
-            return np.asarray(self._network.predict_on_batch(batch), dtype=np.float32)
+        return np.asarray(self._network.predict_on_batch(batch), dtype=np.float32)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

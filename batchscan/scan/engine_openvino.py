@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from batchscan.domain.errors import ModelError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.scan.batches import check_shapes, in_batches
+from batchscan.scan.batches import SharedNetwork, check_shapes
 from batchscan.scan.exports import Export, exported, import_openvino
 from batchscan.stores.packages import ModelPackage
 
@@ -31,9 +30,6 @@ class OpenVinoEngine:
         openvino = import_openvino()
         if precision == "bf16" and not has_bf16():
             raise ModelError("openvino: this processor has no bf16 (AVX512_BF16 or AMX): use --precision f32")
-        self._patch_px = package.card.patch_px
-        # One request at a time: a worker may have several threads, and a request holds one batch.
-        self._lock = threading.Lock()
         export = exported(package, BATCH, openvino.__version__)
         try:
             compiled = _compiled(openvino, export, threads, precision)
@@ -44,15 +40,22 @@ class OpenVinoEngine:
                 f"openvino {openvino.__version__} can't run {package.network_path}: "
                 f"{str(error).strip().splitlines()[-1][:200]}; use --engine keras"
             ) from error
-        check_shapes(package.network_path, self._patch_px, compiled.inputs[0].shape, compiled.outputs[0].shape)
+        patch_px = package.card.patch_px
+        check_shapes(package.network_path, patch_px, compiled.inputs[0].shape, compiled.outputs[0].shape)
+        # One request at a time: a worker may have several threads, and a request holds one batch.
+        self._shared = SharedNetwork(patch_px, self._logits, lambda: self.batch)
+
+    @property
+    def network_s(self) -> float:
+        """Seconds that the network has worked for the patches of this thread."""
+        return self._shared.seconds
 
     def predict(self, patches: Uint8Array) -> Float32Array:
         """p_raw of patches (n, p, p, 3) uint8, (n,) float32."""
-        return in_batches(patches, self._patch_px, self.batch, self._logits)
+        return self._shared.predict(patches)
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:
-        with self._lock:
-            return np.array(self._request.infer({0: batch}, share_inputs=True)[0])
+        return np.array(self._request.infer({0: batch}, share_inputs=True)[0])
 
 
 def _check_precision(compiled: Any, precision: str) -> None:

@@ -63,6 +63,11 @@ class Engine(Protocol):
         """Patches a call of the network; feeding multiples of it wastes nothing."""
         ...
 
+    @property
+    def network_s(self) -> float:
+        """Seconds that the network has worked, so far, for the patches of the thread that asks."""
+        ...
+
     def predict(self, patches: Uint8Array) -> Float32Array:
         """p_raw of patches, the network's own probability.
 

@@ -121,6 +121,7 @@ class _NoNetwork:
 
     info = EngineInfo("none", "")
     batch = 1
+    network_s = 0.0
 
     def predict(self, patches: Uint8Array) -> Float32Array:
         """Zeros."""

@@ -16,7 +16,6 @@ from batchscan.domain.defaults import DEFAULT_MODEL
 from batchscan.domain.errors import ModelError, UsageError
 from batchscan.domain.records import EngineInfo
 from batchscan.scan import engine_openvino, engines
-from batchscan.scan.batches import in_batches
 from batchscan.scan.engine_keras import KerasEngine
 from batchscan.scan.engine_openvino import has_bf16
 from batchscan.scan.engines import Engine, available_engines, open_engine
@@ -142,6 +141,7 @@ class Fake:
 
     info = EngineInfo("fake", "f32")
     batch = 4
+    network_s = 0.0
 
     def __init__(self, p_idc: Any) -> None:
         self._p_idc = p_idc
@@ -317,19 +317,6 @@ def test_versions_are_told_and_what_is_missing(monkeypatch: Any) -> None:
     assert found["openvino"].startswith("openvino 20")
     monkeypatch.setenv("KERAS_BACKEND", "nosuchbackend")
     assert available_engines()["keras"].startswith("missing: the package nosuchbackend isn't installed")
-
-
-def test_the_network_sees_full_batches_only() -> None:
-    seen = []
-
-    def logits(batch: Any) -> Any:
-        seen.append(len(batch))
-        return np.stack([np.zeros(len(batch)), batch[:, 0, 0, 0]], axis=1)
-
-    patches = np.arange(10, dtype=np.uint8)[:, None, None, None].repeat(8, 1).repeat(8, 2).repeat(3, 3)
-    p_idc = in_batches(patches, 8, 4, logits)
-    assert seen == [4, 4, 4]
-    np.testing.assert_allclose(p_idc, 1 / (1 + np.exp(-np.arange(10.0))), rtol=1e-6)
 
 
 class Small:

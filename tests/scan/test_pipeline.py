@@ -27,6 +27,7 @@ class CornerEngine:
 
     info = EngineInfo("keras", "f32")
     batch = 4
+    network_s = 0.0
 
     def predict(self, patches: np.ndarray) -> np.ndarray:
         return patches[:, 0, 0, 0].astype(np.float32) / np.float32(255)

@@ -54,6 +54,7 @@ class RedEngine:
 
     info: EngineInfo = field(default_factory=lambda: EngineInfo("keras", "f32"))
     batch: int = 4
+    network_s: float = 0.0
     shown: list[Any] = field(default_factory=list)
     said: list[Any] = field(default_factory=list)
 
