@@ -11,8 +11,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import dask
@@ -24,8 +25,8 @@ from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
 from batchscan.domain.errors import ClusterError
-from batchscan.scan.gpus import NO_GPU
 from batchscan.scan.revival import Revival
+from batchscan.scan.seats import NETWORK, WORKER_ENVIRONMENT, Seat, seats
 
 DISCONNECTED = "the connection to the scheduler is lost; start the same command again to go on"
 LOST = (OSError, RuntimeError, AttributeError, CancelledError, ClosedClientError)
@@ -33,28 +34,12 @@ LOST = (OSError, RuntimeError, AttributeError, CancelledError, ClosedClientError
 _CONNECT_S = 15
 _TRIES = 5
 _PATIENCE_S = 600.0
-# One thread a worker process and one process a core: the same arithmetic whatever the number of workers.
-_WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "MALLOC_TRIM_THRESHOLD_": "65536",
-}
-# On a GPU: float32 is float32 (not TF32, which keeps 10 bits), and nobody takes the whole memory for himself.
-_GPU_ENVIRONMENT = {
-    "NVIDIA_TF32_OVERRIDE": "0",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-}
 
 T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = ()) -> Iterator[Client]:
+def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = (), aside: int = 0) -> Iterator[Client]:
     """Open a client of `scheduler`, or of a cluster of `workers` local processes that ends with the block.
 
     Parameters
@@ -65,6 +50,8 @@ def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = ()) 
         How many local processes.
     devices
         GPUs as CUDA_VISIBLE_DEVICES takes them. Each worker sees one, taken in turn; without any, workers see no GPU.
+    aside
+        How many more local processes do what needs no GPU.
 
     Raises
     ------
@@ -72,7 +59,7 @@ def connect(scheduler: str | None, workers: int, devices: tuple[str, ...] = ()) 
         If the scheduler can't be reached, has no workers, or its workers run another version.
     """
     if scheduler is None:
-        with _local_cluster(workers, devices) as client:
+        with _local_cluster(seats(workers, devices, aside)) as client:
             yield client
         return
     try:
@@ -161,9 +148,9 @@ def _safe_path() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _local_cluster(workers: int, devices: tuple[str, ...]) -> Iterator[Client]:
+def _local_cluster(processes: Sequence[Seat]) -> Iterator[Client]:
     settings = {
-        "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
+        "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
         "distributed.worker.multiprocessing-method": "spawn",
         "distributed.worker.daemon": True,
         # Whom to blame for a dead worker, and how often to try, is the dispatcher's to say.
@@ -182,14 +169,14 @@ def _local_cluster(workers: int, devices: tuple[str, ...]) -> Iterator[Client]:
     with (
         _safe_path(),
         dask.config.set(settings),
-        _started(workers, devices) as cluster,
+        _started(processes) as cluster,
         Client(cluster) as client,
     ):
         client.register_plugin(_LeaveInterruptsToTheRunner())
         yield client
 
 
-def _started(workers: int, devices: tuple[str, ...]) -> SpecCluster:
+def _started(processes: Sequence[Seat]) -> SpecCluster:
     """A cluster whose workers are all up; one that dies meanwhile spoils the cluster, so another is tried.
 
     Raises
@@ -202,36 +189,33 @@ def _started(workers: int, devices: tuple[str, ...]) -> SpecCluster:
     scheduler = {"cls": Scheduler, "options": options}
     for _ in range(_TRIES):
         with contextlib.suppress(RuntimeError, TimeoutError):
-            return SpecCluster(_worker_specs(workers, devices), scheduler, silence_logs=logging.CRITICAL)
+            return SpecCluster(_specs(processes), scheduler, silence_logs=logging.CRITICAL)
     raise ClusterError(
         f"worker processes died {_TRIES} times while they started: most likely there is too little memory for "
-        f"{workers}; try --workers 1"
+        f"{len(processes)}; try --workers 1"
     )
 
 
-def _worker_specs(workers: int, devices: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def _specs(processes: Sequence[Seat]) -> dict[str, dict[str, Any]]:
     """What SpecCluster starts, by worker name. A worker that dies is started again as it was, on the same device."""
-    cpu: dict[str, str] = {}
-    seats = [(f"cpu-{i}", NO_GPU, cpu) for i in range(workers)]
-    if devices:
-        seats = [(_gpu_name(i, devices), devices[i % len(devices)], _GPU_ENVIRONMENT) for i in range(workers)]
-    options = {
+    always = {
         "host": "127.0.0.1",
-        "nthreads": 1,
-        "memory_limit": int(MEMORY_LIMIT / workers),
+        "memory_limit": int(MEMORY_LIMIT / len(processes)),
         "dashboard": False,
         "silence_logs": logging.CRITICAL,
     }
     return {
-        name: {"cls": Nanny, "options": {**options, "env": {**environment, "CUDA_VISIBLE_DEVICES": device}}}
-        for name, device, environment in seats
+        seat.name: {
+            "cls": Nanny,
+            "options": {
+                **always,
+                "nthreads": seat.n_threads,
+                "resources": dict.fromkeys(seat.offers, seat.n_threads),
+                "env": {**seat.environment, "CUDA_VISIBLE_DEVICES": seat.device},
+            },
+        }
+        for seat in processes
     }
-
-
-def _gpu_name(worker: int, devices: tuple[str, ...]) -> str:
-    """`gpu-0` for the first worker of the first device, `gpu-0-1` for its second."""
-    turn, place = divmod(worker, len(devices))
-    return f"gpu-{place}-{turn}" if turn else f"gpu-{place}"
 
 
 def default_workers(bytes_each: int) -> int:
@@ -266,18 +250,38 @@ def threads_by_address(client: Client) -> dict[str, int]:
         return {}
 
 
-def memory_by_address(client: Client) -> dict[str, tuple[float, float]]:
-    """What each worker has last said of its resident memory: when (seconds, its own wall clock), and how many MiB.
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker has last said of itself.
 
-    None also while the scheduler can't be reached.
+    Parameters
+    ----------
+    offers
+        The kinds of steps that it is for (`scan/seats.py`); none: all.
+    said, rss_mb
+        When, in seconds on its own wall clock, and its resident memory in MiB; None until it has said so.
     """
+
+    offers: frozenset[str]
+    said: float | None
+    rss_mb: float | None
+
+
+def facts_by_address(client: Client) -> dict[str, WorkerFacts]:
+    """What the workers have said of themselves; nothing while the scheduler can't be reached."""
     scheduler: Any = client.scheduler
     with contextlib.suppress(*LOST):
         workers = client.sync(scheduler.identity, n_workers=-1)["workers"]
-        # One that has just come has said nothing yet.
-        metrics = {address: worker["metrics"] for address, worker in workers.items() if "memory" in worker["metrics"]}
-        return {address: (float(said["time"]), said["memory"] / (1 << 20)) for address, said in metrics.items()}
+        return {address: _facts(worker) for address, worker in workers.items()}
     return {}
+
+
+def _facts(worker: Mapping[str, Any]) -> WorkerFacts:
+    said, offers = worker["metrics"], frozenset(worker.get("resources") or ())
+    # One that has just come has said nothing yet.
+    if "memory" not in said:
+        return WorkerFacts(offers, None, None)
+    return WorkerFacts(offers, float(said["time"]), said["memory"] / (1 << 20))
 
 
 def left_in_order(client: Client, address: str) -> bool:
@@ -315,7 +319,7 @@ def _kill_child(dask_worker: Any) -> None:
 
 
 def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function on any one worker and wait for what it returns; it may raise.
+    """Call a function on any one worker that runs the network and wait for what it returns; it may raise.
 
     Raises
     ------
@@ -324,7 +328,10 @@ def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) 
     """
     for _ in range(_TRIES):
         with contextlib.suppress(KilledWorker), _connected(client, calls=True):
-            value: T = _patiently(client, client.submit(function, *arguments, pure=False))
+            # Where some workers are for the network, the others may see another device.
+            is_for_it = any(NETWORK in facts.offers for facts in facts_by_address(client).values())
+            future = client.submit(function, *arguments, pure=False, resources={NETWORK: 1} if is_for_it else None)
+            value: T = _patiently(client, future)
             return value
     raise ClusterError(
         f"{_TRIES} worker processes died one after the other before any slide was begun: most likely there is too "

@@ -27,6 +27,7 @@ from batchscan.domain.errors import ClusterError, ModelError
 from batchscan.domain.records import SlideOutcome
 from batchscan.scan.cluster import DISCONNECTED
 from batchscan.scan.pulse import Pulse, Sign, heard
+from batchscan.scan.seats import ASIDE, NETWORK
 from batchscan.scan.slide_events import (
     BlockScanned,
     Event,
@@ -218,10 +219,11 @@ class _Board(Generic[W, S, R]):
         self, slide: SlideUnderWay[W, S], step: Callable[..., Any], *arguments: Any, priority: int, n_lost: int = 0
     ) -> None:
         # Where a slide had an accident, the next attempt goes elsewhere if there is anywhere else.
-        elsewhere = self._workforce.elsewhere(slide.avoid)
+        kind = NETWORK if step is self._steps.scan else ASIDE
+        elsewhere = self._workforce.elsewhere(slide.avoid, kind)
         task = Task(slide, None, step, arguments, priority, elsewhere=elsewhere, n_lost=n_lost)
         words = run_step, self._topic, task.token, step, *arguments
-        task.future = self._workforce.submit(*words, priority=priority, among=elsewhere)
+        task.future = self._workforce.submit(*words, priority=priority, among=elsewhere, kind=kind)
         slide.tasks.add(task.token)
         self._tasks[task.token] = task
         task.future.add_done_callback(lambda _, token=task.token: self._happened.put(token))

@@ -12,10 +12,11 @@ from batchscan.domain.errors import ClusterError
 from batchscan.scan.cluster import (
     DISCONNECTED,
     LOST,
+    WorkerFacts,
     dismiss,
     end_worker,
+    facts_by_address,
     left_in_order,
-    memory_by_address,
     threads_by_address,
 )
 from batchscan.scan.revival import Revival
@@ -40,7 +41,10 @@ class Workforce:
         self._leaving: set[str] = set()
         self._ended: set[str] = set()
         self._threads = threads_by_address(client)
-        self._memory: dict[str, tuple[float, float]] = {}
+        self._facts: dict[str, WorkerFacts] = {}
+        # What some worker was ever for: what only it can do waits until it has been started again.
+        self._kinds: set[str] = set()
+        self._look_at_each()
         self._had_workers = moment
         client.subscribe_topic("all", self._on_cluster)
 
@@ -67,7 +71,7 @@ class Workforce:
             raise ClusterError(DISCONNECTED)
         self._revival.look(moment)
         before, self._threads = self.n_threads, threads_by_address(self._client)
-        self._memory = memory_by_address(self._client)
+        self._look_at_each()
         if self._threads:
             self._had_workers = moment
         elif moment - self._had_workers >= self._away_s:
@@ -77,13 +81,19 @@ class Workforce:
             )
         return self.n_threads != before
 
+    def _look_at_each(self) -> None:
+        self._facts = facts_by_address(self._client)
+        self._kinds.update(*(facts.offers for facts in self._facts.values()))
+
     def rss_mb(self, address: str, since: float) -> float | None:
         """Resident memory (MiB) of the worker at an address, if it has said so `since` then on its own wall clock."""
-        said, rss_mb = self._memory.get(address, (since, None))
-        return rss_mb if said >= since else None
+        facts = self._facts.get(address)
+        return facts.rss_mb if facts and facts.said is not None and facts.said >= since else None
 
-    def submit(self, function: Callable[..., Any], *arguments: Any, priority: int, among: list[str] | None) -> Any:
-        """Hand a call to one of the workers `among` (None: any); returns its future.
+    def submit(
+        self, function: Callable[..., Any], *arguments: Any, priority: int, among: list[str] | None, kind: str
+    ) -> Any:
+        """Hand a call to one of the workers `among` (None: any) that are for its kind of steps; returns its future.
 
         Raises
         ------
@@ -91,7 +101,14 @@ class Workforce:
             If the scheduler is gone.
         """
         try:
-            return self._client.submit(function, *arguments, pure=False, priority=priority, workers=among)
+            return self._client.submit(
+                function,
+                *arguments,
+                pure=False,
+                priority=priority,
+                workers=among,
+                resources={kind: 1} if kind in self._kinds else None,
+            )
         except LOST as error:
             raise ClusterError(DISCONNECTED) from error
 
@@ -99,9 +116,16 @@ class Workforce:
         """Whether the worker at an address was ended from here, or told to go and said so: nobody's accident."""
         return address in self._ended or address in self._leaving or left_in_order(self._client, address)
 
-    def elsewhere(self, address: str) -> list[str] | None:
-        """All workers but that at an address; None if it is empty, or there are no others."""
-        return [other for other in self._threads if other != address] or None if address else None
+    def elsewhere(self, address: str, kind: str) -> list[str] | None:
+        """All workers for a kind of steps but that at an address; None if it is empty, or there are no others."""
+        others = self._threads.keys() - {address} if address else set()
+        if kind in self._kinds:
+            others = {other for other in others if kind in self._offers(other)}
+        return sorted(others) or None
+
+    def _offers(self, address: str) -> frozenset[str]:
+        facts = self._facts.get(address)
+        return facts.offers if facts else frozenset()
 
     def has_any(self, addresses: list[str] | None) -> bool:
         """Whether one of these workers is there; None stands for any."""

@@ -38,6 +38,7 @@ from batchscan.workflow.quarantine import given_up
 from batchscan.workflow.run import (
     WORKER_BYTES,
     RunReady,
+    aside_of,
     check_run_folder,
     gpus_of,
     scan_settings,
@@ -219,7 +220,7 @@ def plan_job(job: Job, began: float, *, fresh: bool = False, retry: bool = False
         return
     devices = gpus_of(job).devices
     local = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
-    with connect(job.run.scheduler, local, devices) as client:
+    with connect(job.run.scheduler, local, devices, aside_of(devices, local)) as client:
         wanted = where_of(package, job), job.model.engine, job.model.precision
         engine = call_on_worker(client, slide_steps.resolve_engine, *wanted)
         workers = n_workers(client)

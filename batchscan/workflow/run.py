@@ -32,6 +32,8 @@ from batchscan.workflow.turns import in_turn
 
 WORKER_BYTES = 1_200_000_000
 """What one worker process needs with its network loaded: Keras took 1.1 GB at most, OpenVINO less than half."""
+ASIDE_BYTES = 700_000_000
+"""What one needs that opens no network, but prints: 560 MB at most."""
 _STEPS = Steps(slide_steps.survey, slide_steps.scan, slide_steps.finish)
 
 
@@ -134,6 +136,11 @@ def gpus_of(job: Job) -> GpuChoice:
     return GpuChoice((), ()) if job.run.scheduler else choose_gpus(job.model.engine, job.run.workers)
 
 
+def aside_of(devices: tuple[str, ...], workers: int) -> int:
+    """How many processes work beside those that have a GPU: one a core that these leave, as far as memory allows."""
+    return max(1, default_workers(ASIDE_BYTES) - workers) if devices else 0
+
+
 def scan_settings(job: Job, package: ModelPackage) -> ScanSettings:
     """What the job and the model's card come to.
 
@@ -183,7 +190,7 @@ def _scan_all(
         return
     job, package = record.job, record.package
     workers = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
-    with connect(job.run.scheduler, workers, devices) as client:
+    with connect(job.run.scheduler, workers, devices, aside_of(devices, workers)) as client:
         wanted = where_of(package, job), job.model.engine, job.model.precision
         engine = call_on_worker(client, slide_steps.resolve_engine, *wanted)
         record.engine = engine

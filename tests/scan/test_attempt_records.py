@@ -13,7 +13,7 @@ from distributed import Client
 from scripted_slides import BLOCK_SECONDS, GROWN_MB, STEPS, SURVEY_SECONDS, Script
 
 from batchscan.domain.attempts import AttemptEnd
-from batchscan.scan.cluster import connect, memory_by_address
+from batchscan.scan.cluster import connect, facts_by_address
 from batchscan.scan.dispatch import _Board, run_slides
 from batchscan.scan.pulse import Pulse, Sign
 from batchscan.scan.slide_events import SlideFinished, SlideRetried, SlideStarted, SlideStopped, Waited
@@ -34,14 +34,16 @@ def ends_of(client: Client, script: Script, patience: Patience) -> list[AttemptE
 
 
 def test_a_step_that_grows_until_its_worker_dies_has_the_memory_that_was_seen(client: Client, tmp_path: Path) -> None:
-    small_mb = max(rss_mb for _, rss_mb in memory_by_address(client).values())
+    small_mb = max(facts.rss_mb or 0.0 for facts in facts_by_address(client).values())
     is_large, stopped = False, None
     for event in run_slides(client, [Script("grows", at="scan", does="grow", notes=tmp_path)], STEPS, Patience(1)):
         if isinstance(event, Waited):
             # It has looked again since it was seen here.
             if is_large:
                 (tmp_path / "seen").touch()
-            is_large = any(rss_mb > small_mb + GROWN_MB / 2 for _, rss_mb in memory_by_address(client).values())
+            is_large = any(
+                (facts.rss_mb or 0.0) > small_mb + GROWN_MB / 2 for facts in facts_by_address(client).values()
+            )
         stopped = event if isinstance(event, SlideStopped) else stopped
     assert stopped is not None
     assert stopped.outcome.reason == "worker_died"
@@ -82,7 +84,8 @@ def test_what_a_worker_had_before_a_step_began_is_not_the_steps(client: Client) 
     now = time.monotonic()
     workforce = Workforce(client, 60.0, now)
     workforce.look(now)
-    ((address, (said, rss_mb)),) = memory_by_address(client).items()
+    ((address, facts),) = facts_by_address(client).items()
+    said, rss_mb = facts.said or 0.0, facts.rss_mb
     assert workforce.rss_mb(address, said - 3600) == pytest.approx(rss_mb, rel=0.5)
     assert workforce.rss_mb(address, said + 3600) is None
     assert workforce.rss_mb("tcp://nobody", 0.0) is None

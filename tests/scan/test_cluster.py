@@ -19,8 +19,8 @@ from batchscan.scan.cluster import (
     call_on_worker,
     connect,
     dismiss,
+    facts_by_address,
     left_in_order,
-    memory_by_address,
     n_workers,
     threads_by_address,
 )
@@ -108,7 +108,7 @@ def test_a_scheduler_that_is_gone_is_no_defect(error: BaseException) -> None:
     for asked in (lambda: n_workers(client), lambda: call_on_worker(client, os.getpid)):
         with pytest.raises(ClusterError, match="the connection to the scheduler is lost; start the same command again"):
             asked()
-    assert (threads_by_address(client), memory_by_address(client)) == ({}, {})
+    assert (threads_by_address(client), facts_by_address(client)) == ({}, {})
     assert not left_in_order(client, "tcp://a")
     assert dismiss(client, "a")
 

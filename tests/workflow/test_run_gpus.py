@@ -50,15 +50,21 @@ def _begin(job: Job) -> tuple[tuple[str, ...], tuple[Any, ...]]:
 def test_keras_has_a_worker_a_gpu(a_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpus, "keras_without_gpus", lambda: "")
     ids = tuple(line.split("UUID: ")[1].rstrip(")") for line in TWO_GPUS.splitlines())
-    assert _begin(a_job("keras")) == ((), (None, 2, ids))
+    monkeypatch.setattr(run, "default_workers", lambda _: 16)
+    assert _begin(a_job("keras")) == ((), (None, 2, ids, 14))
     notes, asked = _begin(a_job("keras", workers=3))
-    assert asked == (None, 3, ids)
+    assert asked == (None, 3, ids, 13)
     assert [note.split(":")[0] for note in notes] == ["3 worker processes share 2 GPUs"]
 
 
 def test_what_computes_on_the_cpu_or_elsewhere_has_none(a_job: Callable[..., Job]) -> None:
-    assert _begin(a_job("auto", workers=3)) == ((), (None, 3, ()))
-    assert _begin(a_job("keras", workers=3, scheduler="tcp://h:1")) == ((), ("tcp://h:1", 3, ()))
+    assert _begin(a_job("auto", workers=3)) == ((), (None, 3, (), 0))
+    assert _begin(a_job("keras", workers=3, scheduler="tcp://h:1")) == ((), ("tcp://h:1", 3, (), 0))
+
+
+def test_a_gpu_on_a_small_machine_still_has_somebody_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "default_workers", lambda _: 1)
+    assert run.aside_of(("0",), 1) == 1
 
 
 @pytest.mark.usefixtures("a_job")
