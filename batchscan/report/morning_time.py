@@ -76,7 +76,14 @@ def speed_facts(time: TimeFigures) -> tuple[Fact, ...]:
             f"{numbers.count(time.n_slides, 'slide')} scanned in this run",
         ),
         Fact("Workers", numbers.count(time.workers), _there(time)),
+        *_gpus(time),
     )
+
+
+def _gpus(time: TimeFigures) -> Iterator[Fact]:
+    if time.gpu_busy is not None:
+        note = f"the network on {numbers.count(time.n_gpus, 'GPU')}, from start to finish, for slides that were done"
+        yield Fact("GPU busy", numbers.percent(time.gpu_busy), note)
 
 
 def _there(time: TimeFigures) -> str:

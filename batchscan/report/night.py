@@ -94,6 +94,8 @@ class TimeFigures:
         Those of the slides whose `Stage.scanning_s` are counted.
     n_slides
         Done slides of which patches were scanned in this run.
+    n_gpus
+        That this machine's workers saw.
     """
 
     span_s: float | None
@@ -104,6 +106,14 @@ class TimeFigures:
     n_patches: int
     n_timed_patches: int
     n_slides: int
+    n_gpus: int = 0
+
+    @property
+    def gpu_busy(self) -> float | None:
+        """The network's share of the GPUs' time from start to finish; None without a GPU, or where it isn't known."""
+        if not self.n_gpus or not self.span_s:
+            return None
+        return sum(stage.seconds for stage in self.stages if stage.name == "infer") / (self.n_gpus * self.span_s)
 
     @property
     def rest_s(self) -> float | None:
@@ -166,7 +176,7 @@ def run_figures(
     ----------
     facts
         What run.json says: `name`, `started`, `finished` (or None), `counts`, `model`, `engine`, `threshold`, and if
-        known `workers` (`most` at once, `seconds` of all together), `reports`, `orientations`, `aggregation`.
+        known `workers` (`most` at once, `seconds` of all together, `gpus`), `reports`, `orientations`, `aggregation`.
     rows
         Every slide, in the order asked for.
     attempts
@@ -310,4 +320,5 @@ class _Night:
             n_patches=self._patches,
             n_timed_patches=self._timed_patches,
             n_slides=self._scanned_slides,
+            n_gpus=there.get("gpus") or 0,
         )

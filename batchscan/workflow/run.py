@@ -193,7 +193,7 @@ def _scan_all(
     with connect(job.run.scheduler, workers, devices, aside_of(devices, workers)) as client:
         wanted = where_of(package, job), job.model.engine, job.model.precision
         engine = call_on_worker(client, slide_steps.resolve_engine, *wanted)
-        record.engine = engine
+        record.engine, record.n_gpus = engine, len(devices)
         record.workers.changed(sum(threads_by_address(client).values()), time.monotonic())
         yield RunReady(n_workers(client), f"{package.info.name} {package.info.version}", engine)
         turns = in_turn(to_do, record.ledger.suspects())

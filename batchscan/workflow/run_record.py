@@ -84,6 +84,7 @@ class RunRecord:
         self.started = datetime.now(UTC)
         self.engine: EngineInfo | None = None
         self.workers = WorkerTime()
+        self.n_gpus = 0
         self.paths: dict[str, Place] = {}
         self.quarantine = Quarantine(ledger, (), package.info.sha256, job.run.attempts)
         self._asked: frozenset[str] = frozenset()
@@ -297,7 +298,11 @@ class RunRecord:
             "as_of": now(),
             "counts": dict(counts),
             "reports": self.job.report.per_slide,
-            "workers": {"most": self.workers.most, "seconds": round(self.workers.seconds(time.monotonic()), 3)},
+            "workers": {
+                "most": self.workers.most,
+                "seconds": round(self.workers.seconds(time.monotonic()), 3),
+                "gpus": self.n_gpus,
+            },
         }
         write_json(self.folder.path / RUN_FACTS, facts)
         return facts

@@ -92,6 +92,15 @@ def test_the_answer_in_words() -> None:
     ]  # fmt: skip
 
 
+def test_how_busy_the_gpus_were() -> None:
+    attempts = [attempt(slide_id, seconds={"read": 1000.0, "infer": 360.0}) for slide_id in ("a", "b")]
+    workers, rows = {"most": 16, "seconds": 50_000.0, "gpus": 2}, [done("a"), done("b")]
+    said = content(run_figures(facts(2, workers=workers), rows, attempts, None))
+    # 720 s of the network in an hour of two GPUs.
+    assert words_of(said.speed)[-1] == "GPU busy: 10 %"
+    assert "GPU" not in str(words_of(content(run_figures(facts(2), rows, attempts, None)).speed))
+
+
 def test_what_it_got_through_and_where_the_time_went() -> None:
     said = content(small_night())
     assert words_of(said.speed) == [
