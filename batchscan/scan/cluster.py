@@ -164,6 +164,13 @@ def _local_cluster(processes: Sequence[Seat]) -> Iterator[Client]:
         "distributed.admin.log-length": 100,
         "distributed.admin.low-level-log-length": 100,
         "distributed.admin.system-monitor.log-length": 100,
+        # Of the machine as a whole nobody asks anything; ticking fifty times a second, and looking at a worker's memory
+        # ten times, took a twentieth of a core from the slides.
+        "distributed.admin.system-monitor.disk": False,
+        "distributed.admin.system-monitor.host-cpu": False,
+        "distributed.admin.system-monitor.interval": "1s",
+        "distributed.worker.memory.monitor-interval": "500ms",
+        "distributed.admin.tick.interval": "1s",
         "distributed.diagnostics.computations.max-history": 1,
     }
     with (
