@@ -128,7 +128,7 @@ def plan_vendor(request: SlideRequest, archive: Path, finest_um_per_px: float) -
             **slide.facts(),
             "level0_um_per_px": spacing.um_per_px,
             "downsample": shrunk.downsample,
-            "fingerprint": _slide_fingerprint(slide),
+            "fingerprint": slide_fingerprint(slide),
         }
         n_px = shrunk.width_px * shrunk.height_px
     facts = StoreFacts(request.slide_id, kept, origin)
@@ -237,7 +237,7 @@ def _in_archive(
     return replace(request, path=target.resolve(), spacing=spacing, reference=labels)
 
 
-def _slide_fingerprint(slide: VendorSlide) -> str:
+def slide_fingerprint(slide: VendorSlide) -> str:
     """The file's samples, and OpenSlide's hash, which also covers the other files of a slide."""
     with noticed_absence(slide.path):
         digest = hashlib.sha256(f"{file_fingerprint(slide.path)} {slide.quickhash}".encode())

@@ -277,6 +277,11 @@ def _place(work: SlideWork) -> tuple[Place, Spacing | None]:
     return store_path(work.run.stores, work.slide_id), None
 
 
+def _file(work: SlideWork) -> Path | None:
+    """The slide file, where the run made the store of it itself."""
+    return None if is_store(work.request.path) else work.request.local_path
+
+
 def slide_info(work: SlideWork, store: SlideStore) -> SlideInfo:
     """What is known of a slide once its store is open."""
     return SlideInfo(
@@ -317,7 +322,7 @@ def _scanned(
     with _as_surveyed(work):
         store = _open(work)
     try:
-        patches = close_ups(store, table, work.settings, {})
+        patches = close_ups(store, table, work.settings, {}, _file(work))
     finally:
         # Also where it can't be read: one that is being written to isn't a damaged one.
         _check_unchanged(work, surveyed.info, store)
@@ -361,7 +366,8 @@ def _completed(work: SlideWork, table: PatchTable, pictures: Pictures) -> Pictur
     Of most patches that are shown with other settings there is a coarse picture: without the slide, that has to do.
     """
     try:
-        return replace(pictures, patches=close_ups(_open(work), table, work.settings, pictures.patches))
+        patches = close_ups(_open(work), table, work.settings, pictures.patches, _file(work))
+        return replace(pictures, patches=patches)
     except SlideError as error:
         _LOG.info("%s: no further close-ups: %s", work.slide_id, error)
         return pictures

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from slide_files import tissue_like, write_aperio
 
+from batchscan.domain.errors import UnreadableSlide
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
-from batchscan.domain.records import PatchTable, ScanSettings, Uint8Array
+from batchscan.domain.records import PatchTable, ScanSettings, SlideRequest, Uint8Array
 from batchscan.report.gallery import choose_gallery
+from batchscan.stores.foreseen import ForeseenStore
+from batchscan.stores.pyramids import SlideStore, open_store
 from batchscan.workflow.close_ups import close_ups
+from batchscan.workflow.ingest import ingest_slide
 
 MODEL_UM_PER_PX, PATCH_PX = 8.0, 50
 SETTINGS = ScanSettings(PatchSpec(PATCH_PX, MODEL_UM_PER_PX, 1.0), 0.1, 0.5, 0.5, 0.02)
@@ -67,7 +74,70 @@ def test_another_threshold_reads_only_what_is_too_coarse_for_its_page(um_per_px:
     shown = shown_by(table, 0.3)
     assert {len(after[place]) for place in shown} == {fine}
     finely = [place for place in shown if len(before.get(place, ())) < fine]
-    assert sum(spacing == um_per_px < MODEL_UM_PER_PX for spacing in store.read) == (
-        len(finely) if um_per_px < MODEL_UM_PER_PX else 0
-    )
+    if um_per_px < MODEL_UM_PER_PX:
+        assert store.read.count(um_per_px) == len(finely) > 0
     assert all(after[place] is before[place] for place in shown if place not in finely)
+
+
+def slide_file(path: Path, seed: int = 0) -> Path:
+    """7 x 7 patches at 0.5 um/px, and as coarse as the model wants it."""
+    fine = tissue_like(7 * 800, 7 * 800, seed)
+    coarse = np.asarray(Image.fromarray(fine).reduce(16))
+    write_aperio(path, [fine, coarse])
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SlideStore, SlideStore]:
+    """A slide file, the store of it at the model's spacing, and the usual one."""
+    folder = tmp_path_factory.mktemp("made")
+    file = slide_file(folder / "S.svs")
+    stores = []
+    for um_per_px in (8.0, 1.0):
+        archive = folder / f"{um_per_px:g}"
+        archive.mkdir()
+        stores.append(open_store(ingest_slide(SlideRequest("S", "S", file), archive, um_per_px)))
+    return file, *stores
+
+
+def table_of(store: SlideStore) -> PatchTable:
+    n, grid = 7, PatchGrid.over(store.width_px, store.height_px, store.spacing.um_per_px, SETTINGS.patch)
+    row, col = (place.ravel().astype(np.int32) for place in np.mgrid[:n, :n])
+    raw, p = np.random.default_rng(5).random((2, n * n)).astype(np.float32)
+    return PatchTable(grid, row, col, np.ones(n * n, np.float32), raw, p, np.ones(n * n, np.bool_))
+
+
+def test_a_coarse_store_of_a_slide_file_has_close_ups_as_fine_as_the_usual_one(
+    made: tuple[Path, SlideStore, SlideStore],
+) -> None:
+    file, coarse, fine = made
+    table = table_of(coarse)
+    found = close_ups(coarse, table, SETTINGS, {}, file)
+    expected = close_ups(fine, table_of(fine), SETTINGS, {})
+    shown = shown_by(table, 0.5)
+    for place in shown:
+        assert found[place].shape == (400, 400, 3)
+        np.testing.assert_allclose(found[place].astype(int), expected[place].astype(int), atol=1)
+    assert {len(picture) for place, picture in found.items() if place not in shown} == {PATCH_PX}
+
+
+def test_another_file_of_that_name_is_not_shown(made: tuple[Path, SlideStore, SlideStore], tmp_path: Path) -> None:
+    _, coarse, _ = made
+    table = table_of(coarse)
+    without = close_ups(coarse, table, SETTINGS, {})
+    for file in (slide_file(tmp_path / "S.svs", seed=1), tmp_path / "is not there.svs"):
+        found = close_ups(coarse, table, SETTINGS, {}, file)
+        assert {len(picture) for picture in found.values()} == {PATCH_PX}
+        assert all(np.array_equal(found[place], picture) for place, picture in without.items())
+
+
+def test_where_the_file_is_damaged_the_store_has_to_do(
+    made: tuple[Path, SlideStore, SlideStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: Any) -> Any:
+        raise UnreadableSlide("S: more than 1 % of it")
+
+    file, coarse, _ = made
+    monkeypatch.setattr(ForeseenStore, "read_around", damaged)
+    found = close_ups(coarse, table_of(coarse), SETTINGS, {}, file)
+    assert {len(picture) for picture in found.values()} == {PATCH_PX}
