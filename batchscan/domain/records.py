@@ -27,6 +27,8 @@ Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Int32Array = NDArray[np.int32]
 Uint8Array = NDArray[np.uint8]
+BoxPx = tuple[int, int, int, int]
+"""(x, y, width, height), whole level-0 pixels."""
 
 
 class SlideStatus(StrEnum):
@@ -331,6 +333,9 @@ class Pictures:
         (row, col) of a patch -> its (side, side, 3) uint8 at the finest spacing stored.
     pen, dark
         (rows, cols) bool, marker pen and dark matter in the overview's frame; None where that isn't known.
+    foci
+        (x, y, width, height) of a part of the slide, level-0 pixels -> (rows, cols, 3) uint8 of it, where it was
+        read finer than the overview.
     """
 
     overview: Uint8Array
@@ -339,6 +344,7 @@ class Pictures:
     patches: Mapping[tuple[int, int], Uint8Array]
     pen: BoolArray | None = None
     dark: BoolArray | None = None
+    foci: Mapping[BoxPx, Uint8Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

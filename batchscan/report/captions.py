@@ -1,4 +1,4 @@
-"""A result's two pictures in words: what stands below them, and what is read aloud instead of them."""
+"""A result's pictures of the whole slide in words: what stands below them, and what is read aloud instead of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from batchscan.report.scores import has_neighbours
 
 def overview_caption(extent: Extent) -> str:
     """What is drawn on the overview."""
+    return f"{_foci_words(extent)} At the edges: level-0 pixels."
+
+
+def _foci_words(extent: Extent) -> str:
     if extent.n_foci is None:
         return "The whole slide; foci are not defined."
     if not extent.n_foci:
@@ -45,6 +49,22 @@ def heatmap_alt(result: SlideResult) -> str:
         f"Heat map of the same view: p(IDC) of {numbers.count(counts.tissue - counts.unreadable, 'patch', 'patches')}"
         f"{' with their neighbours' if has_neighbours(result.settings) else ''}, "
         f"{positive} at or above the threshold of {numbers.threshold(result.settings.threshold)}."
+    )
+
+
+def tissue_caption(result: SlideResult) -> str:
+    """What is drawn on the picture of the tissue."""
+    least = numbers.percent(result.settings.min_tissue)
+    words = f"Dark: tissue that was scanned; light: tissue in cells with less than {least} of it, not scanned."
+    return f"{words} Hatched: not readable." if result.counts.unreadable else words
+
+
+def tissue_alt(result: SlideResult) -> str:
+    """That picture in words."""
+    counts = result.counts
+    return (
+        f"Tissue mask of the same view: {numbers.count(counts.tissue, 'cell')} of {counts.grid:,} were scanned, "
+        f"{counts.unreadable:,} of them could not be read."
     )
 
 

@@ -11,6 +11,7 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.geometry import SpacingSource
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
+from batchscan.report.boundaries import boundary_flags
 from batchscan.report.performance import unseen
 from batchscan.report.scores import has_neighbours, other_scores
 from batchscan.report.words import who_says
@@ -21,8 +22,8 @@ _POOR = 0.7
 _N_PATIENTS_NAMED = 4
 # A borderline share of the positive area from which the answer itself is in doubt.
 _MATTERS = 0.05
-# p_idc is float32: half a step of it, so that 0.6 is in the band about 0.5.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
+"""p_idc is float32: more than half a step of it, so that 0.6 is in the band about 0.5."""
 
 
 def independence(result: SlideResult, card: ModelCard) -> str:
@@ -48,9 +49,9 @@ def accuracy(card: ModelCard) -> str:
     if card.cross_validation:
         whose = "Cross-validation, networks trained like this one on patients they never saw"
     return (
-        f"{whose} ({who}): AUROC {_range([row.auroc for row in tests])}, "
-        f"sensitivity {_range([row.sensitivity for row in tests])}, "
-        f"specificity {_range([row.specificity for row in tests])}, patch by patch."
+        f"{whose} ({who}): AUROC {value_range([row.auroc for row in tests])}, "
+        f"sensitivity {value_range([row.sensitivity for row in tests])}, "
+        f"specificity {value_range([row.specificity for row in tests])}, patch by patch."
     )
 
 
@@ -64,13 +65,14 @@ def n_uncertain(result: SlideResult) -> int:
     """How many patches have p_idc within the uncertain band about the threshold."""
     p = result.table.p_idc[result.table.readable].astype(np.float64)
     low, high = uncertain_band(result.settings.threshold)
-    return int(((p >= low - _ROUNDING) & (p <= high + _ROUNDING)).sum())
+    return int(((p >= low - ROUNDING) & (p <= high + ROUNDING)).sum())
 
 
 def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
     """One sentence for each thing that limits the numbers of page one; may be none, as where there are no numbers."""
     if result.quality.refuses:
         return
+    yield from boundary_flags(result)
     yield from other_scores(result.settings, card)
     yield from _averaged_away(result)
     if result.settings.threshold == card.threshold.value:
@@ -110,7 +112,8 @@ def _averaged_away(result: SlideResult) -> Iterator[str]:
         )
 
 
-def _range(values: Sequence[float | None]) -> str:
+def value_range(values: Sequence[float | None]) -> str:
+    """The least and the greatest of those that are defined, to two decimals."""
     defined = [value for value in values if value is not None]
     if not defined:
         return numbers.NOT_DEFINED
@@ -126,7 +129,7 @@ def _known_errors(card: ModelCard) -> Iterator[str]:
     ):
         poor = [value for row in tests if (value := getattr(row, measure)) is not None and value < _POOR]
         if poor:
-            yield f"This model is known to {error} on unseen patients ({measure} {_range(poor)})."
+            yield f"This model is known to {error} on unseen patients ({measure} {value_range(poor)})."
 
 
 def _unseen(result: SlideResult) -> Iterator[str]:

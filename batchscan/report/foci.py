@@ -1,4 +1,4 @@
-"""The foci of a slide become a table: its rows, and what stands above them."""
+"""The foci of a slide become a table and close-ups: the rows, what stands above them, and the pictures in words."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from batchscan.domain.geometry import PatchSpec
-from batchscan.domain.records import Extent, Focus, SlideInfo, SlideResult
+from batchscan.domain.records import BoxPx, Extent, Focus, SlideInfo, SlideResult
 from batchscan.report import numbers
+from batchscan.report.focus_views import N_FOCI_SHOWN, focus_view
 from batchscan.report.words import is_reduced
 
 N_FOCI_LISTED = 10
@@ -29,6 +30,17 @@ class FocusRow:
     touches_edge: str
 
 
+@dataclass(frozen=True, slots=True)
+class FocusPicture:
+    """One close-up: of which focus, what of the slide it shows (level-0 pixels), its caption and alternative text."""
+
+    number: str
+    box: BoxPx
+    size: str
+    position: str
+    alt: str
+
+
 def focus_rows(extent: Extent) -> tuple[FocusRow, ...]:
     """The largest foci, one row each."""
     return tuple(_row(number, focus) for number, focus in enumerate(extent.foci[:N_FOCI_LISTED], start=1))
@@ -47,12 +59,26 @@ def foci_note(result: SlideResult) -> str:
         rest = sum(focus.area_mm2 for focus in extent.foci[N_FOCI_LISTED:])
         order = (
             f"The {N_FOCI_LISTED} of largest area out of {extent.n_foci:,}; the others hold {numbers.area(rest)} "
-            "together and are listed in result.json and regions.geojson."
+            "together; all are in result.json and regions.geojson, the patches of each in patches.parquet."
         )
     words = f"{order} {positions(result.slide)}"
     if any(focus.n_patches == 1 for focus in listed):
         words += f" {_ONE_PATCH_MARK} One patch: the diagonals of its square."
     return words
+
+
+def focus_pictures(result: SlideResult) -> tuple[FocusPicture, ...]:
+    """The close-ups of the largest foci."""
+    return tuple(
+        _picture(number, focus, result.slide) for number, focus in enumerate(result.extent.foci[:N_FOCI_SHOWN], start=1)
+    )
+
+
+def close_ups_note(result: SlideResult) -> str:
+    """What the close-ups show."""
+    n = len(result.extent.foci)
+    which = f"The {N_FOCI_SHOWN} of largest area." if n > N_FOCI_SHOWN else ""
+    return f"{which} Outlined: the focus of that number; thinner: others. Below each: what of the slide it shows.".strip()
 
 
 def positions(slide: SlideInfo) -> str:
@@ -91,4 +117,17 @@ def _row(number: int, focus: Focus) -> FocusRow:
         bbox=", ".join(str(value) for value in focus.bbox_px),
         centroid=", ".join(f"{value:.0f}" for value in focus.centroid_px),
         touches_edge="yes" if focus.touches_edge else "no",
+    )
+
+
+def _picture(number: int, focus: Focus, slide: SlideInfo) -> FocusPicture:
+    x, y, width, height = box = focus_view(focus, slide)
+    size = f"{numbers.dimensions(focus.greatest_mm, focus.perpendicular_mm)}, {numbers.area(focus.area_mm2)}"
+    position = f"x {x:,} to {x + width:,}, y {y:,} to {y + height:,}"
+    return FocusPicture(
+        number=str(number),
+        box=box,
+        size=size,
+        position=position,
+        alt=f"Focus {number} outlined in its surroundings: {size}; {position} px.",
     )

@@ -15,52 +15,95 @@ from batchscan.domain.records import Focus
 Arrangement = Literal["beside", "stacked"]
 
 PAGE_WIDTH_MM = 186.0
-_BESIDE_MM = (91.0, 104.0)
-_STACKED_MM = (PAGE_WIDTH_MM, 47.0)
-_LEAST_MM = 40.0
+PAGE_HEIGHT_MM = 260.0
+"""What a page has inside its margins, see `print.css`."""
+PICTURES_MM = 128.0
+"""Height for overview and heat map where nobody says otherwise."""
+QUALITY_PICTURES_MM = 112.0
+"""Height for tissue and quality, below the table of measures."""
+
 FRAME_MM = 0.4
+_BESIDE_WIDTH_MM = 91.0
+# Title, coordinates above, strip below and caption of a picture, and the gap above it.
+_ABOUT_MM = 28.0
+_LEAST_MM = 40.0
+_TICK_APART_MM = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Millimetres of paper about a picture: for coordinates to the left and above, for legend and scale bar below."""
+
+    left: float
+    top: float
+    below: float
+
+
+WITH_GRID = Margins(4.4, 4.0, 10.4)
+"""Of a picture of the whole slide."""
+CLOSE_UP = Margins(FRAME_MM, FRAME_MM, 4.4)
+"""Of a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureLayout:
-    """How large a picture of the whole slide is on paper, millimetres of paper, inside its box.
+    """How large a picture is on paper, millimetres of paper, inside its box.
 
     Parameters
     ----------
     arrangement
         Whether overview and heat map stand beside one another or one above the other.
     box_mm
-        Width and height that are free for one picture.
+        Width and height that are free for one picture, without what is above and below it.
     width_mm, height_mm
         What the slide fills of them, its proportions kept; a frame has room around it.
+    margins
+        What is about it.
     """
 
     arrangement: Arrangement
     box_mm: tuple[float, float]
     width_mm: float
     height_mm: float
+    margins: Margins = WITH_GRID
 
 
-def picture_layout(width_px: int, height_px: int, less_mm: float = 0.0) -> PictureLayout:
+def picture_layout(width_px: int, height_px: int, free_mm: float = PICTURES_MM) -> PictureLayout:
     """The arrangement in which a slide of this shape is drawn larger.
 
     Parameters
     ----------
     width_px, height_px
         The slide, level-0 pixels.
-    less_mm
-        Millimetres of the page's height that words take from the pictures; these stay legible all the same.
+    free_mm
+        Height that words leave to overview and heat map with all that belongs to them, millimetres of paper; pictures
+        stay legible all the same.
     """
-    width, height = _BESIDE_MM
-    beside = _fitted("beside", (width, max(height - less_mm, _LEAST_MM)), width_px, height_px)
-    width, height = _STACKED_MM
-    stacked = _fitted("stacked", (width, max(height - less_mm / 2, _LEAST_MM / 2)), width_px, height_px)
+    height = max(free_mm - _ABOUT_MM, _LEAST_MM)
+    beside = _fitted("beside", (_BESIDE_WIDTH_MM, height), width_px, height_px)
+    height = max(free_mm / 2 - _ABOUT_MM, _LEAST_MM / 2)
+    stacked = _fitted("stacked", (PAGE_WIDTH_MM, height), width_px, height_px)
     return stacked if stacked.width_mm > beside.width_mm else beside
 
 
-def _fitted(arrangement: Arrangement, box_mm: tuple[float, float], width_px: int, height_px: int) -> PictureLayout:
-    mm_per_px = min((box_mm[0] - 2 * FRAME_MM) / width_px, box_mm[1] / height_px)
-    return PictureLayout(arrangement, box_mm, width_px * mm_per_px, height_px * mm_per_px)
+def close_up_layout(width_px: int, height_px: int, width_mm: float, height_mm: float) -> PictureLayout:
+    """A part of a slide, as large as it can be on so much paper with the strip below it."""
+    box_mm = width_mm, height_mm - CLOSE_UP.top - CLOSE_UP.below
+    return _fitted("beside", box_mm, width_px, height_px, CLOSE_UP)
+
+
+def _fitted(
+    arrangement: Arrangement, box_mm: tuple[float, float], width_px: int, height_px: int, margins: Margins = WITH_GRID
+) -> PictureLayout:
+    mm_per_px = min((box_mm[0] - margins.left - FRAME_MM) / width_px, box_mm[1] / height_px)
+    return PictureLayout(arrangement, box_mm, width_px * mm_per_px, height_px * mm_per_px, margins)
+
+
+def grid_step_px(length_px: float, px_per_mm: float) -> float:
+    """Pixels from one coordinate on a picture's margin to the next: 1, 2 or 5 x 10^n, with room for their numbers."""
+    wanted = min(_TICK_APART_MM * px_per_mm, length_px / 2)
+    decade = 10.0 ** math.floor(math.log10(wanted) + 1e-9)
+    return next(step * decade for step in (1, 2, 5, 10) if step * decade >= wanted * (1 - 1e-9))
 
 
 def scale_bar_mm(longest: float) -> float:

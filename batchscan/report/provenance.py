@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
-from batchscan.report.cautions import UNCERTAIN_ODDS
+from batchscan.report.boundaries import SIZE_LIMITS_MM
+from batchscan.report.cautions import UNCERTAIN_ODDS, uncertain_band
 from batchscan.report.foci import cell_diagonal, cell_mm
 from batchscan.report.performance import PerformanceRow, performance_note, performance_rows
 from batchscan.report.scores import score_definitions, score_facts
@@ -17,7 +18,6 @@ from batchscan.report.words import Fact, is_reduced, spacing
 
 # Writing isn't over when the page is printed, and a page printed again shall say the same.
 _TIMED_BEFORE_PRINTING = ("read", "tissue", "infer")
-_TECHNICAL = ("_rgb", "_um_per_px")
 # Letters in a line of a definition, beside its label.
 _LINE_LETTERS = 48
 _PRECISIONS = {"f32": "32-bit numbers", "bf16": "16-bit numbers"}
@@ -54,16 +54,11 @@ class Provenance:
     definitions: tuple[Fact, ...]
 
     @property
-    def definition_columns(self) -> tuple[tuple[Fact, ...], ...]:
-        """The definitions in two columns of about the same height."""
-
-        def height(facts: Sequence[Fact]) -> float:
-            # A line between two of them takes about half a line of words.
-            return sum(math.ceil(len(fact.value) / _LINE_LETTERS) + 0.5 for fact in facts)
-
-        whole = self.definitions
-        cut = min(range(len(whole) + 1), key=lambda i: max(height(whole[:i]), height(whole[i:])))
-        return whole[:cut], whole[cut:]
+    def columns(self) -> Mapping[str, tuple[tuple[Fact, ...], ...]]:
+        """Settings, slide and definitions, each in two columns of about the same height."""
+        return {
+            "settings": _columns(self.settings), "slide": _columns(self.slide), "definitions": _columns(self.definitions)
+        }
 
 
 def provenance(result: SlideResult, card: ModelCard) -> Provenance:
@@ -81,9 +76,14 @@ def provenance(result: SlideResult, card: ModelCard) -> Provenance:
     )
 
 
-def is_technical(fact: str) -> bool:
-    """Whether a QC fact of this name stands on the method page only."""
-    return fact.endswith(_TECHNICAL)
+def _columns(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], ...]:
+    cut = min(range(len(facts) + 1), key=lambda i: max(_height(facts[:i]), _height(facts[i:])))
+    return facts[:cut], facts[cut:]
+
+
+def _height(facts: Sequence[Fact]) -> float:
+    # A line between two of them takes about half a line of words.
+    return sum(math.ceil((len(fact.value) + len(fact.note)) / _LINE_LETTERS) + 0.5 for fact in facts)
 
 
 def _model(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
@@ -146,8 +146,17 @@ def _slide(result: SlideResult) -> tuple[Fact, ...]:
         Fact("Size", f"{slide.width_px:,} \u00d7 {slide.height_px:,} px", f"{width} \u00d7 {height}"),
         Fact("Spacing", spacing(slide)),
         *_original(result),
-        *(Fact(*numbers.fact(name, value)) for name, value in result.qc.items() if is_technical(name)),
+        *_counts(result),
+        *(Fact(*numbers.fact(name, value)) for name, value in result.qc.items()),
     )
+
+
+def _counts(result: SlideResult) -> tuple[Fact, ...]:
+    counts = result.counts
+    scanned = Fact("Patches scanned", f"{counts.tissue:,} of {counts.grid:,} on the grid")
+    if counts.positive is None:
+        return (scanned,)
+    return scanned, Fact("Positive patches", numbers.count(counts.positive))
 
 
 def _original(result: SlideResult) -> tuple[Fact, ...]:
@@ -166,31 +175,76 @@ def _hashes(result: SlideResult) -> tuple[Fact, ...]:
 
 
 def _definitions(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
-    settings = result.settings
-    grain, diagonal = numbers.length(cell_mm(settings.patch)), cell_diagonal(settings.patch)
     return (
-        *score_definitions(settings, card),
+        *score_definitions(result.settings, card),
+        *_of_areas(result),
+        *_of_foci(result),
+        *_of_certainty(result),
+    )
+
+
+def _of_areas(result: SlideResult) -> tuple[Fact, ...]:
+    settings = result.settings
+    return (
         Fact("Positive", f"a patch with p(IDC) \u2265 {numbers.threshold(settings.threshold)}."),
         Fact(
             "Tissue area",
-            "sum over the scanned cells of cell area \u00d7 share of tissue in it; each cell counts once.",
+            "\u03a3 a t over the scanned cells; a the area of a cell, t the share of tissue in it; each cell counts once, "
+            "whatever the overlap of patches.",
         ),
-        Fact("IDC-positive area", "the same sum over the positive cells only."),
+        Fact("IDC-positive area", "\u03a3 a t over the positive cells only."),
         Fact("Share of tissue", "IDC-positive area \u00f7 (tissue area \u2212 unreadable area)."),
+        Fact("Unreadable", "patches whose pixels could not be read: in the tissue area, not in the share."),
+        Fact(
+            "Not analysed",
+            "tissue of unreadable patches, and of cells with less than "
+            f"{numbers.percent(settings.min_tissue)} tissue, which are not scanned and not in the tissue area.",
+        ),
+    )
+
+
+def _of_foci(result: SlideResult) -> tuple[Fact, ...]:
+    patch = result.settings.patch
+    return (
         Fact("Focus", "positive cells that touch by a side or a corner."),
         Fact(
             "Greatest",
             "largest distance between two points of a focus\u2019s outline, its Feret diameter "
-            f"(of one patch: its diagonal, {diagonal}).",
+            f"(of one patch: its diagonal, {cell_diagonal(patch)}).",
         ),
         Fact("Perpendicular", "extent of the same outline at right angles to its greatest dimension."),
         Fact("Largest focus", "the one with the greatest dimension; the table is ordered by area."),
+        Fact("Foci over 1 mm", "those with a greatest dimension above 1 mm."),
         Fact("Field extent", "greatest dimension over all positive cells of the slide together."),
+        Fact("Isolated", "a positive patch none of whose eight neighbours is: a focus of one patch."),
         Fact(
-            "Uncertain patches",
-            f"those whose odds, p(IDC) \u00f7 (1 \u2212 p(IDC)), are within a factor of {UNCERTAIN_ODDS:g} of the "
-            "threshold\u2019s.",
+            "Resolution",
+            f"outlines follow the cells, so a dimension is known to about {numbers.length(cell_mm(patch))}.",
         ),
-        Fact("Unreadable", "patches whose pixels could not be read: in the tissue area, not in the share."),
-        Fact("Resolution", f"outlines follow the cells, so a dimension is known to about {grain}."),
+        Fact(
+            "Boundary",
+            f"a dimension less or plus one patch side, {numbers.length(patch.side_um / 1000)}, reaches "
+            f"{_listed(SIZE_LIMITS_MM)} mm, limits of tumour size categories.",
+        ),
     )
+
+
+def _of_certainty(result: SlideResult) -> tuple[Fact, ...]:
+    low, high = map(numbers.score, uncertain_band(result.settings.threshold))
+    return (
+        Fact(
+            "Uncertain band",
+            f"p(IDC) from {low} to {high}: odds, p \u00f7 (1 \u2212 p), within a factor of {UNCERTAIN_ODDS:g} of the "
+            "threshold\u2019s. The area\u2019s range is that with the threshold at either end.",
+        ),
+        Fact("Calibrated sum", "\u03a3 a t p(IDC) over the patches that were read; given where p(IDC) is calibrated."),
+        Fact(
+            "Agreement",
+            "on cross-validated slides, area found \u2212 area labelled: its mean, and mean \u2213 1.96 standard "
+            "deviations (95 % limits of agreement, Bland and Altman).",
+        ),
+    )
+
+
+def _listed(values: Sequence[float]) -> str:
+    return f"{', '.join(f'{value:g}' for value in values[:-1])} or {values[-1]:g}"

@@ -1,4 +1,4 @@
-"""A slide's quality becomes words: a line for page one, what stands in place of an extent, and a table."""
+"""A slide's quality becomes words: grade and findings for page one, what stands in place of an extent, and a table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from batchscan.report import numbers
 from batchscan.report.words import Fact
 
 _GRADES = {Grade.GOOD: "good", Grade.REVIEW: "review", Grade.NOT_ANALYSABLE: "not analysable"}
+_MARKS = {Grade.GOOD: "good", Grade.REVIEW: "review", Grade.NOT_ANALYSABLE: "refused"}
 _NOT_JUDGED = "not judged"
 
 
@@ -83,15 +84,19 @@ class QualityContent:
 
     Parameters
     ----------
-    line
-        Page one's.
+    grade, findings
+        Page one's: the grade, and what was found beyond its limits.
+    mark
+        The grade in one word that a style may be named by.
     rows, note
         The table, and what stands above it.
     marks_alt, marks_caption
         The picture of what spoils the slide, in words and below it.
     """
 
-    line: str
+    grade: str
+    findings: str
+    mark: str
     rows: tuple[QualityRow, ...]
     note: str
     marks_alt: str
@@ -102,16 +107,22 @@ def quality_content(result: SlideResult) -> QualityContent:
     """All of it."""
     quality = result.quality
     return QualityContent(
-        quality_line(quality), quality_rows(quality), quality_note(result), marks_alt(result), marks_caption(result)
+        grade=(_GRADES[quality.grade] if quality.grade else _NOT_JUDGED).capitalize(),
+        findings=quality_findings(quality),
+        mark=_MARKS[quality.grade] if quality.grade else "",
+        rows=quality_rows(quality),
+        note=quality_note(result),
+        marks_alt=marks_alt(result),
+        marks_caption=marks_caption(result),
     )
 
 
-def quality_line(quality: Quality) -> str:
-    """Page one's line: `Quality: review: blurred in parts, 12 %.`."""
+def quality_findings(quality: Quality) -> str:
+    """What is beyond its limits, `Blurred in parts (12 %), pen marks (4.0 %).`; where nothing is, what that means."""
     if quality.grade is None:
-        return "Quality: not judged."
+        return "Look at the slide before its numbers are used."
     found = ", ".join(f"{_finding(measure)} ({_value(measure, measure.value)})" for measure in _beyond(quality))
-    return f"Quality: {_GRADES[quality.grade]}{': ' if found else ''}{found}."
+    return f"{found[:1].upper()}{found[1:]}." if found else "Every measure is within its limits."
 
 
 def refusal(quality: Quality) -> tuple[str, str]:

@@ -20,9 +20,12 @@ from batchscan.domain.errors import OutputError
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.blocks import Document
 from batchscan.report.content import SlideContent, slide_content
+from batchscan.report.layout import QUALITY_PICTURES_MM
 from batchscan.report.model_card_content import ModelCardContent
 from batchscan.report.morning_content import DigestContent
+from batchscan.report.notice import NoticeContent
 from batchscan.report.slide_list import SlidesPage
+from batchscan.report.words import unbroken
 from batchscan.stores.atomic import write_atomically
 
 _TEMPLATES = "batchscan.templates"
@@ -64,7 +67,7 @@ def pdf_library() -> str:
 
 
 def render_page(
-    template: str, content: DigestContent | SlidesPage, *, html: Path | None = None, pdf: Path | None = None
+    template: str, content: DigestContent | NoticeContent | SlidesPage, *, html: Path | None = None, pdf: Path | None = None
 ) -> None:
     """Write a page of a run as a self-contained HTML file that needs neither network nor script, or as PDF.
 
@@ -90,7 +93,8 @@ def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
     content
         What it says.
     images
-        `overview`, `heatmap` and `marks`: data: URIs; `patches`: (row, col) -> data: URI.
+        `overview`, `heatmap`, `tissue` and `marks`: data: URIs; `foci`: number of a focus -> data: URI; `patches`:
+        (row, col) -> data: URI.
     """
     return _environment().get_template("slide.html").render(content=content, images=images)
 
@@ -203,18 +207,27 @@ def _weasyprint() -> Any:
 
 
 def _images(content: SlideContent, result: SlideResult, pictures: Pictures) -> dict[str, Any]:
-    from batchscan.report import figures  # noqa: PLC0415 - matplotlib is slow to import, needed only to print
+    from batchscan.report import figures, focus_figures  # noqa: PLC0415 - matplotlib is slow to import, only to print
 
-    marks = _data_uri("image/png", figures.quality_png(result, pictures, content.less_mm))
-    refused = result.quality.refuses
+    free_mm, lower_mm = content.free_mm, min(content.free_mm, QUALITY_PICTURES_MM)
+    # The second picture of page one is not on another page too.
+    marks = _data_uri("image/png", figures.quality_png(result, pictures, free_mm if content.refused else lower_mm))
+    heatmap = marks if content.refused else _data_uri("image/png", figures.heatmap_png(result, pictures, free_mm))
     shown = [picture.place for group in content.gallery for picture in group.pictures]
     return {
-        "overview": _data_uri("image/png", figures.overview_png(result, pictures, content.less_mm)),
-        "heatmap": marks if refused else _data_uri("image/png", figures.heatmap_png(result, pictures, content.less_mm)),
+        "overview": _data_uri("image/jpeg", figures.overview_jpeg(result, pictures, free_mm)),
+        "heatmap": heatmap,
         "marks": marks,
+        "tissue": _data_uri("image/png", figures.tissue_png(result, pictures, lower_mm)),
+        "foci": {
+            each.number: _data_uri(
+                "image/jpeg", focus_figures.focus_jpeg(result, pictures, int(each.number), each.box)
+            )
+            for each in content.close_ups
+        },
         "patches": {
-            place: _data_uri("image/png", figures.patch_png(pictures.patches[place]))
-            for place in shown
+            place: _data_uri("image/jpeg", figures.patch_jpeg(pictures.patches[place]))
+            for place in dict.fromkeys(shown)
             if place in pictures.patches
         },
     }
@@ -222,13 +235,15 @@ def _images(content: SlideContent, result: SlideResult, pictures: Pictures) -> d
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader(_TEMPLATES, package_path=""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = unbroken
+    return environment
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A slide's outline becomes a sheet of paper to draw on: in level-0 pixels, and in millimetres in a strip below."""
+"""A part of a slide becomes a sheet of paper to draw on: in level-0 pixels, and in millimetres in a strip below."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox, Transform
 from PIL import Image
 
-from batchscan.domain.records import Float64Array, SlideInfo, Uint8Array
-from batchscan.report.layout import FRAME_MM, PictureLayout, scale_bar_mm
+from batchscan.domain.geometry import Box, Spacing
+from batchscan.domain.records import Float64Array, Uint8Array
+from batchscan.report.layout import PictureLayout, grid_step_px, scale_bar_mm
 
 INK, GREY = "#1b1f24", "#6a737d"
 TEXT_PT = 7.0
@@ -31,39 +32,42 @@ HALO = patheffects.withStroke(linewidth=2.4, foreground="white")
 _DPI = 200
 _MM_PER_INCH = 25.4
 _DOTS_PER_MM = _DPI / _MM_PER_INCH
-_STRIP_MM = 10.4
-_TOP_MM = 0.4
-_SCALE_BAR_Y_MM = 7.4
+_GRID_PT = 5.6
+_GRID_TICK_MM = 0.9
 _TICK_MM = 0.9
 _BESIDE_LEGEND_MM = 22.0
+_BAR_ABOVE_END_MM = 2.4
+_JPEG: dict[str, Any] = {"quality": 90, "subsampling": 0}
 
 
 @cache
-def typeface() -> FontProperties:
-    """The reports' own typeface at the size of words in a picture."""
-    return FontProperties(fname=str(files("batchscan.templates").joinpath("IBMPlexSans-SemiBold.ttf")), size=TEXT_PT)
+def typeface(weight: str = "SemiBold", size_pt: float = TEXT_PT) -> FontProperties:
+    """The reports' own typeface, `Regular` or `SemiBold`, at the size of words in a picture."""
+    return FontProperties(fname=str(files("batchscan.templates").joinpath(f"IBMPlexSans-{weight}.ttf")), size=size_pt)
 
 
 class Sheet:
-    """Paper for one picture of a whole slide.
+    """Paper for one picture of a slide, or of a part of it.
 
     Artists are drawn one by one on a raster, in the order in which they are added. Matplotlib's axes would bring ticks,
     margins and styles that a picture hasn't, and take longer than all that is drawn in them.
 
     Parameters
     ----------
-    slide
-        Whose level-0 pixels `add` counts in.
+    part
+        What of the slide is shown, level-0 pixels, which `add` counts in too.
+    spacing
+        Of level 0.
     layout
-        How large the slide is on paper.
+        How large that is on paper.
     """
 
-    def __init__(self, slide: SlideInfo, layout: PictureLayout) -> None:
-        self.slide = slide
-        self.layout = layout
+    def __init__(self, part: Box, spacing: Spacing, layout: PictureLayout) -> None:
+        self.part, self.spacing, self.layout = part, spacing, layout
         self.width_mm = layout.box_mm[0]
-        self.left_mm = FRAME_MM
-        height_mm = _TOP_MM + layout.height_mm + _STRIP_MM
+        margins = layout.margins
+        self.left_mm = margins.left
+        height_mm = margins.top + layout.height_mm + margins.below
         size = (self.width_mm / _MM_PER_INCH, height_mm / _MM_PER_INCH)
         self._figure = Figure(figsize=size, dpi=_DPI)
         canvas: Any = FigureCanvasAgg(self._figure)
@@ -72,22 +76,22 @@ class Sheet:
         self._raster: Uint8Array = np.asarray(canvas.buffer_rgba())
         self._raster[:] = 255
         # Upwards, as all of Matplotlib counts.
-        bottom = _STRIP_MM * _DOTS_PER_MM
-        scale = layout.width_mm * _DOTS_PER_MM / slide.width_px, layout.height_mm * _DOTS_PER_MM / slide.height_px
+        bottom = margins.below * _DOTS_PER_MM
+        scale = layout.width_mm * _DOTS_PER_MM / part.width, layout.height_mm * _DOTS_PER_MM / part.height
         self._left, self._top = self.left_mm * _DOTS_PER_MM, self._raster.shape[0] - bottom - self.dots_high
-        self._on_slide = Affine2D().translate(0, -slide.height_px).scale(scale[0], -scale[1])
+        self._on_slide = Affine2D().translate(-part.x, -part.bottom).scale(scale[0], -scale[1])
         self._on_slide.translate(self._left, bottom)
         self._within = Bbox.from_bounds(self._left, bottom, self.dots_wide, self.dots_high)
-        self._on_strip = Affine2D().translate(0, -_STRIP_MM).scale(_DOTS_PER_MM, -_DOTS_PER_MM)
+        self._on_strip = Affine2D().translate(0, -margins.below).scale(_DOTS_PER_MM, -_DOTS_PER_MM)
 
     @property
     def px_per_mm(self) -> float:
         """Level-0 pixels a millimetre of paper."""
-        return self.slide.width_px / self.layout.width_mm
+        return self.part.width / self.layout.width_mm
 
     @property
     def dots_wide(self) -> float:
-        """Width of the slide on paper in printed dots."""
+        """Width of the part on paper in printed dots."""
         return self.layout.width_mm * _DOTS_PER_MM
 
     @property
@@ -96,22 +100,22 @@ class Sheet:
         return self.layout.height_mm * _DOTS_PER_MM
 
     def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the raster that lie wholly on the slide; one that lies partly on it where none does."""
+        """Rows and columns of the raster that lie wholly on the part; one that lies partly on it where none does."""
         return _whole_dots(self._top, self.dots_high), _whole_dots(self._left, self.dots_wide)
 
     def places_px(self) -> tuple[Float64Array, Float64Array]:
         """Edges of those rows and of those columns, level-0 pixels: one more than there are."""
-        rows, cols = self.window()
-        y = (np.arange(rows.start, rows.stop + 1) - self._top) / self.dots_high * self.slide.height_px
-        x = (np.arange(cols.start, cols.stop + 1) - self._left) / self.dots_wide * self.slide.width_px
-        return y.clip(0, self.slide.height_px), x.clip(0, self.slide.width_px)
+        (rows, cols), part = self.window(), self.part
+        y = part.y + (np.arange(rows.start, rows.stop + 1) - self._top) / self.dots_high * part.height
+        x = part.x + (np.arange(cols.start, cols.stop + 1) - self._left) / self.dots_wide * part.width
+        return y.clip(part.y, part.bottom), x.clip(part.x, part.right)
 
     def show(self, pixels: Uint8Array) -> None:
         """Fill the window with its own pixels (rows, cols, 3)."""
         self._raster[(*self.window(), slice(3))] = pixels
 
     def add(self, artist: Artist) -> None:
-        """Draw something in level-0 pixels; nothing of it shows beyond the slide."""
+        """Draw something in level-0 pixels; nothing of it shows beyond the part."""
         artist.set_clip_box(self._within)
         self._draw(artist, self._on_slide)
 
@@ -125,15 +129,37 @@ class Sheet:
         artist.draw(self._renderer)
 
     def frame(self) -> None:
-        """The slide's edge, half of it beyond the slide."""
-        edge = Rectangle((0, 0), self.slide.width_px, self.slide.height_px, fill=False, edgecolor=GREY, linewidth=0.75)
+        """The part's edge, half of it beyond the part."""
+        part = self.part
+        edge = Rectangle((part.x, part.y), part.width, part.height, fill=False, edgecolor=GREY, linewidth=0.75)
         self._draw(edge, self._on_slide)
 
-    def scale_bar(self) -> None:
-        """A bar of whole millimetres of tissue that starts where the slide does."""
-        tissue_mm_per_mm = self.slide.spacing.mm(self.px_per_mm)
-        bar_mm = scale_bar_mm(_BESIDE_LEGEND_MM * tissue_mm_per_mm)
-        left, y = self.left_mm, _SCALE_BAR_Y_MM
+    def coordinates(self) -> None:
+        """Ticks of level-0 pixels on the left and the upper edge, with their numbers."""
+        part, tick = self.part, _GRID_TICK_MM * self.px_per_mm
+        beyond = 0.5 * self.px_per_mm
+        for x in _round_numbers(part.x, part.width, self.px_per_mm):
+            self._draw(Line2D([x, x], [part.y - tick, part.y], color=GREY, linewidth=0.6), self._on_slide)
+            self._coordinate(x, part.y - tick - beyond, x, rotation=0)
+        for y in _round_numbers(part.y, part.height, self.px_per_mm):
+            self._draw(Line2D([part.x - tick, part.x], [y, y], color=GREY, linewidth=0.6), self._on_slide)
+            self._coordinate(part.x - tick - beyond, y, y, rotation=90)
+
+    def _coordinate(self, x: float, y: float, value: float, *, rotation: float) -> None:
+        """A number outside the picture; the first of a row begins at the picture's edge instead of before it."""
+        at_start = value == (self.part.y if rotation else self.part.x)
+        words = Text(x, y, f"{value:,.0f}", color=GREY, fontproperties=typeface("Regular", _GRID_PT), rotation=rotation)
+        if rotation:
+            words.set(ha="right", va="top" if at_start else "center")
+        else:
+            words.set(ha="left" if at_start else "center", va="bottom")
+        self._draw(words, self._on_slide)
+
+    def scale_bar(self, *, longest_mm: float = _BESIDE_LEGEND_MM) -> None:
+        """A bar of whole millimetres of tissue that starts where the part does, low in the strip."""
+        tissue_mm_per_mm = self.spacing.mm(self.px_per_mm)
+        bar_mm = scale_bar_mm(longest_mm * tissue_mm_per_mm)
+        left, y = self.left_mm, self.layout.margins.below - _BAR_ABOVE_END_MM
         right = left + bar_mm / tissue_mm_per_mm
         outline = (
             [left, left, left, right, right, right],
@@ -152,6 +178,19 @@ class Sheet:
         # Runs alone are sought: a third of the time, and two hundredths more bytes.
         Image.fromarray(self._raster[..., :3]).save(target, format="PNG", compress_type=zlib.Z_RLE)
         return target.getvalue()
+
+    def jpeg(self) -> bytes:
+        """The sheet as JPEG, for a picture that is mostly a photograph: smaller, and quicker to put on a page."""
+        target = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(self._raster[..., :3])).save(target, format="JPEG", **_JPEG)
+        return target.getvalue()
+
+
+def _round_numbers(start: float, length: float, px_per_mm: float) -> list[float]:
+    """The coordinates that stand on an edge; none so near its end that the number would stand out."""
+    step = grid_step_px(length, px_per_mm)
+    first = math.ceil(start / step)
+    return [number * step for number in range(first, math.floor((start + length) / step + 1e-9) + 1)]
 
 
 def _whole_dots(start: float, length: float) -> slice:

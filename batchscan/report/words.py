@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from batchscan.domain.geometry import SpacingSource
@@ -10,6 +11,7 @@ from batchscan.domain.records import SlideInfo
 from batchscan.report import numbers
 
 RESEARCH_USE = "Research use only \u2013 not for diagnosis"
+_BEFORE_UNIT = re.compile("(?<=[0-9]) (?=(?:mm|\u00b5m|%|\u00d7))|(?<=\u00d7) (?=[0-9])|(?<=[\u00b1\u2265]) ")
 _WHO_SAYS = {
     SpacingSource.VENDOR: "stated by the scanner file",
     SpacingSource.OME_ZARR: "stated by the OME-Zarr metadata",
@@ -25,6 +27,11 @@ class Fact:
     label: str
     value: str
     note: str = ""
+
+
+def unbroken(words: str) -> str:
+    """The words with no place to break a line between a number and its unit, or within `15.5 x 12.1`."""
+    return _BEFORE_UNIT.sub("\u00a0", words)
 
 
 def plain(words: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from batchscan.domain.errors import DamagedResult
-from batchscan.domain.records import BoolArray, Pictures, Uint8Array
+from batchscan.domain.records import BoolArray, BoxPx, Pictures, Uint8Array
 from batchscan.stores.atomic import write_staged
 from batchscan.stores.staging import check_writable
 
@@ -21,7 +21,7 @@ _JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
 
 
 def write_pictures(folder: Path, pictures: Pictures, kept: Path | None = None) -> None:
-    """Write overview, tissue mask and patch pixels below `folder`; they are for looking at, not for measuring.
+    """Write overview, tissue mask, patch and focus pixels below `folder`; they are for looking at, not for measuring.
 
     Parameters
     ----------
@@ -45,6 +45,10 @@ def write_pictures(folder: Path, pictures: Pictures, kept: Path | None = None) -
             _write_picture(place, f"{name}.png", mask, old)
     for (row, col), pixels in pictures.patches.items():
         _write_picture(place, f"patches/r{row}_c{col}.jpg", pixels, old)
+    if pictures.foci:
+        check_writable(place / "foci")
+    for (x, y, width, height), pixels in pictures.foci.items():
+        _write_picture(place, f"foci/x{x}_y{y}_w{width}_h{height}.jpg", pixels, old)
     with write_staged(folder / PICTURES) as stream:
         json.dump({"overview_um_per_px": pictures.overview_um_per_px}, stream)
 
@@ -83,6 +87,7 @@ def read_pictures(folder: Path) -> Pictures:
             patches={_place(file): _pixels(file) for file in sorted((place / "patches").glob("r*_c*.jpg"))},
             pen=_mask(place / "pen.png"),
             dark=_mask(place / "dark.png"),
+            foci={_box(file): _pixels(file) for file in sorted((place / "foci").glob("x*_y*_w*_h*.jpg"))},
         )
     except (OSError, ValueError, KeyError) as error:
         raise DamagedResult(f"{place}: the stored pictures can't be read ({error}); scan the slide again") from error
@@ -100,3 +105,8 @@ def _mask(path: Path) -> BoolArray | None:
 def _place(file: Path) -> tuple[int, int]:
     row, col = file.stem.split("_")
     return int(row[1:]), int(col[1:])
+
+
+def _box(file: Path) -> BoxPx:
+    x, y, width, height = (int(part[1:]) for part in file.stem.split("_"))
+    return x, y, width, height

@@ -83,6 +83,15 @@ class RunFolder:
         """The folder of a slide's committed result."""
         return self.path / "slides" / slide_id
 
+    @property
+    def notices(self) -> Path:
+        """Notices of the slides that have no result: never among the results."""
+        return self.path / "notices"
+
+    def notice(self, slide_id: str) -> Path:
+        """The notice of a slide that failed or was excluded."""
+        return self.notices / f"{slide_id}.pdf"
+
     def profile(self, model_sha256: str) -> Path:
         """The profile.json of such a model."""
         return self.path / "cards" / f"{model_sha256}.profile.json"

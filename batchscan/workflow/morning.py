@@ -1,4 +1,4 @@
-"""A run's ledger -> its pages for the morning: index.html, the list of slides, digest.pdf."""
+"""A run's ledger -> its pages for the morning: index.html, the list of slides, digest.pdf, notices."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from batchscan.report.morning import render_digest, render_slides
 from batchscan.report.night import run_figures
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.results import RunFolder
+from batchscan.workflow.notices import MOST_AT_THE_END, print_notices
 
 
 def print_digest(
-    run: RunFolder, ledger: Ledger, facts: Mapping[str, Any], training: Profile | None = None, *, pdf: bool
+    run: RunFolder,
+    ledger: Ledger,
+    facts: Mapping[str, Any],
+    training: Profile | None = None,
+    *,
+    pdf: bool,
+    most_notices: int | None = MOST_AT_THE_END,
 ) -> None:
     """Write the pages of a run as its ledger tells it now.
 
@@ -28,7 +35,10 @@ def print_digest(
     training
         Profile of the model's training slides; None if the model doesn't say.
     pdf
-        Whether the run has come to its end, so that the sheet is printed too.
+        Whether the run has come to its end, so that the sheet is printed too, and, beside reports, the notices of
+        slides without a result.
+    most_notices
+        How many of these at most; None for all.
 
     Raises
     ------
@@ -41,3 +51,5 @@ def print_digest(
     reports = bool(facts.get("reports", True))
     render_slides(str(facts["name"]), ledger.rows(), figures.counts.asked, run.path, reports=reports)
     render_digest(figures, run.path, pdf=pdf)
+    if pdf and reports:
+        print_notices(run, ledger, str(facts["name"]), most=most_notices)

@@ -1,4 +1,4 @@
-"""Stored results -> heat maps and PDFs, first or again; needs neither model nor slide."""
+"""Stored results -> heat maps and PDFs, first or again, and notices; needs neither model nor slide."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from batchscan.stores.pictures import read_pictures
 from batchscan.stores.results import HEATMAP, REPORT, RunFolder, read_result
 from batchscan.stores.summary import write_summary
 from batchscan.workflow.morning import print_digest
+from batchscan.workflow.notices import without_result
 
 
 def print_slide(
@@ -30,31 +31,32 @@ def print_slide(
 
 
 def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> Iterator[Path | DamagedResult]:
-    """Print the reports of committed results again. Without ids, all of them; then the digest.
+    """Print the reports of committed results again. Without ids, all of them; then the digest and the notices.
 
     Yields
     ------
     Path or DamagedResult
-        Each PDF; or why there is none, where a stored result can't be read.
+        Each PDF, of a slide without a result its notice; or why there is none, where a stored result can't be read.
 
     Raises
     ------
     UsageError
-        If a slide has no committed result here.
+        If nothing is known of a slide here.
     OutputError
         If there is nothing to print.
     DamagedResult
         If run.json is damaged, so that there is no digest.
     """
     present = run.results()
-    unknown = sorted(set(slide_ids) - set(present))
+    stopped = _without_result(run)
+    unknown = sorted(set(slide_ids) - set(present) - set(stopped))
     if unknown:
         raise UsageError(
             f"{run.path}: no result of slide {', '.join(unknown)}; there are: {', '.join(present) or 'none'}"
         )
-    if not present:
+    if not present and not stopped:
         raise OutputError(f"{run.path}: holds no results to print; give the folder that --out named")
-    for slide_id in slide_ids or present:
+    for slide_id in (each for each in slide_ids or present if each in present):
         folder = run.slide(slide_id)
         try:
             result = read_result(folder)
@@ -65,6 +67,15 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
         print_slide(result, card, pictures, folder, generated, report=True)
         yield folder / REPORT
     renew_digest(run)
+    yield from (run.notice(slide_id) for slide_id in slide_ids or stopped if slide_id in stopped)
+
+
+def _without_result(run: RunFolder) -> list[str]:
+    """The slides that failed or were excluded; none where there is no ledger to ask."""
+    if not run.ledger.is_file():
+        return []
+    with Ledger.read(run.ledger) as ledger:
+        return without_result(ledger)
 
 
 def renew_digest(run: RunFolder) -> None:
@@ -82,4 +93,4 @@ def renew_digest(run: RunFolder) -> None:
     with Ledger.read(run.ledger) as ledger:
         write_summary(run.path / "summary.csv", ledger.rows())
         training = run.training_counts(facts["model"]["sha256"])
-        print_digest(run, ledger, {**facts, "reports": printed}, training, pdf=True)
+        print_digest(run, ledger, {**facts, "reports": printed}, training, pdf=True, most_notices=None)

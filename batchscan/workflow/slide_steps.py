@@ -25,6 +25,7 @@ from batchscan.domain.profile import Profile
 from batchscan.domain.quality import Grade
 from batchscan.domain.records import (
     EngineInfo,
+    Extent,
     ModelInfo,
     PatchTable,
     Pictures,
@@ -35,6 +36,7 @@ from batchscan.domain.records import (
     SlideResult,
     SlideStatus,
 )
+from batchscan.report.focus_views import focus_views
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
 from batchscan.scan.pulse import voice
@@ -46,12 +48,13 @@ from batchscan.stores.results import REGIONS, RunFolder, read_result, write_resu
 from batchscan.stores.staging import sync_tree, tree_bytes
 from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.close_ups import close_ups
+from batchscan.workflow.focus_pictures import focus_pictures
 from batchscan.workflow.held_engine import HeldEngine
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_slide
 from batchscan.workflow.result_state import ResultState, compared_result
-from batchscan.workflow.slide_quality import judged_slide, not_analysable
+from batchscan.workflow.slide_quality import judged_slide, left_out, not_analysable
 
 _LOG = logging.getLogger(__name__)
 _ENGINE = HeldEngine()
@@ -166,6 +169,7 @@ def survey(work: SlideWork) -> SlideSurvey:
     if known.earlier:
         return SlideSurvey(info, known.scan_digest, known.digest, survey=None, unchanged=known.unchanged)
     found, overview = survey_slide(store, info, work.settings)
+    found = replace(found, qc={**found.qc, **left_out(store, found, overview)})
     place, tissue = _new_place(work), overview.tissue
     pictures = Pictures(overview.pixels, tissue.um_per_px, tissue.mask, {}, pen=tissue.pen, dark=overview.dark)
     write_pictures(place, pictures)
@@ -213,6 +217,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
         quality=judged.quality,
         profile=judged.profile,
     )
+    pictures = _with_foci(work, surveyed, result.extent, pictures)
     staged = _new_place(work)
     write_pictures(staged, pictures, kept=surveyed.pictures or work.run.slide(work.slide_id))
     foci = result.extent.foci
@@ -328,6 +333,18 @@ def _scanned(
         _check_unchanged(work, surveyed.info, store)
     pictures = replace(read_pictures(surveyed.pictures), patches=patches)
     return table, surveyed.survey.qc, seconds, pictures
+
+
+def _with_foci(work: SlideWork, surveyed: SlideSurvey, extent: Extent, pictures: Pictures) -> Pictures:
+    """The pictures with close-ups of the foci; where no pixel is read, those of before that are still of a focus."""
+    if surveyed.survey is None:
+        shown = focus_views(extent, surveyed.info)
+        return replace(pictures, foci={box: pixels for box, pixels in pictures.foci.items() if box in shown})
+    with _as_surveyed(work):
+        store = _OPEN.get(*_place(work))
+        return replace(
+            pictures, foci=focus_pictures(store, surveyed.info, extent, pictures.overview_um_per_px)
+        )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,137 @@
+"""A result and its model's card become how sure the area is: what threshold, calibration and validation say of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+import numpy as np
+
+from batchscan.domain.card import ModelCard
+from batchscan.domain.records import Float64Array, SlideResult
+from batchscan.report import numbers
+from batchscan.report.cautions import ROUNDING, uncertain_band, value_range
+from batchscan.report.performance import unseen
+from batchscan.report.words import Fact
+
+# 95 % of normally distributed differences lie within so many standard deviations (Bland & Altman 1986).
+_WITHIN = 1.96
+# A standard deviation of fewer errors says nothing, and one of a few says little.
+_LEAST_SLIDES, _ENOUGH_SLIDES = 3, 20
+
+
+@dataclass(frozen=True, slots=True)
+class AreaBand:
+    """The IDC-positive area, mm2, at the upper and at the lower end of the uncertain band of p(IDC)."""
+
+    low_mm2: float
+    high_mm2: float
+
+
+@dataclass(frozen=True, slots=True)
+class AreaAgreement:
+    """Area found less area labelled on `n` slides that the judging networks never saw, mm2.
+
+    `limits_mm2` are bias -+ 1.96 standard deviations; None of fewer than three slides.
+    """
+
+    n: int
+    bias_mm2: float
+    limits_mm2: tuple[float, float] | None
+
+
+def area_band(result: SlideResult) -> AreaBand | None:
+    """What the area would be with its threshold moved over the uncertain band; None where no area is defined."""
+    if result.extent.idc_mm2 is None:
+        return None
+    low, high = uncertain_band(result.settings.threshold)
+    p, area_mm2 = _read_patches(result)
+    return AreaBand(math.fsum(area_mm2[p > high + ROUNDING]), math.fsum(area_mm2[p >= low - ROUNDING]))
+
+
+def expected_mm2(result: SlideResult) -> float | None:
+    """The area that the probabilities themselves add up to; None where they are not calibrated or there is no area."""
+    if result.extent.idc_mm2 is None or result.settings.aggregation.is_uncalibrated:
+        return None
+    p, area_mm2 = _read_patches(result)
+    return math.fsum(p * area_mm2)
+
+
+def area_agreement(card: ModelCard) -> AreaAgreement | None:
+    """How far areas were off in the model's own cross-validation; None where its card doesn't say."""
+    folds = card.cross_validation.slides if card.cross_validation else ()
+    errors = [fold.figures["idc_mm2_error"].mean for fold in folds if "idc_mm2_error" in fold.figures]
+    if not errors:
+        return None
+    bias = mean(errors)
+    if len(errors) < _LEAST_SLIDES:
+        return AreaAgreement(len(errors), bias, None)
+    reach = _WITHIN * stdev(errors)
+    return AreaAgreement(len(errors), bias, (bias - reach, bias + reach))
+
+
+def how_sure(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
+    """Page one's rows on how sure its area is; without an area, what is known of the model alone."""
+    return tuple(_rows(result, card))
+
+
+def band_words(result: SlideResult) -> str:
+    """The band as a range, `88.1 to 104 mm²`; empty where there is none."""
+    band = area_band(result)
+    return f"{_bare(band.low_mm2)} to {numbers.area(band.high_mm2)}" if band else ""
+
+
+def _rows(result: SlideResult, card: ModelCard) -> Iterator[Fact]:
+    low, high = map(numbers.score, uncertain_band(result.settings.threshold))
+    if result.extent.idc_mm2 is not None:
+        yield Fact("Threshold", f"{band_words(result)} with the threshold at either end of the uncertain band, p {low} to {high}.")
+        yield Fact("Calibration", _calibration(result))
+        yield Fact("Agreement", _agreement(card))
+    yield Fact("Patch by patch", _patches(card))
+
+
+def _calibration(result: SlideResult) -> str:
+    expected = expected_mm2(result)
+    if expected is None:
+        return "none: p(IDC) is a score and no risk, so no area follows from it."
+    return f"{numbers.area(expected)} is what the probabilities themselves add up to."
+
+
+def _agreement(card: ModelCard) -> str:
+    found = area_agreement(card)
+    if found is None:
+        return "no limits: the model\u2019s card holds no comparison of areas with labels."
+    slides = numbers.count(found.n, "slide")
+    bias = numbers.difference(found.bias_mm2, "mm\u00b2", decimals=1)
+    if found.limits_mm2 is None:
+        return f"no limits: on the {slides} of its cross-validation this model\u2019s area was off by {bias} on average."
+    low, high = (numbers.difference(limit, decimals=1) for limit in found.limits_mm2)
+    few = ", too few to be sure of that" if found.n < _ENOUGH_SLIDES else ""
+    return f"found \u2212 labelled {low} to {high} mm\u00b2 (95 %), {bias} on average: {slides}{few}."
+
+
+def _patches(card: ModelCard) -> str:
+    tests = unseen(card)
+    if not tests:
+        return "not measured on any patient that the model never saw."
+    whose = "networks made like this one, " if card.cross_validation else ""
+    return (
+        f"AUROC {value_range([row.auroc for row in tests])}, "
+        f"sensitivity {value_range([row.sensitivity for row in tests])}, "
+        f"specificity {value_range([row.specificity for row in tests])} "
+        f"({whose}{numbers.count(len(tests), 'patient')} never seen)."
+    )
+
+
+def _read_patches(result: SlideResult) -> tuple[Float64Array, Float64Array]:
+    """p_idc and tissue area, mm2, of each patch that was read; each (n,) float64."""
+    table = result.table
+    area_px = table.tissue_fraction * table.grid.cell_areas_px(table.row, table.col)
+    area_mm2 = area_px * result.slide.spacing.mm2(1.0)
+    return table.p_idc[table.readable].astype(np.float64), area_mm2[table.readable].astype(np.float64)
+
+
+def _bare(value_mm2: float) -> str:
+    return numbers.area(value_mm2).removesuffix(" mm\u00b2")

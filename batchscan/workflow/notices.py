@@ -1,0 +1,89 @@
+"""A run's ledger -> a notice for every slide that has no result: one page each, in a folder of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from batchscan import __version__
+from batchscan.domain.records import SlideStatus
+from batchscan.report.notice import NoticeContent, notice_content
+from batchscan.report.render import render_page
+from batchscan.stores.atomic import write_atomically
+from batchscan.stores.ledger_view import LedgerView
+from batchscan.stores.results import RunFolder
+from batchscan.stores.staging import check_writable
+
+MOST_AT_THE_END = 200
+"""Notices that the end of a run prints, some twenty seconds of them: an archive that can't be reached has thousands."""
+
+_LOG = logging.getLogger(__name__)
+_WITHOUT_RESULT = (SlideStatus.FAILED, SlideStatus.EXCLUDED)
+# What each notice was printed from, so that one that would say the same isn't printed again.
+_PRINTED = ".printed.json"
+
+
+def print_notices(run: RunFolder, ledger: LedgerView, name: str, *, most: int | None = None) -> int:
+    """Print what is missing, at most so many, and drop the notices of slides that have a result now.
+
+    Returns
+    -------
+    How many are still missing.
+
+    Raises
+    ------
+    OutputError
+        If one can't be written, or Pango is missing.
+    """
+    wanted = dict(_contents(ledger, name))
+    _drop_others(run, wanted)
+    if not wanted:
+        return 0
+    check_writable(run.notices)
+    printed = _read_printed(run)
+    told = {slide_id: hashlib.sha256(repr(content).encode()).hexdigest() for slide_id, content in wanted.items()}
+    missing = [each for each in wanted if told[each] != printed.get(each) or not run.notice(each).is_file()]
+    for slide_id in missing[:most]:
+        render_page("notice.html", wanted[slide_id], pdf=run.notice(slide_id))
+        printed[slide_id] = told[slide_id]
+    with write_atomically(run.notices / _PRINTED) as stream:
+        json.dump({slide_id: printed[slide_id] for slide_id in wanted if slide_id in printed}, stream)
+    n_left = len(missing[most:]) if most is not None else 0
+    if n_left:
+        _LOG.warning("%d notices are not printed yet: batchscan report %s prints them", n_left, run.path.name)
+    return n_left
+
+
+def without_result(ledger: LedgerView) -> list[str]:
+    """The slides that failed or were excluded, in the order asked for."""
+    return [slide_id for slide_id, status in ledger.statuses().items() if status in _WITHOUT_RESULT]
+
+
+def _contents(ledger: LedgerView, name: str) -> Iterator[tuple[str, NoticeContent]]:
+    if not without_result(ledger):
+        return
+    ended = {attempt.slide_id: attempt.ended for attempt in ledger.attempts()}
+    for row in ledger.rows():
+        if row.status in _WITHOUT_RESULT:
+            at = ended.get(row.slide_id)
+            yield row.slide_id, notice_content(row, name, datetime.fromisoformat(at) if at else None, __version__)
+
+
+def _drop_others(run: RunFolder, wanted: Mapping[str, NoticeContent]) -> None:
+    for path in run.notices.glob("*.pdf"):
+        if path.stem not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def _read_printed(run: RunFolder) -> dict[str, str]:
+    """Nothing where it can't be read: then all are printed again."""
+    path: Path = run.notices / _PRINTED
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
