@@ -6,7 +6,7 @@ from batchscan.domain.geometry import SpacingSource
 from batchscan.domain.records import Extent, SlideResult
 from batchscan.report import captions, numbers
 from batchscan.report.cautions import n_uncertain, uncertain_band
-from batchscan.report.certainty import band_words
+from batchscan.report.certainty import band_note
 from batchscan.report.foci import cell_diagonal, cell_mm, largest_focus
 from batchscan.report.quality import refusal, refused_figures
 from batchscan.report.words import Fact, spacing
@@ -71,7 +71,7 @@ def figures(result: SlideResult) -> tuple[Fact, ...]:
             "idc_mm2",
             "IDC-positive area",
             numbers.area(extent.idc_mm2),
-            f"range {band_words(result)}",
+            band_note(result),
         ),
         _extent_fact(
             extent,

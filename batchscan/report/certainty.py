@@ -72,24 +72,47 @@ def area_agreement(card: ModelCard) -> AreaAgreement | None:
     return AreaAgreement(len(errors), bias, (bias - reach, bias + reach))
 
 
+def sure_title(result: SlideResult) -> str:
+    """What stands above these rows."""
+    return "How good the model is" if result.extent.idc_mm2 is None else "How sure the area is"
+
+
 def how_sure(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
     """Page one's rows on how sure its area is; without an area, what is known of the model alone."""
     return tuple(_rows(result, card))
 
 
-def band_words(result: SlideResult) -> str:
-    """The band as a range, `88.1 to 104 mm²`; empty where there is none."""
+def band_note(result: SlideResult) -> str:
+    """The band as a range, `range 88.1 to 104 mm²`; empty where there is none."""
     band = area_band(result)
-    return f"{_bare(band.low_mm2)} to {numbers.area(band.high_mm2)}" if band else ""
+    if band is None:
+        return ""
+    low, high = _ends(band)
+    return f"range {low} to {high}" if low else "the same over the uncertain band"
+
+
+def _ends(band: AreaBand) -> tuple[str, str]:
+    """Both as they are printed, the lower without its unit; the lower empty where they are printed alike."""
+    low, high = numbers.area(band.low_mm2), numbers.area(band.high_mm2)
+    return ("" if low == high else low.removesuffix(" mm\u00b2")), high
 
 
 def _rows(result: SlideResult, card: ModelCard) -> Iterator[Fact]:
-    low, high = map(numbers.score, uncertain_band(result.settings.threshold))
-    if result.extent.idc_mm2 is not None:
-        yield Fact("Threshold", f"{band_words(result)} with the threshold at either end of the uncertain band, p {low} to {high}.")
+    band = area_band(result)
+    if band:
+        yield Fact("Threshold", _threshold(band, result.settings.threshold))
         yield Fact("Calibration", _calibration(result))
         yield Fact("Agreement", _agreement(card))
     yield Fact("Patch by patch", _patches(card))
+
+
+def _threshold(band: AreaBand, threshold: float) -> str:
+    low, high = _ends(band)
+    p_low, p_high = map(numbers.score, uncertain_band(threshold))
+    within = f"the uncertain band, p {p_low} to {p_high}."
+    if not low:
+        return f"{high} with the threshold anywhere in {within}"
+    return f"{low} to {high} with the threshold at either end of {within}"
 
 
 def _calibration(result: SlideResult) -> str:
@@ -106,7 +129,9 @@ def _agreement(card: ModelCard) -> str:
     slides = numbers.count(found.n, "slide")
     bias = numbers.difference(found.bias_mm2, "mm\u00b2", decimals=1)
     if found.limits_mm2 is None:
-        return f"no limits: on the {slides} of its cross-validation this model\u2019s area was off by {bias} on average."
+        return (
+            f"no limits: on the {slides} of its cross-validation this model\u2019s area was off by {bias} on average."
+        )
     low, high = (numbers.difference(limit, decimals=1) for limit in found.limits_mm2)
     few = ", too few to be sure of that" if found.n < _ENOUGH_SLIDES else ""
     return f"found \u2212 labelled {low} to {high} mm\u00b2 (95 %), {bias} on average: {slides}{few}."
@@ -131,7 +156,3 @@ def _read_patches(result: SlideResult) -> tuple[Float64Array, Float64Array]:
     area_px = table.tissue_fraction * table.grid.cell_areas_px(table.row, table.col)
     area_mm2 = area_px * result.slide.spacing.mm2(1.0)
     return table.p_idc[table.readable].astype(np.float64), area_mm2[table.readable].astype(np.float64)
-
-
-def _bare(value_mm2: float) -> str:
-    return numbers.area(value_mm2).removesuffix(" mm\u00b2")

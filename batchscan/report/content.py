@@ -10,7 +10,7 @@ from batchscan.domain.errors import ModelError
 from batchscan.domain.records import SlideResult
 from batchscan.report import answer, captions
 from batchscan.report.cautions import cautions, independence
-from batchscan.report.certainty import how_sure
+from batchscan.report.certainty import how_sure, sure_title
 from batchscan.report.foci import FocusPicture, FocusRow, close_ups_note, foci_note, focus_pictures, focus_rows
 from batchscan.report.gallery_groups import GalleryGroup, gallery_groups
 from batchscan.report.layout import Arrangement, picture_layout
@@ -147,6 +147,7 @@ def _page_one(result: SlideResult, card: ModelCard) -> PageOne:
         independence=independence(result, card),
         caveat=CAVEAT,
         figures=answer.figures(result),
+        sure_title=sure_title(result),
         sure=how_sure(result, card),
         omitted=not_analysed(result),
         notices=tuple(cautions(result, card)),

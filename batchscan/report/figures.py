@@ -313,9 +313,7 @@ def _tissue_legend(sheet: Sheet, *, unreadable: bool) -> None:
     for words, tone in (("scanned", _SCANNED), ("not scanned", _NOT_SCANNED)):
         box = Box(left, _HATCH_MM.y, _HATCH_MM.width, _HATCH_MM.height)
         grey = (tone / 255,) * 3
-        sheet.add_below(
-            Rectangle((box.x, box.y), box.width, box.height, facecolor=grey, edgecolor=GREY, linewidth=0.4)
-        )
+        sheet.add_below(Rectangle((box.x, box.y), box.width, box.height, facecolor=grey, edgecolor=GREY, linewidth=0.4))
         sheet.text(box.right + 1.0, box.y + box.height / 2, words)
         left += _MARK_STEP_MM
     if unreadable:

@@ -78,7 +78,9 @@ def close_ups_note(result: SlideResult) -> str:
     """What the close-ups show."""
     n = len(result.extent.foci)
     which = f"The {N_FOCI_SHOWN} of largest area." if n > N_FOCI_SHOWN else ""
-    return f"{which} Outlined: the focus of that number; thinner: others. Below each: what of the slide it shows.".strip()
+    return (
+        f"{which} Outlined: the focus of that number; thinner: others. Below each: what of the slide it shows.".strip()
+    )
 
 
 def positions(slide: SlideInfo) -> str:

@@ -1,4 +1,4 @@
-"""A slide's largest foci become the parts of the slide that its report shows close up: each focus in its surroundings."""
+"""A slide's largest foci become the parts of it that its report shows close up: each focus in its surroundings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def focus_views(extent: Extent, slide: SlideInfo) -> tuple[BoxPx, ...]:
 
 
 def focus_view(focus: Focus, slide: SlideInfo) -> BoxPx:
-    """The focus in the middle, a fifth of its size about it and 0.6 mm at least, (x, y, width, height) in level-0 pixels.
+    """The focus in the middle and about it a fifth of its size, 0.6 mm at least; (x, y, width, height), level-0 pixels.
 
     As wide as `VIEW_ASPECT` says where the slide is large enough, and nothing beyond the slide.
     """

@@ -1,4 +1,4 @@
-"""A slide without a result, as the ledger tells it, becomes its notice: what happened, and what can be done; no numbers."""
+"""A slide without a result, as the ledger tells it, becomes its notice: what happened, what can be done; no number."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ _HEADLINES = {
 }
 _STATUS = {
     SlideStatus.FAILED: "failed: it was tried, and could not be brought to an end",
-    SlideStatus.EXCLUDED: "excluded: it is not a slide that this model may judge, or not known well enough to be measured",
+    SlideStatus.EXCLUDED: "excluded: this model may not judge it, or too little is known of it to measure anything",
 }
+_ANSWER = (
+    "IDC is neither shown nor excluded on this slide. Nothing of it was measured, and no number of it counts anywhere in "
+    "the run."
+)
 _SECOND = "%Y-%m-%d %H:%M:%S %Z"
 
 
@@ -68,8 +72,7 @@ def notice_content(row: LedgerRow, run: str, ended: datetime | None, version: st
         version=version,
         research_use=RESEARCH_USE,
         headline=_HEADLINES[row.status],
-        answer="IDC is neither shown nor excluded on this slide. Nothing of it was measured, and no number of it counts "
-        "anywhere in the run.",
+        answer=_ANSWER,
         facts=tuple(_facts(row, ended)),
         steps=tuple(_steps(row)),
     )
@@ -86,7 +89,7 @@ def _facts(row: LedgerRow, ended: datetime | None) -> Iterator[Fact]:
 def _steps(row: LedgerRow) -> Iterator[str]:
     yield remedy(row.reason)
     yield (
-        "Then start the same command again: it does only what is missing. Once the slide has a result, its report stands "
-        "in the run folder and this notice is gone."
+        "Then start the same command again: it does only what is missing. Once the slide has a result, its report "
+        "stands in the run folder and this notice is gone."
     )
     yield "Until then, read the slide as if this program had not been there."

@@ -34,7 +34,7 @@ class PageOne:
         That the model has seen this patient; empty if it hasn't.
     figures
         Its numbers.
-    sure, omitted
+    sure_title, sure, omitted
         How sure the area is, and what could not be analysed.
     notices
         What a reader must know before trusting the numbers; may be empty.
@@ -47,6 +47,7 @@ class PageOne:
     independence: str
     caveat: str
     figures: tuple[Fact, ...]
+    sure_title: str
     sure: tuple[Fact, ...]
     omitted: tuple[Fact, ...]
     notices: tuple[str, ...]

@@ -40,7 +40,7 @@ class Provenance:
     limits
         What the model's card warns of.
     definitions
-        What each number of the report means.
+        What each number of the report means; none where the slide is not analysable.
     """
 
     model: tuple[Fact, ...]
@@ -57,7 +57,9 @@ class Provenance:
     def columns(self) -> Mapping[str, tuple[tuple[Fact, ...], ...]]:
         """Settings, slide and definitions, each in two columns of about the same height."""
         return {
-            "settings": _columns(self.settings), "slide": _columns(self.slide), "definitions": _columns(self.definitions)
+            "settings": _columns(self.settings),
+            "slide": _columns(self.slide),
+            "definitions": _columns(self.definitions),
         }
 
 
@@ -175,6 +177,9 @@ def _hashes(result: SlideResult) -> tuple[Fact, ...]:
 
 
 def _definitions(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
+    """None where no number is given that could mean anything."""
+    if result.quality.refuses:
+        return ()
     return (
         *score_definitions(result.settings, card),
         *_of_areas(result),
@@ -189,8 +194,8 @@ def _of_areas(result: SlideResult) -> tuple[Fact, ...]:
         Fact("Positive", f"a patch with p(IDC) \u2265 {numbers.threshold(settings.threshold)}."),
         Fact(
             "Tissue area",
-            "\u03a3 a t over the scanned cells; a the area of a cell, t the share of tissue in it; each cell counts once, "
-            "whatever the overlap of patches.",
+            "\u03a3 a t over the scanned cells; a the area of a cell, t the share of tissue in it; each cell counts "
+            "once, whatever the overlap of patches.",
         ),
         Fact("IDC-positive area", "\u03a3 a t over the positive cells only."),
         Fact("Share of tissue", "IDC-positive area \u00f7 (tissue area \u2212 unreadable area)."),
@@ -240,7 +245,7 @@ def _of_certainty(result: SlideResult) -> tuple[Fact, ...]:
         Fact("Calibrated sum", "\u03a3 a t p(IDC) over the patches that were read; given where p(IDC) is calibrated."),
         Fact(
             "Agreement",
-            "on cross-validated slides, area found \u2212 area labelled: its mean, and mean \u2213 1.96 standard "
+            "on cross-validated slides, area found \u2212 area labelled: its mean, and mean \u00b1 1.96 standard "
             "deviations (95 % limits of agreement, Bland and Altman).",
         ),
     )

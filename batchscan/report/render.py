@@ -67,7 +67,11 @@ def pdf_library() -> str:
 
 
 def render_page(
-    template: str, content: DigestContent | NoticeContent | SlidesPage, *, html: Path | None = None, pdf: Path | None = None
+    template: str,
+    content: DigestContent | NoticeContent | SlidesPage,
+    *,
+    html: Path | None = None,
+    pdf: Path | None = None,
 ) -> None:
     """Write a page of a run as a self-contained HTML file that needs neither network nor script, or as PDF.
 
@@ -76,13 +80,18 @@ def render_page(
     OutputError
         If a file can't be written, or Pango is missing for the PDF.
     """
-    page = _environment().get_template(template).render(content=content)
+    page = page_html(template, content)
     if html is not None:
         with write_atomically(html) as stream:
             stream.write(page)
     if pdf is not None:
         with write_atomically(pdf, binary=True) as stream:
             print_pdf(page, stream)
+
+
+def page_html(template: str, content: DigestContent | NoticeContent | SlidesPage) -> str:
+    """A page of a run as HTML."""
+    return _environment().get_template(template).render(content=content)
 
 
 def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
@@ -220,9 +229,7 @@ def _images(content: SlideContent, result: SlideResult, pictures: Pictures) -> d
         "marks": marks,
         "tissue": _data_uri("image/png", figures.tissue_png(result, pictures, lower_mm)),
         "foci": {
-            each.number: _data_uri(
-                "image/jpeg", focus_figures.focus_jpeg(result, pictures, int(each.number), each.box)
-            )
+            each.number: _data_uri("image/jpeg", focus_figures.focus_jpeg(result, pictures, int(each.number), each.box))
             for each in content.close_ups
         },
         "patches": {

@@ -342,9 +342,7 @@ def _with_foci(work: SlideWork, surveyed: SlideSurvey, extent: Extent, pictures:
         return replace(pictures, foci={box: pixels for box, pixels in pictures.foci.items() if box in shown})
     with _as_surveyed(work):
         store = _OPEN.get(*_place(work))
-        return replace(
-            pictures, foci=focus_pictures(store, surveyed.info, extent, pictures.overview_um_per_px)
-        )
+        return replace(pictures, foci=focus_pictures(store, surveyed.info, extent, pictures.overview_um_per_px))
 
 
 @contextlib.contextmanager

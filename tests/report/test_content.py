@@ -41,16 +41,16 @@ def test_a_block_of_four_by_six_cells_by_hand() -> None:
         f"The largest focus measures {greatest:.1f} \u00d7 {perpendicular:.1f} mm."
     )
     assert figures_of(content) == {
-        "IDC-positive area": ("1.92 mm²", ""),
+        "IDC-positive area": ("1.92 mm²", "the same over the uncertain band"),
         "Share of tissue": ("6.0 %", "of 32.0 mm² read"),
         "Largest focus": ("2.9 \u00d7 2.7 mm", "greatest \u00d7 perpendicular"),
-        "Foci": ("1", "connected positive areas"),
+        "Foci over 1 mm": ("1 of 1", "by their greatest dimension"),
         "Field extent": ("2.9 mm", "across all foci together"),
         "Tissue area": ("32.0 mm²", "400 patches"),
         "Uncertain patches": ("0 patches", "with p from 0.40 to 0.60"),
-        "Unreadable": ("0 patches", "0 mm²"),
+        "Unreadable tissue": ("0 mm²", "0 patches"),
     }
-    assert content.notices == (GIVEN_SPACING,)
+    assert content.first.notices == (GIVEN_SPACING,)
     (row,) = content.foci
     assert (row.bbox, row.centroid, row.n_patches, row.mean_p) == ("400, 250, 200, 300", "500, 400", "24", "0.900")
 
@@ -61,7 +61,7 @@ def test_no_positive_patch_says_so_and_how_near() -> None:
     content = content_of(make_result(p))
     assert content.headline == "No IDC-positive tissue found by this model"
     assert content.answer == "None of the 25 patches read reaches p(IDC) 0.5; the highest is 0.312."
-    assert figures_of(content)["IDC-positive area"] == ("0 mm²", "")
+    assert figures_of(content)["IDC-positive area"] == ("0 mm²", "the same over the uncertain band")
     assert figures_of(content)["Largest focus"] == ("not defined", "there is no positive patch")
     assert content.foci == ()
 
@@ -69,11 +69,11 @@ def test_no_positive_patch_says_so_and_how_near() -> None:
 def test_what_is_undefined_is_never_zero_and_says_why() -> None:
     content = content_of(make_result(np.full((5, 5), np.nan)))
     figures = figures_of(content)
-    for label in ("IDC-positive area", "Share of tissue", "Largest focus", "Foci", "Field extent"):
+    for label in ("IDC-positive area", "Share of tissue", "Largest focus", "Foci over 1 mm", "Field extent"):
         assert figures[label] == ("not defined", "no tissue was found")
     assert content.headline == "No tissue was found: extent not defined"
     assert content.answer == "No patch was scored: IDC is neither shown nor excluded."
-    assert content.heatmap_caption == "No patch has a probability."
+    assert content.second.caption == "No patch has a probability."
     assert content.gallery == ()
 
 
@@ -82,8 +82,8 @@ def test_unreadable_tissue_is_told_and_left_out_of_the_share() -> None:
     p[0, :] = UNREADABLE
     content = content_of(make_result(p))
     assert figures_of(content)["Share of tissue"] == ("100 %", "of 14.4 mm² read")
-    assert figures_of(content)["Unreadable"] == ("10 patches", "1.60 mm²")
-    assert any(notice.startswith("10 patches (1.60 mm²) could not be read") for notice in content.notices)
+    assert figures_of(content)["Unreadable tissue"] == ("1.60 mm²", "10 patches")
+    assert any(notice.startswith("10 patches (1.60 mm²) could not be read") for notice in content.first.notices)
 
 
 def test_all_but_one_patch_is_not_printed_as_everything() -> None:
@@ -96,11 +96,11 @@ def test_a_focus_at_the_edge_is_told() -> None:
     p = tissue_grid()
     p[10:12, 0:3] = 0.9
     content = content_of(make_result(p))
-    assert content.notices[1].startswith("1 focus touches the edge of the slide")
+    assert content.first.notices[2].startswith("1 focus touches the edge of the slide")
     assert content.foci[0].touches_edge == "yes"
     p[10:12, 0:3] = np.nan
-    p[10:12, 8:10] = 0.9
-    assert content_of(make_result(p)).notices == (GIVEN_SPACING,)
+    p[10:15, 8:12] = 0.9
+    assert content_of(make_result(p)).first.notices == (GIVEN_SPACING,)
 
 
 def test_engine_borderline_patches_are_told_where_the_answer_hangs_on_them() -> None:
@@ -109,17 +109,17 @@ def test_engine_borderline_patches_are_told_where_the_answer_hangs_on_them() -> 
         "and change the answer."
     )
     p = tissue_grid()
-    p[15, 10:13] = (0.481, 0.519, 0.479)
-    assert content_of(make_result(p)).notices == (GIVEN_SPACING, caution)
-    p[5:13, 8:16] = 0.9
+    p[20, 14:17] = (0.481, 0.519, 0.479)
+    assert content_of(make_result(p)).first.notices == (GIVEN_SPACING, caution)
+    p[5:12, 8:15] = 0.9
     content = content_of(make_result(p))
-    assert content.notices == (GIVEN_SPACING,)
+    assert content.first.notices == (GIVEN_SPACING,)
     settings = {fact.label: (fact.value, fact.note) for fact in content.provenance.settings}
     assert settings["Engine-borderline"][0] == "2 patches"
     assert settings["Engine-borderline"][1].startswith("a change of p_raw by 0.02")
     assert "Borderline" not in figures_of(content)
-    p[5:13, 8:16], p[15, 10:13] = 0.1, 0.481
-    assert content_of(make_result(p)).notices[1].startswith("3 patches lie so close")
+    p[5:12, 8:15], p[20, 14:17] = 0.1, 0.481
+    assert content_of(make_result(p)).first.notices[1].startswith("3 patches lie so close")
 
 
 def test_patches_near_the_threshold_are_counted() -> None:
@@ -132,26 +132,29 @@ def test_patches_near_the_threshold_are_counted() -> None:
 def test_a_patient_that_the_model_has_seen_is_told() -> None:
     result = make_result(tissue_grid(), slide_id="8950")
     words = "This patient was used to {} the model: the numbers are not independent of it."
-    assert content_of(result).independence == words.format("train")
-    assert content_of(make_result(tissue_grid(), slide_id="8865")).independence == words.format("validate")
-    assert content_of(make_result(tissue_grid(), slide_id="8863")).independence == ""
+    assert content_of(result).first.independence == words.format("train")
+    assert content_of(make_result(tissue_grid(), slide_id="8865")).first.independence == words.format("validate")
+    assert content_of(make_result(tissue_grid(), slide_id="8863")).first.independence == ""
 
 
 def test_accuracy_is_that_on_unseen_patients() -> None:
     validation, test = make_card().performance
     result = make_result(tissue_grid())
-    assert content_of(result).accuracy == (
-        "On patients this model never saw (8863): AUROC 0.94, sensitivity 1.00, specificity >0.99, patch by patch."
+
+    def patch_by_patch(content: SlideContent) -> str:
+        return {fact.label: fact.value for fact in content.first.sure}["Patch by patch"]
+
+    assert patch_by_patch(content_of(result)) == (
+        "AUROC 0.94, sensitivity 1.00, specificity >0.99 (1 patient never seen)."
     )
     none = content_of(result, performance=(validation,))
-    assert none.accuracy == "Accuracy of this model: not measured on any unseen patient."
+    assert patch_by_patch(none) == "not measured on any patient that the model never saw."
     other = test.model_copy(update={"patient_id": "9", "auroc": None, "sensitivity": 0.62, "specificity": 0.54})
     two = content_of(result, performance=(validation, test, other))
-    assert two.accuracy == (
-        "On patients this model never saw (8863, 9): AUROC 0.94, sensitivity 0.62 to 1.00, "
-        "specificity 0.54 to >0.99, patch by patch."
+    assert patch_by_patch(two) == (
+        "AUROC 0.94, sensitivity 0.62 to 1.00, specificity 0.54 to >0.99 (2 patients never seen)."
     )
-    assert two.notices[:2] == (
+    assert two.first.notices[:2] == (
         "This model is known to call too many patches IDC-positive on unseen patients (specificity 0.54).",
         "This model is known to miss many IDC-positive patches on unseen patients (sensitivity 0.62).",
     )
@@ -169,8 +172,8 @@ def test_accuracy_is_that_on_unseen_patients() -> None:
 def test_who_says_the_spacing_in_words(source: SpacingSource, words: str) -> None:
     result = make_result(tissue_grid())
     content = content_of(replace(result, slide=replace(result.slide, spacing=Spacing(8.0, source))))
-    assert f"Spacing 8 µm/px ({words})" in content.identity
-    assert (GIVEN_SPACING in content.notices) == (source is SpacingSource.OPTION)
+    assert f"Spacing 8 µm/px ({words})" in content.first.identity
+    assert (GIVEN_SPACING in content.first.notices) == (source is SpacingSource.OPTION)
 
 
 def test_a_slide_that_is_stored_reduced_tells_both_frames() -> None:
@@ -180,7 +183,7 @@ def test_a_slide_that_is_stored_reduced_tells_both_frames() -> None:
     slide = replace(result.slide, spacing=Spacing(0.998, SpacingSource.VENDOR), source_downsample=2.0)
     content = content_of(replace(result, slide=slide))
     words = "0.499 µm/px in the file (stated by the scanner file), stored at 0.998 µm/px"
-    assert words in content.identity
+    assert words in content.first.identity
     assert words in [fact.value for fact in content.provenance.slide]
     assert "level-0 pixels of the stored slide" in content.foci_note
     assert content.foci_note.endswith("multiply by 2.0 for pixels of the original file.")
@@ -202,21 +205,20 @@ def test_a_focus_of_one_patch_is_not_taken_for_a_measured_one() -> None:
 def test_holes_are_explained_where_there_are_any() -> None:
     p = np.full((8, 8), 0.1)
     p[1:6, 1:6] = 0.9
-    assert "dashed" not in content_of(make_result(p)).heatmap_caption
+    assert "dashed" not in content_of(make_result(p)).second.caption
     p[3, 3] = 0.1
     content = content_of(make_result(p))
-    assert content.heatmap_caption.endswith("Black outline: focus, dashed: hole in it; grey line: edge of the tissue.")
-    assert content.overview_caption == "Foci outlined, numbered by area. Dashed: hole in a focus."
+    assert content.second.caption.endswith("Black outline: focus, dashed: hole in it; grey line: edge of the tissue.")
+    assert (
+        content.overview.caption
+        == "Foci outlined, numbered by area. Dashed: hole in a focus. At the edges: level-0 pixels."
+    )
 
 
 def test_terms_of_the_trade_are_not_on_page_one() -> None:
     content = content_of(make_result(tissue_grid()))
-    assert [fact.label for fact in content.quality] == [
-        "Patches with tissue",
-        "Positive patches",
-        "Tissue, share of slide",
-        "Pen, share of slide",
-    ]
+    labels = {fact.label for fact in (*content.figures, *content.first.sure, *content.first.omitted)}
+    assert not {"Patches scanned", "Background colour", "Overview, spacing"} & labels
     slide = {fact.label: fact.value for fact in content.provenance.slide}
     assert slide["Background colour"] == "red 246, green 245, blue 247"
     assert slide["Overview, spacing"] == "32 µm/px"
@@ -241,19 +243,22 @@ def test_ten_foci_are_listed_and_the_rest_is_summed() -> None:
     assert len(content.foci) == 10
     assert content.foci[0].n_patches == "10"
     assert content.foci_note.startswith("The 10 of largest area out of 21; the others hold 1.76 mm² together")
-    assert content.overview_caption == "All 21 foci outlined; the 10 of largest area are numbered."
+    assert content.overview.caption == (
+        "All 21 foci outlined; the 10 of largest area are numbered. At the edges: level-0 pixels."
+    )
 
 
 def test_the_gallery_says_where_and_what() -> None:
     p = np.full((4, 4), 0.1)
     p[2, 3], p[1, 0] = 0.97, 0.4996
-    highest, uncertain = content_of(make_result(p)).gallery
+    highest, uncertain, isolated = content_of(make_result(p)).gallery
     assert highest.pictures[0].place == (2, 3)
     assert (highest.pictures[0].p_idc, highest.pictures[0].verdict) == ("0.970", "positive")
     assert highest.pictures[0].position == "x 150, y 100"
     assert "x 150, y 100" in highest.pictures[0].alt
     assert (highest.pictures[1].p_idc, highest.pictures[1].verdict) == ("0.4996", "negative")
     assert "0.5" in uncertain.title
+    assert [picture.place for picture in isolated.pictures] == [(2, 3)]
 
 
 def test_a_card_of_other_weights_is_refused() -> None:
@@ -286,8 +291,10 @@ def test_one_patient_changes_the_page_no_further() -> None:
     result = make_result(tissue_grid())
     assert result.slide.patient_id not in make_card().training_patients
     other = replace(result, slide=replace(result.slide, patient_id="P-7"))
-    assert content_of(other).identity.startswith("Patient P-7, ")
-    assert replace(content_of(other), identity="") == replace(content_of(result), identity="")
+    assert content_of(other).first.identity.startswith("Patient P-7, ")
+    first = content_of(result).first
+    assert replace(content_of(other), first=first) == content_of(result)
+    assert replace(content_of(other).first, identity=first.identity) == first
 
 
 def lone(*places: tuple[int, int]) -> np.ndarray:
@@ -309,25 +316,25 @@ def test_what_neighbours_took_from_the_answer_is_told(places: list[tuple[int, in
     """One of .9 among eight of .05 at sigma 1: its odds' mean is far below .5."""
     result = make_result(lone(*places))
     assert rejudged(result, Aggregation(sigma=1.0)).extent.n_foci == 0
-    assert f"{words} neighbours." in content_of(rejudged(result, Aggregation(sigma=1.0))).notices
+    assert f"{words} neighbours." in content_of(rejudged(result, Aggregation(sigma=1.0))).first.notices
     for aggregation in (Aggregation(), Aggregation(sigma=0.3), Aggregation(temperature=1.5)):
-        notices = content_of(rejudged(result, aggregation)).notices
+        notices = content_of(rejudged(result, aggregation)).first.notices
         assert not [notice for notice in notices if "averaged below" in notice]
 
 
 def test_what_a_patch_is_by_itself_is_calibrated_as_all_are() -> None:
     """logit .9 = 2.2: with an intercept of -3 it is below the threshold by itself, so neighbours took nothing."""
     result = rejudged(make_result(lone((3, 3))), Aggregation(sigma=1.0, intercept=-3.0))
-    assert not [notice for notice in content_of(result).notices if "averaged below" in notice]
+    assert not [notice for notice in content_of(result).first.notices if "averaged below" in notice]
     result = rejudged(make_result(lone((3, 3)) * 0.5), Aggregation(sigma=1.0, intercept=1.0))
-    assert [notice for notice in content_of(result).notices if notice.startswith("1 patch reaches the threshold")]
+    assert [notice for notice in content_of(result).first.notices if notice.startswith("1 patch reaches the threshold")]
 
 
 def test_pictures_and_captions_say_that_neighbours_have_a_part_in_p() -> None:
     result = rejudged(make_result(lone((3, 3))), Aggregation(sigma=1.0))
     content = content_of(result)
-    assert content.heatmap_caption.startswith("p(IDC) of each patch with its neighbours; darker")
-    assert "144 patches with their neighbours, 0 at or above" in content.heatmap_alt
+    assert content.second.caption.startswith("p(IDC) of each patch with its neighbours; darker")
+    assert "144 patches with their neighbours, 0 at or above" in content.second.alt
     assert [group.title for group in content.gallery] == [
         "Highest p(IDC) with its neighbours; each 400 µm wide",
         "Most uncertain: p(IDC) with its neighbours nearest the threshold of 0.5",
@@ -338,6 +345,6 @@ def test_pictures_and_captions_say_that_neighbours_have_a_part_in_p() -> None:
     assert float(picture.p_idc) < 0.5
     for aggregation in (Aggregation(), Aggregation(sigma=0.3)):
         content = content_of(rejudged(result, aggregation))
-        said = [content.heatmap_caption, content.heatmap_alt, *(group.title for group in content.gallery)]
+        said = [content.second.caption, content.second.alt, *(group.title for group in content.gallery)]
         assert "neighbours" not in " ".join(said)
         assert {picture.p_raw for group in content.gallery for picture in group.pictures} == {""}

@@ -14,7 +14,6 @@ from batchscan.report import figures
 from batchscan.report.layout import picture_layout
 
 DOTS_PER_MM = 200 / 25.4
-TOP_MM = LEFT_MM = 0.4
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -25,9 +24,8 @@ def at(result: SlideResult, row: float, col: float) -> tuple[int, int]:
     """(row, col) of the picture's dot in the middle of a grid cell."""
     grid = result.table.grid
     layout = picture_layout(grid.width_px, grid.height_px)
-    left = LEFT_MM
-    x_mm = left + layout.width_mm * (col + 0.5) / grid.n_cols
-    y_mm = TOP_MM + layout.height_mm * (row + 0.5) / grid.n_rows
+    x_mm = layout.margins.left + layout.width_mm * (col + 0.5) / grid.n_cols
+    y_mm = layout.margins.top + layout.height_mm * (row + 0.5) / grid.n_rows
     return round(y_mm * DOTS_PER_MM), round(x_mm * DOTS_PER_MM)
 
 
@@ -39,7 +37,7 @@ def ramp() -> SlideResult:
 
 def test_the_same_record_gives_the_same_bytes(ramp: SlideResult) -> None:
     pictures = make_pictures(ramp)
-    assert figures.overview_png(ramp, pictures) == figures.overview_png(ramp, pictures)
+    assert figures.overview_jpeg(ramp, pictures) == figures.overview_jpeg(ramp, pictures)
     assert figures.heatmap_png(ramp, pictures) == figures.heatmap_png(ramp, pictures)
 
 
@@ -77,7 +75,7 @@ def test_foci_are_outlined_and_numbered_in_black_and_white() -> None:
     result = make_result(p)
     plain = replace(result, extent=replace(result.extent, foci=()))
     pictures = make_pictures(result)
-    drawn, bare = pixels(figures.overview_png(result, pictures)), pixels(figures.overview_png(plain, pictures))
+    drawn, bare = pixels(figures.overview_jpeg(result, pictures)), pixels(figures.overview_jpeg(plain, pictures))
     changed = (drawn != bare).any(axis=2)
     y, x = np.nonzero(changed)
     top, left = at(result, 9.5, 7.5)
@@ -96,7 +94,7 @@ def test_a_hole_is_dashed_and_thinner_than_a_focus() -> None:
     p[9:15, 9:15] = 0.1
     result = make_result(p)
     glass = np.full((120, 120, 3), 250, np.uint8)
-    picture = pixels(figures.overview_png(result, make_pictures(result, glass, shrink=10)))
+    picture = pixels(figures.overview_jpeg(result, make_pictures(result, glass, shrink=10)))
     dark = picture.max(axis=2) < 140
     top, left = at(result, 8.5, 8.5)
     inside = slice(left + 10, at(result, 14.5, 14.5)[1] - 10)
@@ -133,7 +131,7 @@ def test_unreadable_cells_are_hatched() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (80, 4), (4, 80), (1, 1600), (900, 1)])
 def test_any_shape_of_slide_has_pictures(shape: tuple[int, int]) -> None:
     result = make_result(np.full(shape, 0.6))
-    for draw in (figures.overview_png, figures.heatmap_png):
+    for draw in (figures.overview_jpeg, figures.heatmap_png):
         assert pixels(draw(result, make_pictures(result))).std() > 0
 
 

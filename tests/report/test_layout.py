@@ -32,9 +32,9 @@ def test_scale_bar_is_round(longest: float, bar: float) -> None:
 
 
 def test_words_take_height_from_the_pictures() -> None:
-    whole, less = picture_layout(1000, 1500), picture_layout(1000, 1500, 20.0)
+    whole, less = picture_layout(1000, 1500, 120.0), picture_layout(1000, 1500, 100.0)
     assert whole.height_mm - less.height_mm == pytest.approx(20.0)
-    assert picture_layout(1000, 1500, 500.0).height_mm >= 40
+    assert picture_layout(1000, 1500, 10.0).height_mm >= 40
 
 
 def test_a_large_focus_has_its_number_deep_inside_and_a_small_one_beside() -> None:

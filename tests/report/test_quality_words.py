@@ -44,21 +44,22 @@ def content_of(result: SlideResult) -> SlideContent:
 
 
 @pytest.mark.parametrize(
-    ("values", "line"),
+    ("values", "grade"),
     [
-        ({}, "Quality: good."),
-        ({"pen_share": 0.04}, "Quality: review: pen marks (4.0 %)."),
+        ({}, ("Good", "Every measure is within its limits.")),
+        ({"pen_share": 0.04}, ("Review", "Pen marks (4.0 %).")),
         (
             {"sharpness": 0.25, "pen_share": 0.04},
-            "Quality: not analysable: blurred (0.25), pen marks (4.0 %).",
+            ("Not analysable", "Blurred (0.25), pen marks (4.0 %)."),
         ),
-        ({"eosin_od": 0.15}, "Quality: review: eosin too pale (0.15)."),
-        ({"eosin_od": 0.45}, "Quality: not analysable: eosin too dark (0.45)."),
-        ({"tissue_mm2": 2.0}, "Quality: review: little tissue (2.00 mm²)."),
+        ({"eosin_od": 0.15}, ("Review", "Eosin too pale (0.15).")),
+        ({"eosin_od": 0.45}, ("Not analysable", "Eosin too dark (0.45).")),
+        ({"tissue_mm2": 2.0}, ("Review", "Little tissue (2.00 mm²).")),
     ],
 )
-def test_page_one_has_a_line_on_quality(values: dict[str, float], line: str) -> None:
-    assert content_of(make_result(found(), quality=make_quality(**values))).judged.line == line
+def test_page_one_has_the_grade_and_what_it_comes_from(values: dict[str, float], grade: tuple[str, str]) -> None:
+    judged = content_of(make_result(found(), quality=make_quality(**values))).judged
+    assert (judged.grade, judged.findings) == grade
 
 
 def test_each_measure_stands_beside_its_limits() -> None:
@@ -77,7 +78,7 @@ def test_what_is_not_judged_is_said_so() -> None:
     off = QualitySettings(enabled=False)
     measured = [measure.measured for measure in result.quality.measures]
     content = content_of(replace(result, settings=replace(result.settings, quality=off), quality=judged(measured, off)))
-    assert content.judged.line == "Quality: not judged."
+    assert (content.judged.grade, content.judged.mark) == ("Not judged", "")
     assert {row.grade for row in content.judged.rows} == {"not judged"}
     assert "held against no limit" in content.judged.note
     assert content.headline == "IDC-positive tissue found by this model"
@@ -90,8 +91,8 @@ def test_a_slide_that_is_not_analysable_says_why_in_place_of_its_extent() -> Non
         "IDC is neither shown nor excluded, and no extent is given. Sharpness 0.25, at least 0.5 is analysable."
     )
     assert [(fact.label, fact.value) for fact in content.figures] == [("Sharpness", "0.25")]
-    assert (content.foci, content.gallery, content.notices) == ((), (), ())
-    assert content.heatmap_title == "Quality"
+    assert (content.foci, content.gallery, content.first.notices) == ((), (), ())
+    assert content.second.title == "Quality"
 
 
 _OF_AN_EXTENT = (
@@ -111,9 +112,11 @@ _OF_AN_EXTENT = (
 
 def test_no_page_of_it_shows_an_extent(tmp_path: Path) -> None:
     result, shown = refused(), make_result(found(), quality=make_quality())
-    image = dict.fromkeys(("overview", "heatmap", "marks"), "data:,")
+    image = dict.fromkeys(("overview", "heatmap", "marks", "tissue"), "data:,")
     words = {
-        name: Page(slide_html(content_of(one), {**image, "patches": {}})).words
+        name: Page(
+            slide_html(content_of(one), {**image, "patches": {}, "foci": dict.fromkeys("123456", "data:,")})
+        ).words
         for name, one in (("refused", result), ("shown", shown))
     }
     extent = shown.extent
