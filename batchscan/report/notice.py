@@ -20,8 +20,8 @@ _STATUS = {
     SlideStatus.EXCLUDED: "excluded: this model may not judge it, or too little is known of it to measure anything",
 }
 _ANSWER = (
-    "IDC is neither shown nor excluded on this slide. Nothing of it was measured, and no number of it counts anywhere in "
-    "the run."
+    "IDC is neither shown nor excluded on this slide. Nothing of it was measured, and no number of it counts anywhere "
+    "in the run."
 )
 _SECOND = "%Y-%m-%d %H:%M:%S %Z"
 

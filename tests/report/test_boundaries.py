@@ -43,8 +43,10 @@ def block(rows: int, cols: int) -> np.ndarray:
 def test_a_dimension_near_a_limit_is_flagged_once() -> None:
     """10 x 8 cells of 0.4 mm are 4.0 x 3.2 mm: greatest 5.12 mm, perpendicular 2 x 4 x 3.2 / 5.12 = 5.00 mm."""
     assert list(boundary_flags(make_result(block(10, 8)))) == [
-        "Boundary: greatest dimension 5.1 mm and perpendicular dimension 5.0 mm, known to one patch (\u00b1 0.4 mm), "
-        "straddle the limit of 5 mm."
+        (
+            "Boundary: greatest dimension 5.1 mm and perpendicular dimension 5.0 mm, known to one patch "
+            "(\u00b1 0.4 mm), straddle the limit of 5 mm."
+        )
     ]
 
 

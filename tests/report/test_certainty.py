@@ -1,4 +1,4 @@
-"""How sure an area is: its range over the uncertain band, what its probabilities add up to, the card's own agreement."""
+"""How sure an area is: its range over the uncertain band, the sum of probabilities, the card's own agreement."""
 
 from __future__ import annotations
 

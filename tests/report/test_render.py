@@ -19,7 +19,6 @@ from report_factory import (
     make_card,
     make_cross_validation,
     make_pictures,
-    make_quality,
     make_result,
     rejudged,
     renamed,
