@@ -41,7 +41,7 @@ def extent_of(*boxes: tuple[int, int, int, int]) -> Extent:
 
 
 def test_each_is_read_as_fine_as_a_page_can_show() -> None:
-    """A patch of 800 px with 1200 px on both sides is 4267 x 3200 px: more than 400 a side on all levels but the last."""
+    """A patch of 800 px with 1200 px on both sides is 4267 x 3200 px: 400 a side at most on the last level alone."""
     found = focus_pictures(Store(), INFO, extent_of((20_000, 20_000, 800, 800)), 16.0)
     ((box, pixels),) = found.items()
     assert box == (18_266, 18_800, 4268, 3200)
