@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -13,13 +13,14 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox, Transform
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from batchscan.domain.geometry import Box, Spacing
 from batchscan.domain.records import Float64Array, Uint8Array
@@ -33,7 +34,8 @@ _DPI = 200
 _MM_PER_INCH = 25.4
 _DOTS_PER_MM = _DPI / _MM_PER_INCH
 _GRID_PT = 5.6
-_GRID_TICK_MM = 0.9
+_GRID_TICK_MM, _GRID_GAP_MM = 0.9, 0.6
+_PT_PER_INCH = 72.0
 _TICK_MM = 0.9
 _BESIDE_LEGEND_MM = 22.0
 _BAR_ABOVE_END_MM = 2.4
@@ -41,9 +43,21 @@ _JPEG: dict[str, Any] = {"quality": 90, "subsampling": 0}
 
 
 @cache
-def typeface(weight: str = "SemiBold", size_pt: float = TEXT_PT) -> FontProperties:
+def typeface(weight: str = "SemiBold") -> FontProperties:
     """The reports' own typeface, `Regular` or `SemiBold`, at the size of words in a picture."""
-    return FontProperties(fname=str(files("batchscan.templates").joinpath(f"IBMPlexSans-{weight}.ttf")), size=size_pt)
+    return FontProperties(fname=str(files("batchscan.templates").joinpath(f"IBMPlexSans-{weight}.ttf")), size=TEXT_PT)
+
+
+@lru_cache(maxsize=1024)
+def _number(words: str, *, upright: bool) -> Uint8Array:
+    """A coordinate in grey on white (rows, cols), or turned to be read from the right; slides have many in common."""
+    font = ImageFont.truetype(typeface("Regular").get_file(), _GRID_PT * _DPI / _PT_PER_INCH)
+    left, _, right, _ = font.getbbox(words)
+    # As high for every number, so that all stand on one line.
+    _, top, _, bottom = font.getbbox("0,")
+    image = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)), 255)
+    ImageDraw.Draw(image).text((-left, -top), words, font=font, fill=GREY)
+    return np.asarray(image if upright else image.transpose(Image.Transpose.ROTATE_90))
 
 
 class Sheet:
@@ -137,23 +151,25 @@ class Sheet:
     def coordinates(self) -> None:
         """Ticks of level-0 pixels on the left and the upper edge, with their numbers."""
         part, tick = self.part, _GRID_TICK_MM * self.px_per_mm
-        beyond = 0.5 * self.px_per_mm
-        for x in _round_numbers(part.x, part.width, self.px_per_mm):
-            self._draw(Line2D([x, x], [part.y - tick, part.y], color=GREY, linewidth=0.6), self._on_slide)
-            self._coordinate(x, part.y - tick - beyond, x, rotation=0)
-        for y in _round_numbers(part.y, part.height, self.px_per_mm):
-            self._draw(Line2D([part.x - tick, part.x], [y, y], color=GREY, linewidth=0.6), self._on_slide)
-            self._coordinate(part.x - tick - beyond, y, y, rotation=90)
+        xs, ys = (_round_numbers(*side, self.px_per_mm) for side in ((part.x, part.width), (part.y, part.height)))
+        ticks = [[(x, part.y - tick), (x, part.y)] for x in xs] + [[(part.x - tick, y), (part.x, y)] for y in ys]
+        self._draw(LineCollection(ticks, colors=[GREY], linewidths=0.6), self._on_slide)
+        beyond = (_GRID_TICK_MM + _GRID_GAP_MM) * _DOTS_PER_MM
+        for x in xs:
+            number = _number(f"{x:,.0f}", upright=True)
+            left = self._left + (x - part.x) / self.px_per_mm * _DOTS_PER_MM
+            # The first begins at the edge instead of before it, where another picture may stand.
+            self._paste(number, left - (number.shape[1] / 2 if x > part.x else 0), self._top - beyond - len(number))
+        for y in ys:
+            number = _number(f"{y:,.0f}", upright=False)
+            top = self._top + (y - part.y) / self.px_per_mm * _DOTS_PER_MM
+            self._paste(number, self._left - beyond - number.shape[1], top - (len(number) / 2 if y > part.y else 0))
 
-    def _coordinate(self, x: float, y: float, value: float, *, rotation: float) -> None:
-        """A number outside the picture; the first of a row begins at the picture's edge instead of before it."""
-        at_start = value == (self.part.y if rotation else self.part.x)
-        words = Text(x, y, f"{value:,.0f}", color=GREY, fontproperties=typeface("Regular", _GRID_PT), rotation=rotation)
-        if rotation:
-            words.set(ha="right", va="top" if at_start else "center")
-        else:
-            words.set(ha="left" if at_start else "center", va="bottom")
-        self._draw(words, self._on_slide)
+    def _paste(self, grey: Uint8Array, left: float, top: float) -> None:
+        """Darken a place by dark words (rows, cols) on white; what would be beyond the sheet is left out."""
+        x, y = max(0, round(left)), max(0, round(top))
+        place = self._raster[y : y + len(grey), x : x + grey.shape[1], :3]
+        np.minimum(place, grey[: place.shape[0], : place.shape[1], np.newaxis], out=place)
 
     def scale_bar(self, *, longest_mm: float = _BESIDE_LEGEND_MM) -> None:
         """A bar of whole millimetres of tissue that starts where the part does, low in the strip."""
