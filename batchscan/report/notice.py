@@ -17,7 +17,7 @@ _HEADLINES = {
 }
 _STATUS = {
     SlideStatus.FAILED: "failed: it was tried, and could not be brought to an end",
-    SlideStatus.EXCLUDED: "excluded: this model may not judge it, or too little is known of it to measure anything",
+    SlideStatus.EXCLUDED: "excluded: it is not a slide that can be judged as it is",
 }
 _ANSWER = (
     "IDC is neither shown nor excluded on this slide. Nothing of it was measured, and no number of it counts anywhere "

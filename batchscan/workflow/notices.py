@@ -11,6 +11,7 @@ from pathlib import Path
 
 from batchscan import __version__
 from batchscan.domain.records import SlideStatus
+from batchscan.report import numbers
 from batchscan.report.notice import NoticeContent, notice_content
 from batchscan.report.render import render_page
 from batchscan.stores.atomic import write_atomically
@@ -54,7 +55,8 @@ def print_notices(run: RunFolder, ledger: LedgerView, name: str, *, most: int | 
         json.dump({slide_id: printed[slide_id] for slide_id in wanted if slide_id in printed}, stream)
     n_left = len(missing[most:]) if most is not None else 0
     if n_left:
-        _LOG.warning("%d notices are not printed yet: batchscan report %s prints them", n_left, run.path.name)
+        left = numbers.count(n_left, "notice")
+        _LOG.warning("not printed yet: %s; batchscan report %s prints the rest", left, run.path.name)
     return n_left
 
 

@@ -113,7 +113,7 @@ def test_the_end_of_a_run_prints_only_so_many_and_says_so(tmp_path: Path, caplog
     with Ledger.read(run.ledger) as ledger:
         assert print_notices(run, ledger, "overnight", most=1) == 1
         assert names(run) == ["b.pdf"]
-        assert "1 notices are not printed yet: batchscan report" in caplog.text
+        assert "not printed yet: 1 notice; batchscan report run" in caplog.text
         assert print_notices(run, ledger, "overnight", most=1) == 0
     assert names(run) == ["b.pdf", "c.pdf"]
 
