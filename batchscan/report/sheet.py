@@ -51,7 +51,7 @@ def typeface(weight: str = "SemiBold") -> FontProperties:
 @lru_cache(maxsize=1024)
 def _number(words: str, *, upright: bool) -> Uint8Array:
     """A coordinate in grey on white (rows, cols), or turned to be read from the right; slides have many in common."""
-    font = ImageFont.truetype(typeface("Regular").get_file(), _GRID_PT * _DPI / _PT_PER_INCH)
+    font = ImageFont.truetype(str(typeface("Regular").get_file()), _GRID_PT * _DPI / _PT_PER_INCH)
     left, _, right, _ = font.getbbox(words)
     # As high for every number, so that all stand on one line.
     _, top, _, bottom = font.getbbox("0,")
