@@ -23,7 +23,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("domain/*", "stores/*", "scan/*", "evaluation/*", "training/*", "report/*", "workflow/*"),
     "scipy": ("stores/area.py", "scan/*", "evaluation/*", "training/augment.py"),
     "sklearn": ("evaluation/*", "training/*"),
-    "shapely": ("stores/regions.py", "stores/annotations.py", "evaluation/*", "report/layout.py"),
+    "shapely": ("stores/regions.py", "stores/annotations.py", "stores/review_outlines.py", "evaluation/*", "report/layout.py"),
     "PIL": ("stores/*", "training/augment.py", "report/figures.py", "report/sheet.py", "report/render.py"),
     "pydantic": ("domain/*", "stores/*", "training/*"),
     "openslide": ("stores/slides.py", "stores/openslide_pixels.py", "stores/openslide_alone.py"),
