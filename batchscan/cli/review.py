@@ -64,8 +64,9 @@ def review(
     all_looked_at: bool,
     as_json: bool,
 ) -> None:
-    """Take in what reviewers say of a run's foci, or say how far they are reviewed.
+    """Take in what reviewers say of a run's foci, or sum it up.
 
+    Without FILE and options it says how far the run is reviewed.
     --form writes a CSV with a row a focus: agree, disagree or unsure, and a comment. A FILE is such a form, filled in,
     or the GeoJSON that QuPath exports after corrections on a slide's qupath.geojson. All of it is checked before any is
     kept. Nothing that was said is ever overwritten: the last word of a reviewer on a focus counts, and the earlier ones

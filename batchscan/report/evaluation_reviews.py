@@ -19,16 +19,16 @@ def reviews(evaluation: Evaluation) -> tuple[Section, ...]:
 
 
 def _blocks(found: FociReviewed) -> Iterator[Block]:
+    foci, slides = numbers.count(found.n_foci, "focus", "foci"), numbers.count(found.n_slides, "slide")
     yield Words(
-        f"Of {numbers.count(found.n_foci, 'focus', 'foci')} on the slides analysed, {found.n_reviewed:,} reviewed, on "
-        f"{numbers.count(found.n_slides, 'slide')}, by {listed(found.reviewers)}: {found.n_agreed:,} agreed with, "
-        f"{found.n_disagreed:,} disagreed with, {found.n_divided:,} on which reviewers differ, {found.n_unsure:,} of "
-        f"which nobody is sure. {_missed(found)}"
+        f"Of {foci} on the slides analysed, {found.n_reviewed:,} were reviewed, on {slides}, by "
+        f"{listed(found.reviewers)}: {found.n_agreed:,} agreed with, {found.n_disagreed:,} disagreed with, "
+        f"{found.n_divided:,} on which reviewers differ, {found.n_unsure:,} of which nobody is sure. {_missed(found)}"
     )
     yield Words(
         "This is no independent reference: reviewers saw what had been called, which draws people to agree, and they "
         "chose what to look at. A share of foci is neither sensitivity nor precision of patches, and what nobody "
-        "looked for isn't known to be absent."
+        "looked for isn\u2019t known to be absent."
     )
     yield Table(
         "Agreement, focus by focus",
