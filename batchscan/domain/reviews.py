@@ -8,15 +8,20 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a reviewer says of a region that was called IDC; or that one was missed, which the reviewer drew."""
+    """What a reviewer says of a region: one that was called IDC, or one of IDC that the reviewer drew.
+
+    That was `missed` if most of it lies outside of all foci, else `redrawn`.
+    """
 
     AGREE = "agree"
     DISAGREE = "disagree"
     UNSURE = "unsure"
     MISSED = "missed"
+    REDRAWN = "redrawn"
 
 
 ON_FOCI = (Verdict.AGREE, Verdict.DISAGREE, Verdict.UNSURE)
+DRAWN = (Verdict.MISSED, Verdict.REDRAWN)
 
 
 class Standing(StrEnum):
@@ -81,7 +86,7 @@ def standing_reviews(history: Iterable[Review]) -> tuple[Review, ...]:
 
 def standing(verdicts: Iterable[Verdict]) -> Standing:
     """What several verdicts on one region come to; who is unsure has no vote where others have one."""
-    said = {Verdict.AGREE if verdict is Verdict.MISSED else verdict for verdict in verdicts} - {Verdict.UNSURE}
+    said = {Verdict.AGREE if verdict in DRAWN else verdict for verdict in verdicts} - {Verdict.UNSURE}
     if not said:
         return Standing.UNSURE
     if len(said) > 1:
@@ -141,11 +146,18 @@ class SlideReviews:
         for review in standing_reviews(history):
             by_region.setdefault(review.region_id, []).append(review)
         of_focus = {known: tuple(said) for known, said in by_region.items() if known in focus_ids}
-        drawn = [said for known, said in by_region.items() if known not in focus_ids and is_drawn(said, fingerprint)]
-        missed = [said[0] for said in drawn if standing(one.verdict for one in said) is Standing.AGREED]
+        drawn = [
+            tuple(said) for known, said in by_region.items() if known not in focus_ids and is_drawn(said, fingerprint)
+        ]
+        missed = [said[0] for said in drawn if _is_missed(one.verdict for one in said)]
         return cls(of_focus, tuple(missed), len(by_region) - len(of_focus) - len(drawn))
 
 
 def is_drawn(said: Iterable[Review], fingerprint: str) -> bool:
     """Whether reviews are of a region that was drawn on the slide as it is."""
     return all(one.number is None and one.fingerprint == fingerprint for one in said)
+
+
+def _is_missed(verdicts: Iterable[Verdict]) -> bool:
+    said = set(verdicts)
+    return Verdict.MISSED in said and standing(said) is Standing.AGREED

@@ -40,6 +40,7 @@ def _blocks(found: FociReviewed) -> Iterator[Block]:
                 Cell(f"{found.agreed.n:,}"),
             ),
         ),
+        widths=(96.0, 60.0),
     )
     if found.disputed:
         yield _disputed(found.disputed)

@@ -77,7 +77,8 @@ class Ledger(LedgerView):
             connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         except sqlite3.Error as error:
             raise OutputError(
-                f"{path}: can't be opened as a ledger ({error}); move it away, results stay, or choose another --out"
+                f"{path}: can't be opened as a ledger ({error}); move it away, results stay but not reviews, or "
+                "choose another --out"
             ) from error
         with closing(connection):
             ledger = cls(connection, path)

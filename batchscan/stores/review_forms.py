@@ -131,7 +131,6 @@ def _opened(path: Path) -> csv.DictReader[str]:
 
 def _rows(reader: csv.DictReader[str], wrong: list[str]) -> Iterator[tuple[str, Mapping[str, str]]]:
     while True:
-        # Of a row with a comment of several lines, the last.
         place = f"line {reader.line_num + 1}"
         try:
             row = next(reader)

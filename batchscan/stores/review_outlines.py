@@ -13,7 +13,7 @@ import shapely
 from shapely.geometry import mapping, shape
 
 from batchscan.domain.errors import ReferenceFileError, ReviewError
-from batchscan.domain.reviews import ON_FOCI, Opinion, Review, Verdict, standing_reviews
+from batchscan.domain.reviews import DRAWN, ON_FOCI, Opinion, Review, Verdict, standing_reviews
 from batchscan.stores.annotations import KINDS, kind_of, shrunk
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.regions import (
@@ -36,6 +36,8 @@ _IDC, _OTHER, _ = KINDS
 _OF_KIND = {_IDC: Verdict.AGREE, _OTHER: Verdict.DISAGREE}
 # A focus counts as reshaped when more of it than this has changed; QuPath may round corners.
 _RESHAPED = 0.01
+# Share of a drawn region that lies outside of all foci where it was missed.
+_MISSED = 0.5
 # An outline may stick out over the slide's edge by so much of its side.
 _BEYOND = 0.02
 
@@ -110,8 +112,8 @@ def read_export(
     """What the outlines of an export say of a slide's foci.
 
     An outline with a focus's id is that focus: a class of IDC agrees where the outline was reshaped, a class of other
-    tissue disagrees, `Ignore*` is unsure, and so are `agree`, `disagree` and `unsure` themselves. Any other outline of
-    a class of IDC was missed. A description is the comment.
+    tissue disagrees, `Ignore*` is unsure, and `agree`, `disagree` and `unsure` are what they say. Any other outline of
+    a class of IDC was missed; or is IDC redrawn, where most of it was called. A description is the comment.
 
     Parameters
     ----------
@@ -239,7 +241,9 @@ def _add_drawn(found: Export, place: str, region: Region, slide: SlideFoci, draw
     region_id = region.id.lower() or str(uuid.uuid5(uuid.NAMESPACE_URL, f"batchscan\n{slide.slide_id}\n{outline}"))
     verdict = _verdict(region)
     if verdict is Verdict.AGREE:
-        verdict = Verdict.MISSED
+        called = shapely.union_all([shape(json.loads(known.outline)) for known in slide.foci])
+        outside = region.polygon.difference(called).area
+        verdict = Verdict.MISSED if outside > _MISSED * region.polygon.area else Verdict.REDRAWN
     elif region_id not in drawn_before:
         found.n_other += 1
         return
@@ -259,8 +263,8 @@ def _judged(said: Iterable[Review]) -> dict[str, Geometry]:
             by_reviewer.setdefault(review.reviewer, {}).setdefault(review.verdict, []).append(outline)
     idc, other = [], []
     for of in by_reviewer.values():
-        drawn, agreed = shapely.union_all(of.get(Verdict.MISSED, [])), shapely.union_all(of.get(Verdict.AGREE, []))
-        idc += [drawn, agreed]
+        drawn = shapely.union_all([outline for kind in DRAWN for outline in of.get(kind, [])])
+        idc += [drawn, *of.get(Verdict.AGREE, [])]
         other.append(shapely.union_all(of.get(Verdict.DISAGREE, [])).difference(drawn))
     is_idc, is_other = shapely.union_all(idc), shapely.union_all(other)
     left_out = shapely.union_all([*doubted, is_idc.intersection(is_other)])

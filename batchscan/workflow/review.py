@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batchscan.domain.errors import DamagedResult, OutputError, ReviewError, UsageError
 from batchscan.domain.plain_text import plain
-from batchscan.domain.reviews import Opinion, Review, Verdict, is_drawn, standing_reviews
+from batchscan.domain.reviews import DRAWN, Opinion, Review, Verdict, is_drawn, standing_reviews
 from batchscan.stores.labelled_slides import OUTLINES
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.results import RunFolder
@@ -192,7 +192,7 @@ class _Taking:
             if known.id == opinion.region_id:
                 return known.number, known.outline
         drawn = self._drawn(slide).get(opinion.region_id)
-        if drawn or opinion.verdict is Verdict.MISSED:
+        if drawn or opinion.verdict in DRAWN:
             return None, drawn.outline if drawn else opinion.outline
         earlier = opinion.digest not in ("", slide.digest) or any(
             one.region_id == opinion.region_id for one in self._standing

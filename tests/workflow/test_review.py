@@ -25,6 +25,7 @@ from batchscan.domain.reviews import Verdict
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.results import RunFolder
 from batchscan.workflow.review import write_run_form
+from batchscan.workflow.review_state import read_reviewed
 
 
 @pytest.fixture
@@ -273,6 +274,15 @@ def test_a_region_that_was_drawn_can_be_taken_back(tmp_path: Path, run: RunFolde
     assert kept(run) == [("S1", None, "A", "missed"), ("S1", None, "A", "disagree")]
     # One that nobody had called a focus says nothing of foci.
     assert take(run, exported(tmp_path / "S1.geojson", [{**stroma, "id": "other"}])).n_other == 1
+
+
+def test_what_had_been_called_was_not_missed_however_it_is_drawn(tmp_path: Path, run: RunFolder) -> None:
+    """S1's focus 1 is the three cells at (0, 0), (100, 0) and (0, 100)."""
+    boxes = {"part": (0, 0, 90, 90), "half": (100, 0, 300, 100), "more": (95, 0, 310, 100)}
+    file = exported(tmp_path / "S1.geojson", [drawn(*box, id=name) for name, box in boxes.items()])
+    take(run, file)
+    assert kept(run) == [("S1", None, "A", word) for word in ("redrawn", "redrawn", "missed")]
+    assert read_reviewed(run).as_json()["missed"] == 1
 
 
 def test_what_is_wrong_with_an_export_is_named_by_feature_and_nothing_is_kept(tmp_path: Path, run: RunFolder) -> None:
