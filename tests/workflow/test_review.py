@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -178,6 +179,18 @@ def test_while_a_runner_is_at_work_nothing_is_taken_in(tmp_path: Path, run: RunF
     assert take(run, file).kept == {Verdict.AGREE: 1}
     with Ledger.read(run.ledger) as ledger:
         assert "holder" not in ledger.facts()
+
+
+def test_of_a_run_that_may_not_be_written_to_there_is_a_form_but_nothing_is_taken_in(
+    tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = filled(tmp_path / "f.csv", [{**form_rows(run, tmp_path / "form.csv")[0], "verdict": "agree"}])
+    # Permissions mean nothing to root, whom tests may run as.
+    monkeypatch.setattr(os, "access", lambda place, mode: not Path(place).is_relative_to(run.path) or mode != os.W_OK)
+    assert write_run_form(run, tmp_path / "again.csv", (), "") == (4, ())
+    with pytest.raises(OutputError, match="may not be written to, and reviews are kept there"):
+        take(run, file)
+    assert kept(run) == []
 
 
 def test_a_ledger_from_before_reviews_takes_them_and_loses_nothing(tmp_path: Path, run: RunFolder) -> None:
