@@ -100,8 +100,10 @@ def _write_form(folder: RunFolder, form: Path, slides: tuple[str, ...], reviewer
 def _write_corrections(folder: RunFolder, path: Path, manifest: Path | None) -> None:
     from batchscan.workflow.review_state import write_run_corrections  # noqa: PLC0415 - see the package's docstring
 
-    click.echo(f"slides with labels: {write_run_corrections(folder, path, manifest)}")
+    n_slides, unreadable = write_run_corrections(folder, path, manifest)
+    click.echo(f"slides with labels: {n_slides}")
     click.echo(path)
+    _complain(unreadable)
 
 
 def _take(

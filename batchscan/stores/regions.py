@@ -255,14 +255,21 @@ def _region(feature: Any) -> Region:
     return Region(
         name=str(properties.get("name") or ""),
         classification=_classification(properties.get("classification")),
-        polygon=_polygon(feature.get("geometry")),
+        polygon=polygon_of(feature.get("geometry")),
         measurements=_measurements(properties.get("measurements")),
         id=feature["id"] if isinstance(feature.get("id"), str) else "",
         metadata=_metadata(properties.get("metadata")),
     )
 
 
-def _polygon(geometry: Any) -> Geometry:
+def polygon_of(geometry: Any) -> Geometry:
+    """What a GeoJSON geometry encloses, mended where it crosses itself.
+
+    Raises
+    ------
+    ReferenceFileError
+        If it isn't a Polygon or MultiPolygon with finite coordinates and an area.
+    """
     if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
         kind = geometry.get("type") if isinstance(geometry, dict) else geometry
         raise ReferenceFileError(f"is {kind or 'without a geometry'}, not a Polygon or MultiPolygon")

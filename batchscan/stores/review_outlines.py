@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import shapely
-from shapely.geometry import mapping, shape
+from shapely.geometry import mapping
 
 from batchscan.domain.errors import ReferenceFileError, ReviewError
 from batchscan.domain.reviews import DRAWN, ON_FOCI, Opinion, Review, Verdict, standing_reviews
@@ -23,6 +23,7 @@ from batchscan.stores.regions import (
     Geometry,
     Region,
     frame_of_file,
+    polygon_of,
     polygons_of,
     read_regions,
 )
@@ -40,6 +41,7 @@ _RESHAPED = 0.01
 _MISSED = 0.5
 # An outline may stick out over the slide's edge by so much of its side.
 _BEYOND = 0.02
+_NAMED, _LONGEST = 5, 100
 
 
 @dataclass(frozen=True)
@@ -80,20 +82,24 @@ class Export:
     n_other: int = 0
 
 
-def slide_of_export(path: Path, regions: Iterable[Region], slide_ids: Collection[str]) -> str:
-    """Whose an export is: as its foci's metadata say, or as the file is called.
+def slide_of_export(path: Path, regions: Iterable[Region], slide_ids: Collection[str], asked: str) -> str:
+    """Whose an export is: as its foci's metadata say, as was `asked` for, or as the file is called.
 
     Raises
     ------
     ReviewError
-        If it is of several slides, or nothing says of which.
+        If it is of several slides or another one, or nothing says of which.
     """
-    said = sorted({region.metadata["slide_id"] for region in regions if "slide_id" in region.metadata})
+    said = sorted({region.metadata["slide_id"][:_LONGEST] for region in regions if "slide_id" in region.metadata})
     if len(said) > 1:
-        raise ReviewError(f"{path.name}: has foci of {len(said)} slides ({', '.join(said[:5])}): export each alone")
-    found = said[0] if said else path.stem
+        raise ReviewError(
+            f"{path.name}: has foci of {len(said)} slides ({', '.join(said[:_NAMED])}): export each alone"
+        )
+    if said and asked not in ("", *said):
+        raise ReviewError(f"{path.name}: is of slide {said[0]!r}, not of {asked!r}, as --slide says")
+    found = said[0] if said else asked or path.stem
     if found not in slide_ids:
-        what = "is of slide" if said else "doesn't say whose it is, and there is no slide"
+        what = "is of slide" if said or asked else "doesn't say whose it is, and there is no slide"
         raise ReviewError(f"{path.name}: {what} {found!r}, which has no result in this run: give --slide")
     return found
 
@@ -136,6 +142,7 @@ def read_export(
     regions = tuple(regions)
     downsample = _downsample(path, regions, slide, rules.pixels)
     known = {focus.id: focus for focus in slide.foci}
+    called = shapely.union_all([_outline(focus) for focus in slide.foci])
     found = Export()
     for number, region in enumerate(regions, start=1):
         place = f"feature {number}"
@@ -144,7 +151,7 @@ def read_export(
             if region.id.lower() in known:
                 _add_focus(found, place, placed, known[region.id.lower()], slide.slide_id, rules)
             else:
-                _add_drawn(found, place, placed, slide, drawn_before)
+                _add_drawn(found, place, placed, slide, called, drawn_before)
         except ReviewError as error:
             found.wrong.append(f"{place}: {error}")
     return found
@@ -202,7 +209,7 @@ def _check_on_slide(region: Region, slide: SlideFoci) -> None:
 
 def _add_focus(found: Export, place: str, region: Region, known: KnownFocus, slide_id: str, rules: ExportRules) -> None:
     comment = checked_comment(region.metadata.get(DESCRIPTION, ""))
-    own = shape(json.loads(known.outline))
+    own = _outline(known)
     reshaped = own.symmetric_difference(region.polygon).area > _RESHAPED * own.area
     verdict = _verdict(region)
     if region.classification.strip() == CLASSIFICATION and not reshaped and not rules.all_looked_at:
@@ -230,18 +237,19 @@ def _verdict(region: Region) -> Verdict:
     return _OF_KIND.get(kind, Verdict.UNSURE)
 
 
-def _add_drawn(found: Export, place: str, region: Region, slide: SlideFoci, drawn_before: Collection[str]) -> None:
+def _add_drawn(
+    found: Export, place: str, region: Region, slide: SlideFoci, called: Any, drawn_before: Collection[str]
+) -> None:
     if "scan_digest" in region.metadata:
         raise ReviewError(
-            f"{region.name or 'it'} is a focus of an earlier result: import qupath.geojson of the present one "
-            f"({slide.digest[:19]}) and review that"
+            f"{region.name[:_LONGEST] or 'it'} is a focus of an earlier result: import qupath.geojson of the present "
+            f"one ({slide.digest[:19]}) and review that"
         )
     comment = checked_comment(region.metadata.get(DESCRIPTION, ""))
     outline = outline_text(mapping(region.polygon))
-    region_id = region.id.lower() or str(uuid.uuid5(uuid.NAMESPACE_URL, f"batchscan\n{slide.slide_id}\n{outline}"))
+    region_id = _id_of(region, slide.slide_id, outline)
     verdict = _verdict(region)
     if verdict is Verdict.AGREE:
-        called = shapely.union_all([shape(json.loads(known.outline)) for known in slide.foci])
         outside = region.polygon.difference(called).area
         verdict = Verdict.MISSED if outside > _MISSED * region.polygon.area else Verdict.REDRAWN
     elif region_id not in drawn_before:
@@ -250,12 +258,24 @@ def _add_drawn(found: Export, place: str, region: Region, slide: SlideFoci, draw
     found.opinions.append(Opinion(place, slide.slide_id, region_id, verdict, comment, outline=outline))
 
 
+def _id_of(region: Region, slide_id: str, outline: str) -> str:
+    """The UUID that QuPath gave it; of what another program wrote, one that is the same the next time."""
+    try:
+        return str(uuid.UUID(region.id))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"batchscan\n{slide_id}\n{region.id or outline}"))
+
+
+def _outline(known: KnownFocus) -> Geometry:
+    return polygon_of(json.loads(known.outline))
+
+
 def _judged(said: Iterable[Review]) -> dict[str, Geometry]:
     """Class -> what it covers; none overlaps another."""
     by_reviewer: dict[str, dict[Verdict, list[Geometry]]] = {}
     doubted: list[Geometry] = []
     for review in said:
-        outline = polygons_of(shape(json.loads(review.outline)))
+        outline = polygon_of(json.loads(review.outline))
         # A drawn region that somebody disputes was never called: that says nothing of the tissue.
         if review.verdict is Verdict.UNSURE or (review.verdict is Verdict.DISAGREE and review.number is None):
             doubted.append(outline)

@@ -150,7 +150,7 @@ class _Taking:
 
     def _of_export(self, file: Path) -> tuple[list[Opinion], list[str]]:
         regions = read_export_regions(file)
-        slide = self._slide(self._asked.slide_id or slide_of_export(file, regions, self._present))
+        slide = self._slide(slide_of_export(file, regions, self._present, self._asked.slide_id))
         found = read_export(file, regions, slide, self._drawn(slide), self._asked.rules)
         self.taken.n_untouched += found.n_untouched
         self.taken.n_other += found.n_other

@@ -109,7 +109,7 @@ def read_reviewed(run: RunFolder) -> RunReviewed:
     return RunReviewed(n_foci, tuple(slides), tuple(unreadable))
 
 
-def write_run_corrections(run: RunFolder, path: Path, manifest: Path | None) -> int:
+def write_run_corrections(run: RunFolder, path: Path, manifest: Path | None) -> tuple[int, tuple[str, ...]]:
     """Write a manifest that `train --corrections` takes, and beside it a folder with each reviewed slide's outlines.
 
     Parameters
@@ -123,7 +123,7 @@ def write_run_corrections(run: RunFolder, path: Path, manifest: Path | None) -> 
 
     Returns
     -------
-    How many slides it has.
+    How many slides it has; and why those of results that can't be read are left out, a sentence each.
 
     Raises
     ------
@@ -140,9 +140,14 @@ def write_run_corrections(run: RunFolder, path: Path, manifest: Path | None) -> 
     with Ledger.read(run.ledger) as ledger:
         by_slide = reviews_by_slide(ledger.reviews())
     known = {one.slide_id: one for _, one in read_manifest_lines(manifest)} if manifest else {}
-    rows = []
+    rows: list[SlideRequest] = []
+    unreadable: list[str] = []
     for slide_id, history in sorted(by_slide.items()):
-        slide = read_slide_foci(run.slide(slide_id))
+        try:
+            slide = read_slide_foci(run.slide(slide_id))
+        except DamagedResult as error:
+            unreadable.append(str(error))
+            continue
         request = known.get(slide_id) or SlideRequest(slide_id, slide.patient_id, store_path(run.stores, slide_id))
         _check_store(request, path, slide_id)
         _make(folder)
@@ -152,7 +157,7 @@ def write_run_corrections(run: RunFolder, path: Path, manifest: Path | None) -> 
     if not rows:
         raise UsageError(f"{run.path}: nothing in it has been reviewed: write a form with --form, and take it in")
     write_manifest(path, rows)
-    return len(rows)
+    return len(rows), tuple(unreadable)
 
 
 def _check_store(request: SlideRequest, path: Path, slide_id: str) -> None:

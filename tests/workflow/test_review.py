@@ -325,7 +325,9 @@ def test_exports_of_two_slides_or_of_none_are_refused(tmp_path: Path, run: RunFo
         take(run, exported(tmp_path / "e.geojson", both))
     with pytest.raises(ReviewError, match="doesn't say whose it is, and there is no slide 'e'"):
         take(run, exported(tmp_path / "e.geojson", [drawn(0, 0, 90, 90)]))
-    with pytest.raises(ReviewError, match="slide 'S9' has no result in this run"):
+    with pytest.raises(ReviewError, match="is of slide 'S1', not of 'S2', as --slide says"):
+        take(run, exported(tmp_path / "e.geojson", features_of(run, "S1")), slide_id="S2")
+    with pytest.raises(ReviewError, match="is of slide 'S9', which has no result in this run"):
         take(run, exported(tmp_path / "e.geojson", [drawn(0, 0, 90, 90)]), slide_id="S9")
     take(run, exported(tmp_path / "e.geojson", [drawn(0, 0, 90, 90)]), slide_id="S1")
     assert len(kept(run)) == 1

@@ -102,7 +102,7 @@ def test_verdicts_become_outlines_to_train_on(tmp_path: Path, run: RunFolder) ->
     take(run, exported(tmp_path / "S3.geojson", [drawn(0, 0, 100, 50)]))
     said(run, tmp_path, "B", "", "", "", "disagree", "", "")
     out = run.path / "corrections.csv"
-    assert write_run_corrections(run, out, archive(run, "S1", "S2", "S3")) == 3
+    assert write_run_corrections(run, out, archive(run, "S1", "S2", "S3")) == (3, ())
     folder = run.path / "corrections.outlines"
     assert areas(folder / "S1.geojson") == {"IDC": 30_000.0, "not IDC": 5_000.0}
     # Nobody was sure of one; on the other reviewers differ.
@@ -125,6 +125,13 @@ def test_a_region_that_somebody_disputes_is_left_out(tmp_path: Path, run: RunFol
     take(run, exported(tmp_path / "S1.geojson", [classed(drawn(200, 200, 300, 300), "Benign")]), reviewer="B")
     write_run_corrections(run, run.path / "c.csv", archive(run, "S1"))
     assert areas(run.path / "c.outlines" / "S1.geojson") == {"Ignore*": 10_000.0}
+
+
+def test_a_slide_whose_result_is_gone_is_left_out_of_the_labels_and_named(tmp_path: Path, run: RunFolder) -> None:
+    said(run, tmp_path, "A", "agree", "", "agree", "", "", "")
+    (run.slide("S1") / "result.json").unlink()
+    n_slides, (why,) = write_run_corrections(run, run.path / "c.csv", archive(run, "S1", "S2"))
+    assert (n_slides, "S1: the stored result can't be read" in why) == (1, True)
 
 
 def test_corrections_need_reviews_and_stores_beside_them_and_replace_nothing_else(
