@@ -25,6 +25,9 @@ _NAMED = 30
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="[FILE...]")
 @click.option("--form", type=click.Path(path_type=Path, dir_okay=False), metavar="CSV", help="Write a form to fill in.")
 @click.option(
+    "--semicolons", is_flag=True, help="With --form: for spreadsheets of countries that write 1,5 instead of 1.5."
+)
+@click.option(
     "--slide", "slides", multiple=True, metavar="ID", help="With --form: this slide's foci alone; of a FILE: its slide."
 )
 @click.option("--reviewer", default="", metavar="NAME", help="Whose words FILE holds; kept with each of them.")
@@ -61,6 +64,7 @@ def review(
     corrections: Path | None,
     manifest: Path | None,
     *,
+    semicolons: bool,
     all_looked_at: bool,
     as_json: bool,
 ) -> None:
@@ -79,7 +83,7 @@ def review(
     if (form is not None) + (corrections is not None) + bool(files) > 1:
         raise UsageError("--form, --corrections and files to take in are three errands: one at a time")
     if form:
-        _write_form(folder, form, slides, reviewer)
+        _write_form(folder, form, slides, reviewer, semicolons=semicolons)
     elif corrections:
         _write_corrections(folder, corrections, manifest)
     elif files:
@@ -88,10 +92,10 @@ def review(
         _show(folder, as_json=as_json)
 
 
-def _write_form(folder: RunFolder, form: Path, slides: tuple[str, ...], reviewer: str) -> None:
+def _write_form(folder: RunFolder, form: Path, slides: tuple[str, ...], reviewer: str, *, semicolons: bool) -> None:
     from batchscan.workflow.review import write_run_form  # noqa: PLC0415 - see the package's docstring
 
-    n_rows, unreadable = write_run_form(folder, form, slides, reviewer)
+    n_rows, unreadable = write_run_form(folder, form, slides, reviewer, semicolons=semicolons)
     click.echo(f"foci to review: {n_rows}")
     click.echo(form)
     _complain(unreadable)

@@ -331,6 +331,8 @@ class Ledger(LedgerView):
         """Add what reviewers said, all of it or nothing; what they said before stays."""
         fields = REVIEW_COLUMNS
         marks = ", ".join("?" * len(fields))
+        # Results are made again after a power loss; what people said isn't.
+        self._db.execute("PRAGMA synchronous=FULL")
         with self._transaction():
             self._db.executemany(
                 f"INSERT INTO reviews ({', '.join(fields)}) VALUES ({marks})",  # noqa: S608 - our own names

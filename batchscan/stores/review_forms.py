@@ -28,7 +28,9 @@ _DELIMITERS = (",", ";", "\t")
 _ONE_DAY = timedelta(days=1)
 
 
-def write_form(path: Path, slides: Iterable[SlideFoci], said: Mapping[tuple[str, str], Review]) -> int:
+def write_form(
+    path: Path, slides: Iterable[SlideFoci], said: Mapping[tuple[str, str], Review], *, semicolons: bool = False
+) -> int:
     """Write a row a focus, verdicts empty but for those that are known already.
 
     Parameters
@@ -39,6 +41,9 @@ def write_form(path: Path, slides: Iterable[SlideFoci], said: Mapping[tuple[str,
         One at a time.
     said
         (slide_id, focus id) -> what the reviewer whose form it is has said of it.
+    semicolons
+        Whether it is for spreadsheets of countries that write 1,5: these expect semicolons between cells, and would
+        read 1.5 as a date or as 15.
 
     Returns
     -------
@@ -51,11 +56,12 @@ def write_form(path: Path, slides: Iterable[SlideFoci], said: Mapping[tuple[str,
     """
     n_rows = 0
     with write_atomically(path) as stream:
-        writer = TableWriter(stream)
+        writer = TableWriter(stream, ";" if semicolons else ",")
         writer.writerow(COLUMNS)
         for slide in slides:
             for known in slide.foci:
-                writer.writerow(_form_row(slide, known, said.get((slide.slide_id, known.id))))
+                row = _form_row(slide, known, said.get((slide.slide_id, known.id)))
+                writer.writerow([_with_comma(cell) for cell in row] if semicolons else row)
                 n_rows += 1
     return n_rows
 
@@ -67,6 +73,10 @@ def _form_row(slide: SlideFoci, known: KnownFocus, said: Review | None) -> list[
     words = (said.verdict.value, said.comment, said.reviewer) if said else ("", "", "")
     # When is left to who changes something: an earlier date would be wrong then.
     return [slide.slide_id, known.number, known.id, *place, *numbers, slide.digest, *words, ""]
+
+
+def _with_comma(cell: Any) -> Any:
+    return str(cell).replace(".", ",") if isinstance(cell, float) else cell
 
 
 def read_form(path: Path, moment: datetime) -> tuple[list[Opinion], list[str]]:

@@ -59,8 +59,12 @@ class Taken:
     n_other: int = 0
 
 
-def write_run_form(run: RunFolder, path: Path, slide_ids: Sequence[str], reviewer: str) -> tuple[int, tuple[str, ...]]:
+def write_run_form(
+    run: RunFolder, path: Path, slide_ids: Sequence[str], reviewer: str, *, semicolons: bool = False
+) -> tuple[int, tuple[str, ...]]:
     """Write a form for the foci of some slides, of all without ids; with what a reviewer said before, if one is named.
+
+    `semicolons` as for `write_form`.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def write_run_form(run: RunFolder, path: Path, slide_ids: Sequence[str], reviewe
         standing = standing_reviews(ledger.reviews())
     said = {(one.slide_id, one.region_id): one for one in standing if one.reviewer == reviewer}
     unreadable: list[str] = []
-    n_rows = write_form(path, _slides(run, slide_ids, unreadable), said)
+    n_rows = write_form(path, _slides(run, slide_ids, unreadable), said, semicolons=semicolons)
     return n_rows, tuple(unreadable)
 
 

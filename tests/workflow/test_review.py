@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sqlite3
 from pathlib import Path
@@ -66,6 +67,18 @@ def test_what_spreadsheets_of_other_countries_save_is_read(
     take(run, filled(tmp_path / "filled.csv", rows, delimiter, encoding))
     with Ledger.read(run.ledger) as ledger:
         assert [one.comment for one in ledger.reviews()] == ["kräftig; groß, klar"]
+
+
+def test_a_form_for_countries_that_write_one_comma_five(tmp_path: Path, run: RunFolder) -> None:
+    write_run_form(run, tmp_path / "form.csv", ("S1",), "", semicolons=True)
+    header, first, _ = (tmp_path / "form.csv").read_text().splitlines()
+    assert header.startswith("slide_id;number;focus_id;")
+    area_mm2 = round(result("S1").extent.foci[0].area_mm2, 3)
+    assert f";{area_mm2}".replace(".", ",") + ";" in first
+    with (tmp_path / "form.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter=";"))
+    take(run, filled(tmp_path / "f.csv", [{**rows[0], "verdict": "agree"}], ";"))
+    assert kept(run) == [("S1", 1, "A", "agree")]
 
 
 def test_a_comment_that_a_spreadsheet_would_run_goes_out_as_text_and_stays_what_it_was(
@@ -145,6 +158,13 @@ def test_every_wrong_row_is_named_with_its_line_and_nothing_is_kept(tmp_path: Pa
 def test_what_is_no_form_is_named(tmp_path: Path, run: RunFolder, content: bytes, words: str) -> None:
     (tmp_path / "f.csv").write_bytes(content)
     with pytest.raises(ReviewError, match=words):
+        take(run, tmp_path / "f.csv")
+
+
+def test_a_form_of_more_than_64_mib_is_not_read(tmp_path: Path, run: RunFolder) -> None:
+    with (tmp_path / "f.csv").open("wb") as stream:
+        stream.truncate((64 << 20) + 1)
+    with pytest.raises(ReviewError, match="more than 64 MiB"):
         take(run, tmp_path / "f.csv")
 
 
