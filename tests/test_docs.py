@@ -14,7 +14,7 @@ from batchscan.cli.main import commands
 from batchscan.stores.foci_tables import COLUMNS, FOCI
 from batchscan.stores.heat_maps import HEAT_MAP
 from batchscan.stores.open_files import QUPATH
-from batchscan.stores.results import PATCHES, REGIONS
+from batchscan.stores.results import HEATMAP, PATCHES, REGIONS, REPORT, RESULT
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -90,6 +90,6 @@ def _python_words() -> Iterator[str]:
 def test_what_snippets_open_of_a_result_and_ask_of_its_table_is_there() -> None:
     words = [word for word in _python_words() if isinstance(word, str)]
     files = {word.rpartition("/")[2] for word in words if "slides/" in word}
-    assert {FOCI, HEAT_MAP} <= files <= {FOCI, HEAT_MAP, QUPATH, PATCHES, REGIONS}
+    assert {FOCI, HEAT_MAP} <= files <= {FOCI, HEAT_MAP, QUPATH, PATCHES, REGIONS, RESULT, REPORT, HEATMAP}
     asked = {word for word in words if word.endswith(("_mm2", "_mm", "_id", "_px"))}
     assert {"area_mm2", "slide_id"} <= asked <= set(COLUMNS)
