@@ -82,12 +82,15 @@ def review(
     folder = RunFolder(run)
     if (form is not None) + (corrections is not None) + bool(files) > 1:
         raise UsageError("--form, --corrections and files to take in are three errands: one at a time")
+    if as_json and (form or corrections):
+        raise UsageError("--json is for how far a run is reviewed, and for what was taken in")
     if form:
         _write_form(folder, form, slides, reviewer, semicolons=semicolons)
     elif corrections:
         _write_corrections(folder, corrections, manifest)
     elif files:
-        _take(folder, files, slides, reviewer, pixels or "", all_looked_at=all_looked_at)
+        taken = _take(folder, files, slides, reviewer, pixels or "", all_looked_at=all_looked_at)
+        click.echo(json.dumps(taken.as_json()) if as_json else "\n".join(_words(taken)))
     else:
         _show(folder, as_json=as_json)
 
@@ -118,7 +121,7 @@ def _take(
     pixels: str,
     *,
     all_looked_at: bool,
-) -> None:
+) -> Taken:
     from batchscan.domain.errors import UsageError  # noqa: PLC0415 - see the package's docstring
     from batchscan.stores.review_outlines import ExportRules  # noqa: PLC0415
     from batchscan.workflow.review import ReviewRequest, take_reviews  # noqa: PLC0415
@@ -127,8 +130,7 @@ def _take(
         raise UsageError("--slide says whose slide the files are of: give one, or take the files in one by one")
     rules = ExportRules(all_looked_at=all_looked_at, pixels=pixels)
     asked = ReviewRequest(files, reviewer, slides[0] if slides else "", rules, datetime.now(UTC))
-    for line in _words(take_reviews(folder, asked)):
-        click.echo(line)
+    return take_reviews(folder, asked)
 
 
 def _words(taken: Taken) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from batchscan.domain.errors import DamagedResult, OutputError, ReviewError, UsageError
 from batchscan.domain.plain_text import plain
@@ -57,6 +58,16 @@ class Taken:
     n_said_before: int = 0
     n_untouched: int = 0
     n_other: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """For `review FILE --json`."""
+        return {
+            "kept": {verdict.value: self.kept[verdict] for verdict in Verdict},
+            "slides": sorted(self.slides),
+            "said_before": self.n_said_before,
+            "left_as_they_were": self.n_untouched,
+            "drawn_of_other_classes": self.n_other,
+        }
 
 
 def write_run_form(

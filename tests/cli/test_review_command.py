@@ -48,6 +48,14 @@ def test_from_the_form_to_the_state_and_the_labels(run: Path, capsys: pytest.Cap
     assert (code, out) == (0, ["kept: 1 agree, 1 disagree; slides: 1"])
     code, out, _ = typed(capsys, "run", "form.csv", "--reviewer", "A")
     assert (code, out) == (0, ["kept: nothing new; slides: 0", "said before in the same words: 2"])
+    code, (line,), _ = typed(capsys, "run", "form.csv", "--reviewer", "B", "--json")
+    assert json.loads(line) == {
+        "kept": {"agree": 1, "disagree": 1, "unsure": 0, "missed": 0, "redrawn": 0},
+        "slides": ["S2"],
+        "said_before": 0,
+        "left_as_they_were": 0,
+        "drawn_of_other_classes": 0,
+    }
     code, out, _ = typed(capsys, "run", str(run / "run" / "slides" / "S1" / "qupath.geojson"), "--reviewer", "A")
     assert (code, out[1]) == (
         0,
@@ -55,7 +63,7 @@ def test_from_the_form_to_the_state_and_the_labels(run: Path, capsys: pytest.Cap
     )
     code, out, _ = typed(capsys, "run")
     assert out[0].endswith("foci reviewed: 1 agreed, 1 disagreed, 0 divided, 0 unsure; regions missed: 0")
-    assert out[1:] == ["reviewers: A", "  S2: 2 of 2"]
+    assert out[1:] == ["reviewers: A, B", "  S2: 2 of 2"]
     code, (line,), _ = typed(capsys, "run", "--json")
     assert json.loads(line)["slides"][0]["disagreed"] == 1
     (run / "run" / "stores" / "S2.ome.zarr").mkdir(parents=True)
@@ -86,5 +94,7 @@ def test_one_errand_at_a_time_and_a_name_for_it(run: Path, capsys: pytest.Captur
     assert (code, "--reviewer" in err) == (2, True)
     code, _, err = typed(capsys, "run", "form.csv", "--reviewer", "A", "--slide", "S1", "--slide", "S2")
     assert (code, "give one" in err) == (2, True)
+    code, _, err = typed(capsys, "run", "--form", "other.csv", "--json")
+    assert (code, "--json is for" in err) == (2, True)
     code, _, err = typed(capsys, ".")
     assert (code, "isn't a run folder" in err) == (1, True)
