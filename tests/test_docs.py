@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ import click
 import pytest
 
 from batchscan.cli.main import commands
+from batchscan.stores.foci_tables import COLUMNS, FOCI
+from batchscan.stores.heat_maps import HEAT_MAP
+from batchscan.stores.open_files import QUPATH
+from batchscan.stores.results import HEATMAP, PATCHES, REGIONS, REPORT, RESULT
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -18,6 +23,7 @@ PAGES = (
     "docs/clusters.md",
     "docs/model.md",
     "docs/training.md",
+    "docs/review.md",
     "docs/validation.md",
     "docs/intervals.md",
     "docs/planning.md",
@@ -72,3 +78,18 @@ def test_the_commands_of_the_contract_that_exist_are_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     for name in commands.commands:
         assert f"batchscan {name}" in readme or f"make {name}" in readme, name
+
+
+def _python_words() -> Iterator[str]:
+    """Every text in a block of Python."""
+    for page in PAGES:
+        for block in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
+            yield from (node.value for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Constant))
+
+
+def test_what_snippets_open_of_a_result_and_ask_of_its_table_is_there() -> None:
+    words = [word for word in _python_words() if isinstance(word, str)]
+    files = {word.rpartition("/")[2] for word in words if "slides/" in word}
+    assert {FOCI, HEAT_MAP} <= files <= {FOCI, HEAT_MAP, QUPATH, PATCHES, REGIONS, RESULT, REPORT, HEATMAP}
+    asked = {word for word in words if word.endswith(("_mm2", "_mm", "_id", "_px"))}
+    assert {"area_mm2", "slide_id"} <= asked <= set(COLUMNS)

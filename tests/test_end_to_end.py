@@ -118,7 +118,7 @@ def test_the_scan_knows_this_slide_better_than_chance_would(demo: tuple[Path, Ra
 
 def test_a_second_time_nothing_is_done_again(demo: tuple[Path, Ran]) -> None:
     folder, _ = demo
-    files = sorted((folder / "run/slides/8863").rglob("*.*"))
+    files = sorted(file for file in (folder / "run/slides/8863").rglob("*") if file.is_file())
     before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in files]
     batchscan("scan", folder / "archive", "--out", folder / "run")
     assert [(file.stat().st_mtime_ns, file.read_bytes()) for file in files] == before
@@ -355,10 +355,19 @@ def test_a_report_is_printed_again_without_slide_or_model(demo: tuple[Path, Ran]
     report.unlink()
     archive = folder / "archive"
     archive.rename(folder / "elsewhere")
+    # As in a run from before there were such files.
+    slide = report.parent
+    shutil.rmtree(slide / "heatmap.ome.zarr")
+    for name in ("foci.csv", "qupath.geojson"):
+        (slide / name).unlink()
     try:
         said = batchscan("report", folder / "run", "--slide", "8863").out
     finally:
         (folder / "elsewhere").rename(archive)
+    assert (slide / "heatmap.ome.zarr/zarr.json").is_file()
+    table, found = (slide / "foci.csv").read_text(), json.loads((slide / "qupath.geojson").read_text())["features"]
+    assert found
+    assert [line.split(",")[2] for line in table.splitlines()[1:]] == [feature["id"] for feature in found]
     assert said.strip().endswith("report.pdf")
     assert len(PdfReader(report).pages) >= 2
     assert "no result of slide nobody" in batchscan("report", folder / "run", "--slide", "nobody", code=2).err

@@ -20,6 +20,7 @@ from batchscan.cli.exits import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from batchscan.cli.model import model
 from batchscan.cli.plan import plan
 from batchscan.cli.printing import report
+from batchscan.cli.review import review
 from batchscan.cli.run import run, scan
 from batchscan.cli.status import status
 from batchscan.cli.train import train
@@ -45,7 +46,9 @@ def commands(*, debug: bool) -> None:
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
 
 
-for _command in (demo, doctor, ingest, plan, run, scan, status, report, evaluate, compare, train, model, bench):
+for _command in (
+    demo, doctor, ingest, plan, run, scan, status, report, review, evaluate, compare, train, model, bench,
+):  # fmt: skip
     commands.add_command(_command)
 
 

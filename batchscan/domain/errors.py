@@ -91,6 +91,12 @@ class ReferenceMismatch(ReferenceFileError):
     """Reference labels don't lie on the grid that was scanned: they belong to another slide, spacing or origin."""
 
 
+class ReviewError(BatchscanError):
+    """What a reviewer said can't be kept as it is; the text names each wrong row with its line."""
+
+    code = "review"
+
+
 class NotComparable(BatchscanError):
     """Two evaluations aren't of the same patches, labels or patients: evaluate both on the same."""
 

@@ -87,6 +87,41 @@ class Readers(Record):
     n_undecided: Count
 
 
+class DisputedFocus(Record):
+    """A focus that not every reviewer agrees with; `x_px`, `y_px` are its centre, `words` what each said of it."""
+
+    slide_id: str
+    patient_id: str
+    number: Count
+    focus_id: str
+    x_px: Finite
+    y_px: Finite
+    area_mm2: Finite
+    standing: Literal["disagreed", "divided"]
+    words: tuple[str, ...]
+
+
+class FociReviewed(Record):
+    """What reviewers said of the foci of the analysed slides, each counted once.
+
+    Not an independent reference: reviewers saw what had been called. `agreed` is the share of foci that all their
+    reviewers agree with, of those that at least one is sure of.
+    """
+
+    n_foci: Count
+    n_slides: Count
+    n_reviewed: Count
+    n_agreed: Count
+    n_disagreed: Count
+    n_divided: Count
+    n_unsure: Count
+    n_missed: Count
+    n_of_earlier_results: Count
+    reviewers: tuple[str, ...]
+    agreed: Measured
+    disputed: tuple[DisputedFocus, ...]
+
+
 class Subgroup(Record):
     """The slides with `value` in the manifest's `column`; `figures` is empty where there are too few: see `note`."""
 
@@ -261,4 +296,5 @@ class Evaluation(Record):
     robustness: tuple[Perturbed, ...]
     failures: Failures
     gates: tuple[Gate, ...]
+    reviewed: FociReviewed | None = None
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]

@@ -10,6 +10,7 @@ from batchscan.report import (
     evaluation_failures,
     evaluation_measured,
     evaluation_methods,
+    evaluation_reviews,
     evaluation_summary,
 )
 from batchscan.report.blocks import Document
@@ -47,6 +48,7 @@ def evaluation_content(evaluation: Evaluation) -> Document:
             evaluation_cohort.subgroups(evaluation),
             evaluation_cohort.robustness(evaluation),
             evaluation_cohort.readers(evaluation),
+            *evaluation_reviews.reviews(evaluation),
             evaluation_failures.failures(evaluation),
             evaluation_extent.slides(evaluation),
             evaluation_methods.methods(evaluation),

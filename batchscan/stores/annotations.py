@@ -101,7 +101,7 @@ def read_outlines(path: Path, grid: PatchGrid, downsample: float = 1.0) -> Mappi
     ReferenceFileError
         If the file can't be read, or an outline has no class that is known or lies off the slide.
     """
-    regions = [_shrunk(region, downsample) for region in read_regions(path)]
+    regions = [shrunk(region, downsample) for region in read_regions(path)]
     _check_classes(path, regions)
     _check_on_slide(path, regions, grid)
     of_kind: dict[str, list[Geometry]] = {}
@@ -111,7 +111,13 @@ def read_outlines(path: Path, grid: PatchGrid, downsample: float = 1.0) -> Mappi
     return {kind: polygons_of(shapely.union_all(polygons)) for kind, polygons in of_kind.items()}
 
 
-def _shrunk(region: Region, downsample: float) -> Region:
+def kind_of(name: str) -> str | None:
+    """Which of `KINDS` a class is of; None if its name isn't known."""
+    return _KIND_OF.get(name.strip().lower())
+
+
+def shrunk(region: Region, downsample: float) -> Region:
+    """The same region where so many pixels lie along a side of one."""
     if downsample == 1.0:
         return region
     return replace(region, polygon=shapely.transform(region.polygon, lambda corners: corners / downsample))

@@ -43,10 +43,12 @@ class TableWriter:
     ----------
     stream
         Open for text, without translation of line ends.
+    delimiter
+        What stands between cells.
     """
 
-    def __init__(self, stream: IO[Any]) -> None:
-        self._writer = csv.writer(stream, lineterminator="\n")
+    def __init__(self, stream: IO[Any], delimiter: str = ",") -> None:
+        self._writer = csv.writer(stream, lineterminator="\n", delimiter=delimiter)
 
     def writerow(self, row: Iterable[Any]) -> None:
         """Write one row."""

@@ -19,10 +19,12 @@ from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import OutputError, RunBusyError
 from batchscan.domain.profile import Profile
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
+from batchscan.domain.reviews import Review
 from batchscan.stores.holders import SILENT_S, Holder
-from batchscan.stores.ledger_view import LedgerView
+from batchscan.stores.ledger_view import REVIEW_COLUMNS, LedgerView
 
-# A ledger of another version is made anew: results are in the slides' folders, and the next run finds them there.
+# A ledger of another version is made anew: results are in the slides' folders, and the next run finds them there. What
+# people said is nowhere else: reviews stay, and came without a new version, so that a ledger may have no such table.
 _VERSION = 3
 _TABLES = ("run", "slides", "attempts", "strikes", "events")
 _SCHEMA = """
@@ -38,6 +40,10 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE INDEX IF NOT EXISTS attempts_of ON attempts (slide_id);
 CREATE TABLE IF NOT EXISTS strikes (slide_id TEXT PRIMARY KEY, source TEXT NOT NULL, count INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS events (at TEXT NOT NULL, kind TEXT NOT NULL, slide_id TEXT, detail TEXT) STRICT;
+CREATE TABLE IF NOT EXISTS reviews (
+    slide_id TEXT NOT NULL, region_id TEXT NOT NULL, number INTEGER, verdict TEXT NOT NULL, comment TEXT NOT NULL,
+    reviewer TEXT NOT NULL, reviewed TEXT NOT NULL, kept TEXT NOT NULL, digest TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, outline TEXT NOT NULL) STRICT;
 """
 
 
@@ -71,7 +77,8 @@ class Ledger(LedgerView):
             connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         except sqlite3.Error as error:
             raise OutputError(
-                f"{path}: can't be opened as a ledger ({error}); move it away, results stay, or choose another --out"
+                f"{path}: can't be opened as a ledger ({error}); move it away, results stay but not reviews, or "
+                "choose another --out"
             ) from error
         with closing(connection):
             ledger = cls(connection, path)
@@ -319,6 +326,18 @@ class Ledger(LedgerView):
         """Forget the accidents of slides."""
         with self._transaction():
             self._db.executemany("DELETE FROM strikes WHERE slide_id = ?", [(slide_id,) for slide_id in slide_ids])
+
+    def keep_reviews(self, reviews: Iterable[Review]) -> None:
+        """Add what reviewers said, all of it or nothing; what they said before stays."""
+        fields = REVIEW_COLUMNS
+        marks = ", ".join("?" * len(fields))
+        # Results are made again after a power loss; what people said isn't.
+        self._db.execute("PRAGMA synchronous=FULL")
+        with self._transaction():
+            self._db.executemany(
+                f"INSERT INTO reviews ({', '.join(fields)}) VALUES ({marks})",  # noqa: S608 - our own names
+                [tuple(getattr(review, name) for name in fields) for review in reviews],
+            )
 
     def _event(self, kind: str, slide_id: str | None = None, detail: str | None = None) -> None:
         self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (now(), kind, slide_id, detail))

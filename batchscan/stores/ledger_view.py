@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from batchscan.domain.attempts import Attempt, AttemptEnd
 from batchscan.domain.profile import Profile
 from batchscan.domain.records import SlideOutcome, SlideStatus
+from batchscan.domain.reviews import Review, Verdict
+
+REVIEW_COLUMNS = tuple(field.name for field in fields(Review))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,19 @@ class LedgerView:
         for slide_id, started, ended, status, reason, message, worker, error_class, seconds, peak in cursor:
             end = AttemptEnd(worker or "", error_class, json.loads(seconds or "{}"), peak)
             yield Attempt(slide_id, started, ended, status, reason or "", message, end)
+
+    def reviews(self) -> tuple[Review, ...]:
+        """Everything that reviewers said, oldest first; nothing where no review was ever kept."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'reviews'").fetchone():
+            return ()
+        cursor = self._db.execute(f"SELECT {', '.join(REVIEW_COLUMNS)} FROM reviews ORDER BY rowid")  # noqa: S608 - our own names
+        known = (dict(zip(REVIEW_COLUMNS, values, strict=True)) for values in cursor)
+        return tuple(Review(**{**values, "verdict": Verdict(values["verdict"])}) for values in known)
+
+    def n_foci(self) -> int:
+        """How many foci the results have, those without numbers left out."""
+        asked = "SELECT sum(json_extract(numbers, '$.n_foci')) FROM slides"
+        return int(self._db.execute(asked).fetchone()[0] or 0)
 
 
 def _row(

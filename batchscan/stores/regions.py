@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,35 @@ CLASSIFICATION = "IDC"
 # Vermilion of the Okabe-Ito palette: told from haematoxylin and eosin, also by the colour-blind.
 COLOUR_RGB = (213, 94, 0)
 LARGEST_BYTES = 64 << 20
+PIXELS = "pixels"
+"""Name of the metadata that say whose pixels coordinates are in."""
+_DECIMALS_PX = 3
 
 Geometry = Polygon | MultiPolygon
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFrame:
+    """Whose level-0 pixels coordinates are in.
+
+    Parameters
+    ----------
+    name
+        As the metadata of each region say it.
+    downsample
+        How many of them lie along a side of one of the store's.
+    """
+
+    name: str
+    downsample: float = 1.0
+
+
+STORE = PixelFrame("level 0 of the slide store")
+
+
+def frame_of_file(downsample: float) -> PixelFrame:
+    """The pixels of the file that a store was made from, which other programs show."""
+    return PixelFrame("level 0 of the slide's file", downsample)
 
 
 @dataclass(frozen=True)
@@ -46,50 +73,71 @@ class Region:
         A valid, non-empty shapely Polygon or MultiPolygon, level-0 pixels.
     measurements
         Its numbers by name; another tool's may be NaN.
+    id
+        What tells it from others; empty when it has none.
+    metadata
+        Its facts by name.
     """
 
     name: str
     classification: str
     polygon: Geometry
     measurements: Mapping[str, float]
+    id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def focus_ids(
+    slide_id: str, n_foci: int, model: ModelInfo, settings: ScanSettings, scan_digest: str
+) -> tuple[str, ...]:
+    """The UUID of each of a result's foci, in their order.
+
+    All that decides the foci decides their ids, so that importing the same twice is seen to be twice the same, and
+    foci found in another way are others. What `scan_digest` stands for: domain/digest.py.
+    """
+    decided_by = _decided_by(slide_id, model, settings, scan_digest).values()
+    names = ("\n".join(("batchscan", *decided_by, _name(number))) for number in range(1, n_foci + 1))
+    return tuple(str(uuid.uuid5(uuid.NAMESPACE_URL, name)) for name in names)
 
 
 def foci_geojson(
-    slide_id: str, foci: Sequence[Focus], model: ModelInfo, settings: ScanSettings, scan_digest: str
+    slide_id: str,
+    foci: Sequence[Focus],
+    model: ModelInfo,
+    settings: ScanSettings,
+    scan_digest: str,
+    frame: PixelFrame = STORE,
 ) -> dict[str, Any]:
-    """A GeoJSON FeatureCollection with one annotation a focus, in the order given, coordinates in level-0 pixels.
+    """A GeoJSON FeatureCollection with one annotation a focus, in the order given, coordinates in pixels of `frame`.
 
-    All that decides the foci is in their metadata and decides their ids, so that importing the same twice is seen to
-    be twice the same, and foci found in another way are others. What `scan_digest` stands for: domain/digest.py.
+    All that decides the foci, and whose pixels these are, is in their metadata; their ids are `focus_ids` in any frame.
     """
-    aggregation = settings.aggregation
-    metadata = {
-        "slide_id": slide_id,
-        "model": f"{model.name} {model.version}",
-        "model_sha256": model.sha256,
-        "threshold": f"{settings.threshold}",
-        "stride": f"{settings.patch.stride}",
-        "orientations": f"{settings.orientations}",
-        "neighbours": f"{aggregation.sigma}",
-        "temperature": f"{aggregation.temperature}",
-        "intercept": f"{aggregation.intercept}",
-        "scan_digest": scan_digest,
-    }
-    features = [_feature(number, focus, metadata) for number, focus in enumerate(foci, start=1)]
+    metadata = {**_decided_by(slide_id, model, settings, scan_digest), PIXELS: frame.name}
+    ids = focus_ids(slide_id, len(foci), model, settings, scan_digest)
+    features = [
+        _feature(number, focus, known, metadata, frame.downsample)
+        for number, (focus, known) in enumerate(zip(foci, ids, strict=True), start=1)
+    ]
     return {"type": "FeatureCollection", "features": features}
 
 
 def write_regions(
-    path: Path, slide_id: str, foci: Sequence[Focus], model: ModelInfo, settings: ScanSettings, scan_digest: str
+    path: Path,
+    slide_id: str,
+    foci: Sequence[Focus],
+    model: ModelInfo,
+    settings: ScanSettings,
+    scan_digest: str,
+    frame: PixelFrame = STORE,
 ) -> None:
-    """Write the foci as regions.geojson.
+    """Write the foci as GeoJSON.
 
     Raises
     ------
     OutputError
         If the file can't be written.
     """
-    found = foci_geojson(slide_id, foci, model, settings, scan_digest)
+    found = foci_geojson(slide_id, foci, model, settings, scan_digest, frame)
     text = json.dumps(found, allow_nan=False, separators=(",", ":"))
     with write_staged(path) as stream:
         stream.write(text + "\n")
@@ -123,20 +171,42 @@ def read_regions(path: Path) -> tuple[Region, ...]:
     return tuple(regions)
 
 
-def _feature(number: int, focus: Focus, metadata: Mapping[str, str]) -> dict[str, Any]:
-    name = f"IDC focus {number}"
-    rings = [[[list(point) for point in ring] for ring in polygon] for polygon in focus.rings_px]
+def _decided_by(slide_id: str, model: ModelInfo, settings: ScanSettings, scan_digest: str) -> dict[str, str]:
+    aggregation = settings.aggregation
+    return {
+        "slide_id": slide_id,
+        "model": f"{model.name} {model.version}",
+        "model_sha256": model.sha256,
+        "threshold": f"{settings.threshold}",
+        "stride": f"{settings.patch.stride}",
+        "orientations": f"{settings.orientations}",
+        "neighbours": f"{aggregation.sigma}",
+        "temperature": f"{aggregation.temperature}",
+        "intercept": f"{aggregation.intercept}",
+        "scan_digest": scan_digest,
+    }
+
+
+def _name(number: int) -> str:
+    return f"IDC focus {number}"
+
+
+def _feature(number: int, focus: Focus, known: str, metadata: Mapping[str, str], downsample: float) -> dict[str, Any]:
+    rings = [
+        [[[_scaled(x, downsample), _scaled(y, downsample)] for x, y in ring] for ring in polygon]
+        for polygon in focus.rings_px
+    ]
     single = len(rings) == 1
     return {
         "type": "Feature",
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(("batchscan", *metadata.values(), name)))),
+        "id": known,
         "geometry": {
             "type": "Polygon" if single else "MultiPolygon",
             "coordinates": rings[0] if single else rings,
         },
         "properties": {
             "objectType": "annotation",
-            "name": name,
+            "name": _name(number),
             "classification": {"name": CLASSIFICATION, "color": list(COLOUR_RGB)},
             "measurements": {
                 "Tissue area mm^2": focus.area_mm2,
@@ -149,6 +219,11 @@ def _feature(number: int, focus: Focus, metadata: Mapping[str, str]) -> dict[str
             "metadata": dict(metadata),
         },
     }
+
+
+def _scaled(coordinate_px: float, downsample: float) -> float:
+    """In pixels of another frame; the store's own stay as they are."""
+    return coordinate_px if downsample == 1.0 else round(coordinate_px * downsample, _DECIMALS_PX)
 
 
 def _features(path: Path) -> list[Any]:
@@ -180,12 +255,21 @@ def _region(feature: Any) -> Region:
     return Region(
         name=str(properties.get("name") or ""),
         classification=_classification(properties.get("classification")),
-        polygon=_polygon(feature.get("geometry")),
+        polygon=polygon_of(feature.get("geometry")),
         measurements=_measurements(properties.get("measurements")),
+        id=feature["id"] if isinstance(feature.get("id"), str) else "",
+        metadata=_metadata(properties.get("metadata")),
     )
 
 
-def _polygon(geometry: Any) -> Geometry:
+def polygon_of(geometry: Any) -> Geometry:
+    """What a GeoJSON geometry encloses, mended where it crosses itself.
+
+    Raises
+    ------
+    ReferenceFileError
+        If it isn't a Polygon or MultiPolygon with finite coordinates and an area.
+    """
     if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
         kind = geometry.get("type") if isinstance(geometry, dict) else geometry
         raise ReferenceFileError(f"is {kind or 'without a geometry'}, not a Polygon or MultiPolygon")
@@ -218,6 +302,12 @@ def _classification(found: Any) -> str:
         names = found.get("names")
         return ": ".join(map(str, names)) if isinstance(names, list) else str(found.get("name") or "")
     return found if isinstance(found, str) else ""
+
+
+def _metadata(found: Any) -> dict[str, str]:
+    """Written since QuPath 0.5; `ANNOTATION_DESCRIPTION` is what it calls an annotation's description."""
+    texts = found if isinstance(found, dict) else {}
+    return {str(name): text for name, text in texts.items() if isinstance(text, str)}
 
 
 def _measurements(found: Any) -> dict[str, float]:

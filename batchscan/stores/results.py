@@ -287,7 +287,7 @@ def read_result(folder: Path) -> SlideResult:
     """
     try:
         data = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        _check_schema(folder, data)
+        check_schema(folder, data)
         regions = json.loads((folder / REGIONS).read_text(encoding="utf-8"))
         settings = ScanSettings(
             patch=PatchSpec(**{name: data["patch"][name] for name in ("patch_px", "um_per_px", "stride")}),
@@ -319,7 +319,8 @@ def read_result(folder: Path) -> SlideResult:
         ) from error
 
 
-def _check_schema(folder: Path, data: Any) -> None:
+def check_schema(folder: Path, data: Any) -> None:
+    """Refuse the result.json of another schema version; raises DamagedResult."""
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA_VERSION:
         raise DamagedResult(

@@ -26,6 +26,7 @@ from batchscan.evaluation.patch_level import patch_level
 from batchscan.evaluation.readers import reader_name, rule_words
 from batchscan.evaluation.subgroups import columns_of, subgroups
 from batchscan.evaluation.unit_level import Units, patient_units, slide_units, unit_level, unit_words
+from batchscan.workflow.cohort_reviews import cohort_reviewed
 from batchscan.workflow.judged_cohort import JudgedCohort
 
 _N_WORST = 10
@@ -72,6 +73,7 @@ def evaluated(
         "robustness": judged.robustness,
         "failures": failures(judged.failures, judged.tallies, extent.per_slide, _N_WORST),
         "gates": judged_gates(conditions, levels, extent),
+        "reviewed": cohort_reviewed(judged.rows, bootstrap),
     }
     return Evaluation.model_validate({**figures, "digest": _NO_DIGEST})
 

@@ -19,6 +19,7 @@ from batchscan.stores.discordant import write_discordant
 from batchscan.stores.evaluations import DISCORDANT, PatchTables
 from batchscan.stores.seen import SeenSet
 from batchscan.workflow.cohort import AnalysedSlide, Cohort
+from batchscan.workflow.cohort_rows import Row
 from batchscan.workflow.tuning import Tuning
 
 
@@ -56,6 +57,11 @@ class JudgedCohort:
         self._final = final
         self._seen_sets: dict[str, SeenSet | None] = {}
         self._seen: list[Seen] = []
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Those of the slides that are judged."""
+        return tuple(row for row in self.cohort.rows if not self.tuning.serves(row.request))
 
     def analysed(self) -> Iterator[AnalysedSlide]:
         """The slides that are judged, one at a time, sorted by slide_id."""

@@ -13,6 +13,7 @@ from batchscan.report.figures import heatmap_png
 from batchscan.report.render import render_slide_report
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger import Ledger
+from batchscan.stores.open_files import renew_open_files
 from batchscan.stores.pictures import read_pictures
 from batchscan.stores.results import HEATMAP, REPORT, RunFolder, read_result
 from batchscan.stores.summary import write_summary
@@ -65,6 +66,7 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
             yield error
             continue
         print_slide(result, card, pictures, folder, generated, report=True)
+        renew_open_files(folder, result)
         yield folder / REPORT
     renew_digest(run)
     yield from (run.notice(slide_id) for slide_id in slide_ids or stopped if slide_id in stopped)

@@ -40,6 +40,7 @@ from batchscan.report.focus_views import focus_views
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
 from batchscan.scan.pulse import voice
+from batchscan.stores.open_files import write_open_files
 from batchscan.stores.open_stores import OpenStores
 from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
@@ -222,6 +223,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     write_pictures(staged, pictures, kept=surveyed.pictures or work.run.slide(work.slide_id))
     foci = result.extent.foci
     write_regions(staged / REGIONS, work.slide_id, foci, work.model, work.settings, result.scan_digest)
+    write_open_files(staged, result)
     card = work.run.read_card(work.model.sha256)
     print_slide(result, card, pictures, staged, work.started, report=work.print_report)
     write = time.perf_counter() - clock

@@ -75,6 +75,7 @@ def test_the_form_is_qupaths() -> None:
             "temperature": "1.0",
             "intercept": "0.0",
             "scan_digest": "sha256:5c",
+            "pixels": "level 0 of the slide store",
         },
     }
     assert two["properties"]["name"] == "IDC focus 2"
