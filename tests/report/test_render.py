@@ -86,7 +86,7 @@ CASES: dict[str, Callable[[], SlideResult]] = {
 }
 
 
-N_PAGES = {"no tissue": 3, "506 foci": 5, "506 foci, neighbours": 5}
+N_PAGES = {"no tissue": 3, "506 foci": 6, "506 foci, neighbours": 6}
 
 
 def printed(result: SlideResult, out: Path, **card: Any) -> PdfReader:
