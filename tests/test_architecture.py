@@ -49,6 +49,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "tensorflow": (),  # only through keras, so that its other backends work too
     "jinja2": ("report/render.py",),
     "weasyprint": ("report/render.py",),
+    "pypdf": ("stores/report_files.py",),
+    "cryptography": ("stores/signatures.py",),
     "contourpy": ("report/figures.py",),
     "matplotlib": ("report/charts.py", "report/*figures.py", "report/sheet.py", "training/*"),
     "click": ("cli/*",),

@@ -24,6 +24,7 @@ from batchscan.cli.review import review
 from batchscan.cli.run import run, scan
 from batchscan.cli.status import status
 from batchscan.cli.train import train
+from batchscan.cli.verify import verify
 from batchscan.domain.errors import BatchscanError, UsageError
 from batchscan.domain.plain_text import plain
 
@@ -47,7 +48,7 @@ def commands(*, debug: bool) -> None:
 
 
 for _command in (
-    demo, doctor, ingest, plan, run, scan, status, report, review, evaluate, compare, train, model, bench,
+    demo, doctor, ingest, plan, run, scan, status, report, review, evaluate, compare, train, model, verify, bench,
 ):  # fmt: skip
     commands.add_command(_command)
 

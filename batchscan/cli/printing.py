@@ -4,26 +4,42 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from batchscan.cli.exits import EXIT_SOME_MISSING
 
+PAPER_OPTION = click.option(
+    "--paper", type=click.Choice(["a4", "letter"]), help="What reports are printed for [default: a4]."
+)
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--slide", "slides", multiple=True, metavar="ID", help="Only this slide; may be given several times.")
-def report(run: Path, slides: tuple[str, ...]) -> None:
+@PAPER_OPTION
+@click.option(
+    "--sign",
+    "key_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="KEY",
+    help="PEM file with an Ed25519 private key: the signature of each report is put beside it, as report.pdf.sig.",
+)
+def report(run: Path, slides: tuple[str, ...], paper: Any, key_file: Path | None) -> None:
     """Print a run's reports again from its stored results.
 
-    Needs neither the model nor the slides. Results that can't be read are named at the end (exit code 3).
+    Needs neither the model nor the slides. Results that can't be read are named at the end (exit code 3). With
+    SOURCE_DATE_EPOCH set, the same results give the same bytes. Without --sign, earlier signatures go.
     """
     from batchscan.stores.results import RunFolder  # noqa: PLC0415 - see the package's docstring
-    from batchscan.workflow.printing import reprint  # noqa: PLC0415
+    from batchscan.stores.signatures import read_signing_key  # noqa: PLC0415
+    from batchscan.workflow.printing import date_of_print, reprint  # noqa: PLC0415
 
+    date, key = date_of_print(datetime.now(UTC)), read_signing_key(key_file) if key_file else None
     unreadable = []
     try:
-        for printed in reprint(RunFolder(run), slides, datetime.now(UTC)):
+        for printed in reprint(RunFolder(run), slides, date, paper=paper or "a4", key=key):
             if isinstance(printed, Path):
                 click.echo(printed)
             else:

@@ -45,6 +45,18 @@ class DamagedResult(BatchscanError):
     code = "damaged_result"
 
 
+class UnverifiableReport(BatchscanError):
+    """A PDF isn't a report that can be verified, or is damaged."""
+
+    code = "unverifiable"
+
+
+class SigningError(BatchscanError):
+    """A key can't be used to sign reports or to check their signatures."""
+
+    code = "signing"
+
+
 class GateError(BatchscanError):
     """An acceptance gate asks for a figure that doesn't exist, or can't be read."""
 

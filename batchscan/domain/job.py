@@ -27,6 +27,7 @@ from batchscan.domain.places import Address, Place, place_of
 
 EngineName = Literal["auto", "keras", "openvino"]
 Precision = Literal["auto", "f32", "bf16"]
+Paper = Literal["a4", "letter"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -155,9 +156,21 @@ class QualitySection(_Section):
 
 
 class ReportSection(_Section):
-    """What is printed."""
+    """What is printed.
+
+    Parameters
+    ----------
+    per_slide
+        Whether each slide gets a PDF.
+    paper
+        What it is for.
+    signing_key
+        PEM file with the Ed25519 key that each PDF is signed with; read by the runner alone, and never written down.
+    """
 
     per_slide: bool = True
+    paper: Paper = "a4"
+    signing_key: Path | None = None
 
 
 SlideScore = Literal["idc_mm2", "largest_focus_mm", "max_p"]
@@ -291,16 +304,21 @@ def absolute(job: Job, folder: Path) -> Job:
     sources = tuple(
         (folder / source).resolve() if isinstance(source, Path) else source for source in job.slides.sources
     )
-    of_evaluation: dict[str, Any] = {name: path and (folder / path).resolve() for name, path in _evaluation_paths(job)}
+    of_evaluation: dict[str, Any] = {name: _absolute(path, folder) for name, path in _evaluation_paths(job)}
     of_evaluation["models"] = tuple(_package(name, folder) for name in job.evaluation.models)
     return job.model_copy(
         update={
             "model": model,
             "slides": job.slides.model_copy(update={"sources": sources}),
             "run": job.run.model_copy(update={"out": (folder / job.run.out).resolve()}),
+            "report": job.report.model_copy(update={"signing_key": _absolute(job.report.signing_key, folder)}),
             "evaluation": job.evaluation.model_copy(update=of_evaluation),
         }
     )
+
+
+def _absolute(path: Path | None, folder: Path) -> Path | None:
+    return path and (folder / path).resolve()
 
 
 def _package(name: str, folder: Path) -> str:

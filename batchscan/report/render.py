@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import cache
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
@@ -17,8 +18,10 @@ from PIL import ImageFile
 from batchscan import __version__
 from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import OutputError
+from batchscan.domain.job import Paper
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.blocks import Document
+from batchscan.report.conformance import finish
 from batchscan.report.content import SlideContent, slide_content
 from batchscan.report.layout import QUALITY_PICTURES_MM
 from batchscan.report.model_card_content import ModelCardContent
@@ -27,19 +30,49 @@ from batchscan.report.notice import NoticeContent
 from batchscan.report.slide_list import SlidesPage
 from batchscan.report.words import unbroken
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.enclosures import ENCLOSED, Enclosures
 
 _TEMPLATES = "batchscan.templates"
+# Letter: a page that is as high as A4 and as much wider, printed smaller, so that what fits on one fits on the other.
+_PAPERS: Mapping[Paper, tuple[float, str]] = {
+    "a4": (1.0, ""),
+    "letter": (
+        279.4 / 297,
+        "@page { size: 229.5mm 297mm !important; margin-left: 21.75mm !important; margin-right: 21.75mm !important; }",
+    ),
+}
+# PDF/A forbids pixels that a viewer makes up between those that are there.
+_PLAIN_PIXELS = "img { image-rendering: pixelated; }"
 _FACES = (("IBMPlexSans-Regular.ttf", 400), ("IBMPlexSans-SemiBold.ttf", 600))
 
 logger = logging.getLogger(__name__)
 
 
 def render_slide_report(
-    result: SlideResult, card: ModelCard, pictures: Pictures, out_pdf: Path, generated: datetime
+    result: SlideResult,
+    card: ModelCard,
+    pictures: Pictures,
+    out_pdf: Path,
+    generated: datetime,
+    *,
+    enclosures: Enclosures | None = None,
+    paper: Paper = "a4",
 ) -> None:
-    """Print the report of one done slide as PDF; the file has its name only when it is whole.
+    """Print the report of one done slide as PDF/A-3a and PDF/UA-1; the file has its name only when it is whole.
 
     The same result, pictures and `generated` give the same bytes with the same versions of the libraries.
+
+    Parameters
+    ----------
+    result, card, pictures, generated
+        What is printed, and when.
+    out_pdf
+        The file.
+    enclosures
+        The very files that the result was read from: they are attached, and their digest stands on every page. None
+        for a page alone, which can't be verified.
+    paper
+        What it is printed on; Letter has the same pages 6 % smaller.
 
     Raises
     ------
@@ -49,9 +82,10 @@ def render_slide_report(
         If the file can't be written, or a template asks for a resource outside the report.
     """
     content = slide_content(result, card, generated, __version__)
-    html = slide_html(content, _images(content, result, pictures))
+    html = slide_html(content, _images(content, result, pictures), enclosures.digest if enclosures else "")
+    enclosed = enclosures.all if enclosures else {}
     with write_atomically(out_pdf, binary=True) as stream:
-        print_pdf(html, stream)
+        print_pdf(html, stream, archival=Archival(enclosed, generated), paper=paper)
     logger.debug("printed %s", out_pdf)
 
 
@@ -94,7 +128,7 @@ def page_html(template: str, content: DigestContent | NoticeContent | SlidesPage
     return _environment().get_template(template).render(content=content)
 
 
-def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
+def slide_html(content: SlideContent, images: Mapping[str, Any], data_digest: str = "") -> str:
     """The report as HTML for paper.
 
     Parameters
@@ -104,8 +138,11 @@ def slide_html(content: SlideContent, images: Mapping[str, Any]) -> str:
     images
         `overview`, `heatmap`, `tissue` and `marks`: data: URIs; `foci`: number of a focus -> data: URI; `patches`:
         (row, col) -> data: URI.
+    data_digest
+        Of the files that the report encloses; empty if it encloses none.
     """
-    return _environment().get_template("slide.html").render(content=content, images=images)
+    template = _environment().get_template("slide.html")
+    return template.render(content=content, images=images, data_digest=data_digest)
 
 
 def model_card_html(
@@ -163,8 +200,25 @@ def render_document(
             print_pdf(page, stream)
 
 
-def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
+@dataclass(frozen=True)
+class Archival:
+    """What makes a document one for archives: the files that it encloses, by name in order, and their date."""
+
+    enclosed: Mapping[str, bytes]
+    date: datetime
+
+
+def print_pdf(html: str, out_pdf: Path | IO[bytes], *, archival: Archival | None = None, paper: Paper = "a4") -> None:
     """HTML for paper to a tagged PDF; only data: URIs are resolved, anything else stops the printing.
+
+    Parameters
+    ----------
+    html, out_pdf
+        What is printed, and to where.
+    archival
+        Makes it a PDF/A-3a and PDF/UA-1; None for a plain tagged PDF.
+    paper
+        The HTML is laid out for A4; on Letter it is printed smaller.
 
     Raises
     ------
@@ -174,15 +228,35 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
     weasyprint = _weasyprint()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
     fonts = weasyprint.text.fonts.FontConfiguration()
+    zoom, page_css = _PAPERS[paper]
+    options = _archival_options(weasyprint, archival, zoom) if archival else {"pdf_tags": True}
     try:
-        faces = weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
+        style = f"{_font_faces()}\n{page_css}\n{_PLAIN_PIXELS}"
+        faces = weasyprint.CSS(string=style, font_config=fonts, url_fetcher=fetcher)
         page = weasyprint.HTML(string=html, url_fetcher=fetcher)
-        page.write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, pdf_tags=True)
+        page.write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, zoom=zoom, **options)
     except weasyprint.urls.FatalURLFetchingError as error:
         raise OutputError(
             f"the report is not printed: its template asks for something outside the report ({error}): "
             "only data: URIs are allowed in templates"
         ) from error
+
+
+def _archival_options(weasyprint: Any, archival: Archival, zoom: float) -> dict[str, Any]:
+    date = archival.date.astimezone(UTC)
+    attachments = [
+        weasyprint.Attachment(
+            string=content,
+            name=name,
+            description=ENCLOSED[name].description,
+            created=date,
+            modified=date,
+            relationship=ENCLOSED[name].relationship,
+        )
+        for name, content in archival.enclosed.items()
+    ]
+    finisher = partial(finish, zoom=zoom)
+    return {"pdf_variant": "pdf/a-3a", "attachments": attachments, "finisher": finisher}
 
 
 def _page(

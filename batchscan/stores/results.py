@@ -45,6 +45,9 @@ RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
     "heatmap.png",
     "report.pdf",
 )
+SIGNATURE_SUFFIX = ".sig"
+SIGNATURE = REPORT + SIGNATURE_SUFFIX
+"""Beside the report, where a lab signs its reports."""
 RUN_FACTS, INDEX = "run.json", "index.html"
 _PLAIN_SETTINGS = ("min_tissue", "max_unreadable", "threshold", "tolerance", "orientations")
 _OF_QUALITY = ("grade", "measures")
@@ -224,7 +227,7 @@ def _parsed_card(content: bytes) -> ModelCard:
 
 def write_result(folder: Path, result: SlideResult) -> None:
     """Write result.json and patches.parquet into `folder`, which is nobody's result before `sync_tree`."""
-    text = _text(result_json(result))
+    text = json_text(result_json(result))
     with write_staged(folder / RESULT) as stream:
         stream.write(text)
     _write_table(folder / PATCHES, result)
@@ -232,12 +235,13 @@ def write_result(folder: Path, result: SlideResult) -> None:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write one JSON object, indented, atomically; NaN is refused, since an undefined number is null."""
-    text = _text(value)
+    text = json_text(value)
     with write_atomically(path) as stream:
         stream.write(text)
 
 
-def _text(value: Mapping[str, Any]) -> str:
+def json_text(value: Mapping[str, Any]) -> str:
+    """One JSON object as this program's files have it; NaN is refused."""
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 

@@ -2,37 +2,89 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import DamagedResult, OutputError, UsageError
+from batchscan.domain.job import Paper
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.figures import heatmap_png
 from batchscan.report.render import render_slide_report
 from batchscan.stores.atomic import write_atomically
+from batchscan.stores.enclosures import read_enclosures
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.open_files import renew_open_files
 from batchscan.stores.pictures import read_pictures
-from batchscan.stores.results import HEATMAP, REPORT, RunFolder, read_result
+from batchscan.stores.results import HEATMAP, REPORT, SIGNATURE, RunFolder, read_result
+from batchscan.stores.signatures import SigningKey
 from batchscan.stores.summary import write_summary
 from batchscan.workflow.morning import print_digest
 from batchscan.workflow.notices import without_result
 
 
 def print_slide(
-    result: SlideResult, card: ModelCard, pictures: Pictures, folder: Path, generated: datetime, *, report: bool
+    result: SlideResult,
+    card: ModelCard,
+    pictures: Pictures,
+    folder: Path,
+    generated: datetime,
+    *,
+    report: bool,
+    paper: Paper = "a4",
 ) -> None:
-    """Write heatmap.png and, if asked for, report.pdf into `folder`."""
+    """Write heatmap.png and, if asked for, report.pdf into `folder`, where the result was read from.
+
+    The signature of an older report goes: it isn't one of the new.
+    """
     with write_atomically(folder / HEATMAP, binary=True) as stream:
         stream.write(heatmap_png(result, pictures))
     if report:
-        render_slide_report(result, card, pictures, folder / REPORT, generated)
+        enclosures = read_enclosures(folder, card)
+        (folder / SIGNATURE).unlink(missing_ok=True)
+        render_slide_report(result, card, pictures, folder / REPORT, generated, enclosures=enclosures, paper=paper)
 
 
-def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> Iterator[Path | DamagedResult]:
+def date_of_print(now: datetime) -> datetime:
+    """The date that pages say: SOURCE_DATE_EPOCH where that is set, so that they can be made again byte by byte.
+
+    Raises
+    ------
+    UsageError
+        If it is set to something else than seconds since 1970. (https://reproducible-builds.org/specs/source-date-epoch)
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not given:
+        return now
+    try:
+        return datetime.fromtimestamp(int(given), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        text = f"SOURCE_DATE_EPOCH is {given!r}: expected whole seconds since 1970; set it right, or unset it"
+        raise UsageError(text) from error
+
+
+def reprint(
+    run: RunFolder,
+    slide_ids: tuple[str, ...],
+    generated: datetime,
+    *,
+    paper: Paper = "a4",
+    key: SigningKey | None = None,
+) -> Iterator[Path | DamagedResult]:
     """Print the reports of committed results again. Without ids, all of them; then the digest and the notices.
+
+    Parameters
+    ----------
+    run, slide_ids
+        Of which reports.
+    generated
+        The date on them.
+    paper
+        What they are printed on.
+    key
+        What they are signed with; None leaves them unsigned.
 
     Yields
     ------
@@ -48,16 +100,8 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
     DamagedResult
         If run.json is damaged, so that there is no digest.
     """
-    present = run.results()
-    stopped = _without_result(run)
-    unknown = sorted(set(slide_ids) - set(present) - set(stopped))
-    if unknown:
-        raise UsageError(
-            f"{run.path}: no result of slide {', '.join(unknown)}; there are: {', '.join(present) or 'none'}"
-        )
-    if not present and not stopped:
-        raise OutputError(f"{run.path}: holds no results to print; give the folder that --out named")
-    for slide_id in (each for each in slide_ids or present if each in present):
+    with_result, stopped = _asked(run, slide_ids)
+    for slide_id in with_result:
         folder = run.slide(slide_id)
         try:
             result = read_result(folder)
@@ -65,11 +109,27 @@ def reprint(run: RunFolder, slide_ids: tuple[str, ...], generated: datetime) -> 
         except DamagedResult as error:
             yield error
             continue
-        print_slide(result, card, pictures, folder, generated, report=True)
+        print_slide(result, card, pictures, folder, generated, report=True, paper=paper)
+        if key:
+            key.sign(folder / REPORT, folder / SIGNATURE)
         renew_open_files(folder, result)
         yield folder / REPORT
     renew_digest(run)
-    yield from (run.notice(slide_id) for slide_id in slide_ids or stopped if slide_id in stopped)
+    yield from map(run.notice, stopped)
+
+
+def _asked(run: RunFolder, slide_ids: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Of the slides asked for, or all: those with a result, and those that failed or were excluded."""
+    present, stopped = run.results(), _without_result(run)
+    unknown = sorted(set(slide_ids) - set(present) - set(stopped))
+    if unknown:
+        raise UsageError(
+            f"{run.path}: no result of slide {', '.join(unknown)}; there are: {', '.join(present) or 'none'}"
+        )
+    if not present and not stopped:
+        raise OutputError(f"{run.path}: holds no results to print; give the folder that --out named")
+    printed = [each for each in slide_ids or present if each in present]
+    return printed, [each for each in slide_ids or stopped if each in stopped]
 
 
 def _without_result(run: RunFolder) -> list[str]:

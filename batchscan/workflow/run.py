@@ -22,9 +22,11 @@ from batchscan.scan.underway import Patience, Steps
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package, shipped_models
 from batchscan.stores.results import RunFolder
+from batchscan.stores.signatures import read_signing_key
 from batchscan.stores.staging import check_could_write
 from batchscan.workflow import slide_steps
 from batchscan.workflow.archive_tables import MANIFEST
+from batchscan.workflow.printing import date_of_print
 from batchscan.workflow.run_record import RunRecord, Shown
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import find_slides
@@ -94,6 +96,7 @@ def run_job(
     """
     package = open_package(job.model.package)
     settings = scan_settings(job, package)
+    key = read_signing_key(job.report.signing_key) if job.report.signing_key else None
     override = Spacing(job.slides.um_per_px, SpacingSource.OPTION) if job.slides.um_per_px else None
     asked = find_slides(job.slides.sources, override)
     folder = RunFolder(job.run.out)
@@ -102,7 +105,7 @@ def run_job(
     with Ledger.hold(folder.ledger) as ledger:
         folder.clear_staging()
         folder.keep_card(package.card, package.seen_path, package.profile_path)
-        record = RunRecord(folder, ledger, job, package, settings)
+        record = RunRecord(folder, ledger, job, package, settings, key)
         notes = record.begin(asked)
         gpus = gpus_of(job)
         yield RunPlanned(folder.path, len(asked), (*notes, *gpus.notes))
@@ -234,5 +237,6 @@ def slide_work(
         finest_um_per_px=job.slides.finest_um_per_px,
         print_report=job.report.per_slide,
         fresh=fresh,
-        started=started,
+        started=date_of_print(started),
+        paper=job.report.paper,
     )

@@ -45,7 +45,8 @@ from batchscan.scan.slide_events import (
 )
 from batchscan.stores.ledger import Ledger, now
 from batchscan.stores.packages import ModelPackage
-from batchscan.stores.results import RESULT, RUN_FACTS, RunFolder, write_json
+from batchscan.stores.results import REPORT, RESULT, RUN_FACTS, SIGNATURE, RunFolder, write_json
+from batchscan.stores.signatures import SigningKey
 from batchscan.stores.summary import write_summary
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.morning import print_digest
@@ -77,9 +78,15 @@ class RunRecord:
     """What is kept of a run besides the slides' own results: ledger, run.json, summary.csv, digest."""
 
     def __init__(
-        self, folder: RunFolder, ledger: Ledger, job: Job, package: ModelPackage, settings: ScanSettings
+        self,
+        folder: RunFolder,
+        ledger: Ledger,
+        job: Job,
+        package: ModelPackage,
+        settings: ScanSettings,
+        key: SigningKey | None = None,
     ) -> None:
-        self.folder, self.ledger, self.job = folder, ledger, job
+        self.folder, self.ledger, self.job, self._key = folder, ledger, job, key
         self.package, self.settings = package, settings
         self.started = datetime.now(UTC)
         self.engine: EngineInfo | None = None
@@ -140,11 +147,18 @@ class RunRecord:
             self.folder.commit(finished.staged, slide_id)
             self._n_bytes += finished.n_bytes
             self._n_committed += 1
+        self._sign(slide_id)
         self.folder.clear_attempts(slide_id)
         self.quarantine.forgive([slide_id])
         end = replace(end, seconds={**end.seconds, **finished.seconds})
         self.ledger.slide_ended(finished.outcome, end, finished.numbers, finished.profile)
         return SlideEnded(finished.outcome, reused=finished.staged is None)
+
+    def _sign(self, slide_id: str) -> None:
+        """Sign its report, also one that an earlier run left unsigned. Workers can't: they have no key."""
+        report, signature = (self.folder.slide(slide_id) / name for name in (REPORT, SIGNATURE))
+        if self._key and report.is_file() and not self._key.has_signed(report, signature):
+            self._key.sign(report, signature)
 
     def _retried(self, event: SlideRetried) -> SlideRetried:
         outcome = self._without_path(event.outcome)
@@ -278,7 +292,8 @@ class RunRecord:
         facts: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "name": self.folder.path.name,
-            "job": self.job.model_dump(mode="json"),
+            # Where the key is kept is nobody's business who has the run folder.
+            "job": self.job.model_dump(mode="json", exclude={"report": {"signing_key"}}),
             "versions": {
                 "batchscan": __version__,
                 "python": platform.python_version(),

@@ -20,6 +20,7 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
 from batchscan.domain.errors import SlideChanged, SlideError, SourceVanished, SpacingConflict
 from batchscan.domain.geometry import PatchGrid, Spacing
+from batchscan.domain.job import Paper
 from batchscan.domain.places import Place
 from batchscan.domain.profile import Profile
 from batchscan.domain.quality import Grade
@@ -80,8 +81,8 @@ class SlideWork:
         All that can change a number.
     finest_um_per_px
         Spacing that a vendor slide is stored at, if it is finer.
-    print_report
-        Whether a PDF is wanted.
+    print_report, paper
+        Whether a PDF is wanted, and for which paper.
     fresh
         Whether an earlier result must not be used again.
     started
@@ -98,6 +99,7 @@ class SlideWork:
     print_report: bool
     fresh: bool
     started: datetime
+    paper: Paper = "a4"
 
     @property
     def slide_id(self) -> str:
@@ -224,12 +226,13 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     foci = result.extent.foci
     write_regions(staged / REGIONS, work.slide_id, foci, work.model, work.settings, result.scan_digest)
     write_open_files(staged, result)
-    card = work.run.read_card(work.model.sha256)
-    print_slide(result, card, pictures, staged, work.started, report=work.print_report)
     write = time.perf_counter() - clock
     total = sum(seconds.values()) + write
     result = replace(result, seconds={**seconds, "write": write, "total": total})
     write_result(staged, result)
+    # As it will be read to print it again: the bytes are then the same.
+    card, committed = work.run.read_card(work.model.sha256), read_result(staged)
+    print_slide(committed, card, pictures, staged, work.started, report=work.print_report, paper=work.paper)
     sync_tree(staged)
     spent = result.seconds if surveyed.survey else {"write": write, "total": write}
     n_bytes = tree_bytes(staged) + tree_bytes(store_path(work.run.stores, work.slide_id))
