@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -66,13 +67,21 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, float) or isinstance(other, float):
-        numbers = isinstance(one, int | float) and isinstance(other, int | float)
-        return numbers and abs(one - other) <= max(_ABSOLUTE, _RELATIVE * abs(other))
+        return _is_close(one, other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
     if _is_list(one) and _is_list(other):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    if not (isinstance(one, int | float) and isinstance(other, int | float)):
+        return False
+    try:
+        return math.isclose(one, other, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+    except OverflowError:
+        return False
 
 
 def _is_list(value: Any) -> bool:

@@ -335,6 +335,10 @@ def check_schema(folder: Path, data: Any) -> None:
 
 def read_table(folder: Path, grid: PatchGrid) -> PatchTable:
     """The patch table of a committed result over `grid`."""
+    n_patches, n_cells = pq.read_metadata(folder / PATCHES).num_rows, grid.n_rows * grid.n_cols
+    if n_patches > n_cells:
+        # Before it is unpacked: a small file may hold billions.
+        raise ValueError(f"{PATCHES} has {n_patches} patches, the slide's grid {n_cells}")
     table = pq.read_table(folder / PATCHES)
     return PatchTable(
         grid=grid,
