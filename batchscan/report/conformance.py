@@ -59,11 +59,12 @@ def _say_pdf_ua(pdf: Any) -> None:
 
 
 def _describe_enclosures(pdf: Any) -> None:
-    """Media types by this program's list, not by that of the machine; each file associated once."""
+    """Kinds by this program's list and not by that of the machine, nor by content; each file associated once."""
     for item in pdf.objects:
         if _type(item) == "/Filespec":
-            stream = pdf.objects[_number(item["EF"]["F"])]
-            stream.extra["Subtype"] = "/" + ENCLOSED[item["F"].string.decode()].media_type.replace("/", "#2f")
+            kind = ENCLOSED[item["F"].string.decode()]
+            item["AFRelationship"] = f"/{kind.relationship}"
+            pdf.objects[_number(item["EF"]["F"])].extra["Subtype"] = "/" + kind.media_type.replace("/", "#2f")
     if "AF" in pdf.catalog:
         pdf.catalog["AF"][:] = dict.fromkeys(pdf.catalog["AF"])
 

@@ -251,7 +251,6 @@ def _archival_options(weasyprint: Any, archival: Archival, zoom: float) -> dict[
             description=ENCLOSED[name].description,
             created=date,
             modified=date,
-            relationship=ENCLOSED[name].relationship,
         )
         for name, content in archival.enclosed.items()
     ]

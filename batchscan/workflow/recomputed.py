@@ -5,7 +5,7 @@ The functions are those that made it: what they are is not checked here, but tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -88,24 +88,27 @@ def compared(stored: SlideResult, made: SlideResult) -> Iterator[Finding]:
         f"{numbers.count(n_scored, 'patch', 'patches')}, from the scores of the network",
         agrees=np.allclose(stored.table.p_idc, made.table.p_idc, rtol=0, atol=_FLOAT32, equal_nan=True),
     )
-    yield _finding("counts of patches", asdict(stored.counts), asdict(made.counts), _counted)
+    both = (stored, made)
+    yield _finding("counts of patches", [asdict(each.counts) for each in both], _counted)
     for name, label, words in _EXTENT:
-        yield _finding(label, getattr(stored.extent, name), getattr(made.extent, name), words)
-    foci = [extent_json(result.extent)["foci"] for result in (stored, made)]
-    yield _finding("each focus", *foci, lambda found: f"{len(found)} with area, dimensions, place and mean p(IDC)")
-    undefined = [dict(result.extent.undefined) for result in (stored, made)]
-    yield _finding("reasons for what is not defined", *undefined, lambda found: f"{len(found)}")
-    quality = [quality_json(result.quality) for result in (stored, made)]
-    yield _finding("quality", *quality, lambda found: f"grade {found['grade'] or 'not judged'}")
+        yield _finding(label, [getattr(each.extent, name) for each in both], words)
+    foci = [extent_json(each.extent)["foci"] for each in both]
+    yield _finding("each focus", foci, lambda found: f"{len(found)} with area, dimensions, place and mean p(IDC)")
+    undefined = [dict(each.extent.undefined) for each in both]
+    yield _finding("reasons for what is not defined", undefined, lambda found: f"{len(found)}")
+    quality = [quality_json(each.quality) for each in both]
+    yield _finding("quality", quality, lambda found: f"grade {found['grade'] or 'not judged'}")
     for what, name in (("digest of the scan", "scan_digest"), ("digest of the result", "digest")):
-        yield _finding(what, getattr(stored, name), getattr(made, name), str)
+        yield _finding(what, [getattr(each, name) for each in both], str)
 
 
 def _counted(counts: dict[str, Any]) -> str:
     return ", ".join(f"{name} {'not defined' if n is None else n}" for name, n in counts.items())
 
 
-def _finding(what: str, stored: Any, made: Any, words: Callable[[Any], str]) -> Finding:
+def _finding(what: str, both: Sequence[Any], words: Callable[[Any], str]) -> Finding:
+    """How what is stored and what was made anew compare, in words that `words` makes of either."""
+    stored, made = both
     if same(stored, made):
         return Finding.of(what, words(made), agrees=True)
     said, found = (words(value) for value in (stored, made))
