@@ -31,6 +31,7 @@ from batchscan.report.slide_list import SlidesPage
 from batchscan.report.words import unbroken
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.enclosures import ENCLOSED, Enclosures
+from batchscan.stores.seals import BLANK, sealed
 
 _TEMPLATES = "batchscan.templates"
 # Letter: a page that is as high as A4 and as much wider, printed smaller, so that what fits on one fits on the other.
@@ -234,12 +235,18 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes], *, archival: Archival | None
         style = f"{_font_faces()}\n{page_css}\n{_PLAIN_PIXELS}"
         faces = weasyprint.CSS(string=style, font_config=fonts, url_fetcher=fetcher)
         page = weasyprint.HTML(string=html, url_fetcher=fetcher)
-        page.write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, zoom=zoom, **options)
+        printed = page.write_pdf(stylesheets=[faces], font_config=fonts, zoom=zoom, **options)
     except weasyprint.urls.FatalURLFetchingError as error:
         raise OutputError(
             f"the report is not printed: its template asks for something outside the report ({error}): "
             "only data: URIs are allowed in templates"
         ) from error
+    if archival:
+        printed = sealed(printed)
+    if isinstance(out_pdf, Path):
+        out_pdf.write_bytes(printed)
+    else:
+        out_pdf.write(printed)
 
 
 def _archival_options(weasyprint: Any, archival: Archival, zoom: float) -> dict[str, Any]:
@@ -255,7 +262,12 @@ def _archival_options(weasyprint: Any, archival: Archival, zoom: float) -> dict[
         for name, content in archival.enclosed.items()
     ]
     finisher = partial(finish, zoom=zoom)
-    return {"pdf_variant": "pdf/a-3a", "attachments": attachments, "finisher": finisher}
+    return {
+        "pdf_variant": "pdf/a-3a",
+        "pdf_identifier": BLANK,
+        "attachments": attachments,
+        "finisher": finisher,
+    }
 
 
 def _page(

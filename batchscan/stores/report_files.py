@@ -13,6 +13,7 @@ from pypdf.errors import PyPdfError
 
 from batchscan.domain.errors import UnverifiableReport
 from batchscan.domain.plain_text import plain
+from batchscan.stores.seals import is_sealed
 
 LARGEST_PDF_BYTES = 64 << 20
 MOST_PAGES = 40
@@ -42,12 +43,15 @@ class ReportFile:
         Name and version of the program that it says it was printed by.
     foreign
         What a report never has, in words: a later revision, annotations, actions.
+    is_sealed
+        Whether all its bytes are those that were printed, going by what it says itself.
     """
 
     pages: tuple[str, ...]
     enclosed: Mapping[str, bytes]
     printed_by: str
     foreign: tuple[str, ...]
+    is_sealed: bool
 
 
 def read_report_bytes(path: Path) -> bytes:
@@ -91,6 +95,7 @@ def read_report_file(path: Path) -> ReportFile:
             enclosed,
             plain(str(reader.metadata.author or "") if reader.metadata else ""),
             tuple(_foreign(reader, content)),
+            is_sealed(content),
         )
     # A hostile file brings any of these out of the library.
     except (PyPdfError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:

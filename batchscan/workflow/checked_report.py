@@ -144,6 +144,8 @@ def _of_enclosures(found: ReportFile) -> Iterator[Finding]:
     yield Finding.of("data digest", f"{enclosures.digest}, {where}", agrees=not lacking and bool(found.pages))
     added = ", ".join(found.foreign) or "no later revision, note, form, layer, action or script"
     yield Finding.of("nothing added to the PDF", added, agrees=not found.foreign)
+    words = "as printed, by the sha256 in its identifier" if found.is_sealed else "changed, or saved by another program"
+    yield Finding.of("every byte of the PDF", words, agrees=found.is_sealed)
 
 
 def _enclosed_result(enclosed: Mapping[str, bytes]) -> tuple[SlideResult, ModelCard]:

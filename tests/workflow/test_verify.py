@@ -104,7 +104,7 @@ def test_a_list_of_hashes_that_was_made_to_fit_is_not_what_the_pages_say(report:
     files["result.json"] += b"\n"
     forged = with_enclosed(report, "result.json", files["result.json"])
     forged = with_enclosed(forged, "SHA256SUMS", Enclosures(files).sums)
-    assert wrong(checked(forged)) == {"data digest"}
+    assert wrong(checked(forged)) == {"data digest", "every byte of the PDF"}
 
 
 def test_a_number_changed_before_printing_is_not_what_the_patch_table_comes_to(copied: RunFolder) -> None:
@@ -189,6 +189,14 @@ def test_a_page_of_other_numbers_is_found(run: RunFolder, tmp_path: Path) -> Non
 def test_what_was_added_to_a_report_is_found(report: Path, change: Callable[[PdfWriter], object], what: str) -> None:
     (found,) = (one for one in checked(rewritten(report, change)).findings if one.what == "nothing added to the PDF")
     assert (found.verdict, found.words) == (Verdict.DIFFERS, what)
+
+
+def test_a_changed_byte_anywhere_is_found(report: Path) -> None:
+    """Also in a picture, of which nothing else is compared."""
+    content = bytearray(report.read_bytes())
+    content[content.index(b"/Subtype /Image") + 2000] ^= 1
+    report.write_bytes(content)
+    assert wrong(checked(report)) == {"every byte of the PDF"}
 
 
 def test_a_revision_and_a_foreign_attachment_are_found(report: Path) -> None:
