@@ -31,7 +31,7 @@ from batchscan.report.slide_list import SlidesPage
 from batchscan.report.words import unbroken
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.enclosures import ENCLOSED, Enclosures
-from batchscan.stores.seals import BLANK, sealed
+from batchscan.stores.seals import sealed
 
 _TEMPLATES = "batchscan.templates"
 # Letter: a page that is as high as A4 and as much wider, printed smaller, so that what fits on one fits on the other.
@@ -264,7 +264,8 @@ def _archival_options(weasyprint: Any, archival: Archival, zoom: float) -> dict[
     finisher = partial(finish, zoom=zoom)
     return {
         "pdf_variant": "pdf/a-3a",
-        "pdf_identifier": BLANK,
+        # It gets its own when it is sealed; this library's would pack everything twice.
+        "pdf_identifier": False,
         "attachments": attachments,
         "finisher": finisher,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from batchscan.domain.errors import BatchscanError
 from batchscan.domain.speed import PdfSpeed, Unknown
 from batchscan.report.render import render_slide_report
+from batchscan.stores.enclosures import read_enclosures
 from batchscan.stores.pictures import read_pictures
 from batchscan.stores.results import RunFolder, read_result
 
@@ -30,8 +31,9 @@ def pdf_speed(run: Path, folder: Path) -> PdfSpeed | Unknown:
 
 
 def _printed_s(run: RunFolder, slide_id: str, path: Path) -> float:
-    result = read_result(run.slide(slide_id))
-    card, pictures = run.read_card(result.model.sha256), read_pictures(run.slide(slide_id))
+    folder = run.slide(slide_id)
+    result = read_result(folder)
+    card, pictures = run.read_card(result.model.sha256), read_pictures(folder)
     clock = time.perf_counter()
-    render_slide_report(result, card, pictures, path, datetime.now(UTC))
+    render_slide_report(result, card, pictures, path, datetime.now(UTC), enclosures=read_enclosures(folder, card))
     return time.perf_counter() - clock

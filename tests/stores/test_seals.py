@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from batchscan.stores.seals import BLANK, is_sealed, sealed
+from batchscan.stores.seals import is_sealed, sealed
 
-PRINTED = b"%PDF-1.7\npage\ntrailer\n<<\n/ID [(" + BLANK.encode() + b") (0123)]\n>>\n"
+PRINTED = b"%PDF-1.7\npage\n9 0 obj\n<</Type /XRef/Size 3>>\nstartxref\n14\n%%EOF\n"
 
 
 def test_every_byte_counts() -> None:
     content = sealed(PRINTED)
     assert is_sealed(content)
-    assert len(content) == len(PRINTED)
+    assert b"<</Type /XRef/ID [(" in content
     for place in range(len(content)):
         changed = bytearray(content)
         changed[place] ^= 1
@@ -20,11 +20,12 @@ def test_every_byte_counts() -> None:
 
 
 def test_what_looks_like_an_identifier_in_a_page_is_none() -> None:
-    decoy = PRINTED.replace(b"page", b"/ID [(" + b"a" * 64 + b") (0)]")
+    decoy = PRINTED.replace(b"page", b"<</Type /XRef/ID [(" + b"a" * 64 + b") (" + b"a" * 64 + b")]")
     assert is_sealed(sealed(decoy))
 
 
-@pytest.mark.parametrize("content", [b"", b"%PDF-", PRINTED.replace(b"0" * 64, b"a" * 64)])
-def test_what_was_not_printed_for_it_is_not_sealed(content: bytes) -> None:
-    with pytest.raises(ValueError, match="no blank identifier"):
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7\nxref"])
+def test_what_has_no_list_of_objects_can_not_be_sealed(content: bytes) -> None:
+    assert not is_sealed(content)
+    with pytest.raises(ValueError, match="no list of objects"):
         sealed(content)
