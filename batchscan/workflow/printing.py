@@ -47,6 +47,12 @@ def print_slide(
         render_slide_report(result, card, pictures, folder / REPORT, generated, enclosures=enclosures, paper=paper)
 
 
+def print_staged(run: RunFolder, staged: Path, generated: datetime, *, report: bool, paper: Paper) -> None:
+    """Print a result that isn't committed yet as it will be read to print it again: the bytes are then the same."""
+    result, pictures = read_result(staged), read_pictures(staged)
+    print_slide(result, run.read_card(result.model.sha256), pictures, staged, generated, report=report, paper=paper)
+
+
 def date_of_print(now: datetime) -> datetime:
     """The date that pages say: SOURCE_DATE_EPOCH where that is set, so that they can be made again byte by byte.
 

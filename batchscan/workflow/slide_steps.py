@@ -54,7 +54,7 @@ from batchscan.workflow.focus_pictures import focus_pictures
 from batchscan.workflow.held_engine import HeldEngine
 from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
-from batchscan.workflow.printing import print_slide
+from batchscan.workflow.printing import print_staged
 from batchscan.workflow.result_state import ResultState, compared_result
 from batchscan.workflow.slide_quality import judged_slide, left_out, not_analysable
 
@@ -223,18 +223,15 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     pictures = _with_foci(work, surveyed, result.extent, pictures)
     staged = _new_place(work)
     write_pictures(staged, pictures, kept=surveyed.pictures or work.run.slide(work.slide_id))
-    foci = result.extent.foci
-    write_regions(staged / REGIONS, work.slide_id, foci, work.model, work.settings, result.scan_digest)
+    write_regions(staged / REGIONS, work.slide_id, result.extent.foci, work.model, work.settings, result.scan_digest)
     write_open_files(staged, result)
-    write = time.perf_counter() - clock
-    total = sum(seconds.values()) + write
-    result = replace(result, seconds={**seconds, "write": write, "total": total})
+    times = {**seconds, "write": time.perf_counter() - clock}
+    result = replace(result, seconds={**times, "total": sum(times.values())})
     write_result(staged, result)
-    # As it will be read to print it again: the bytes are then the same.
-    card, committed = work.run.read_card(work.model.sha256), read_result(staged)
-    print_slide(committed, card, pictures, staged, work.started, report=work.print_report, paper=work.paper)
+    print_staged(work.run, staged, work.started, report=work.print_report, paper=work.paper)
     sync_tree(staged)
-    spent = result.seconds if surveyed.survey else {"write": write, "total": write}
+    times = {**(seconds if surveyed.survey else {}), "write": time.perf_counter() - clock}
+    spent = {**times, "total": sum(times.values())}
     n_bytes = tree_bytes(staged) + tree_bytes(store_path(work.run.stores, work.slide_id))
     return FinishedSlide(_outcome(result), staged, summary_numbers(result), spent, result.profile, n_bytes)
 
