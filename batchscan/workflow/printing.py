@@ -85,10 +85,8 @@ def reprint(
     ----------
     run, slide_ids
         Of which reports.
-    generated
-        The date on them.
-    paper
-        What they are printed on.
+    generated, paper
+        The date on them, and what they are printed on.
     key
         What they are signed with; None leaves them unsigned.
 

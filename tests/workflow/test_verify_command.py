@@ -58,7 +58,6 @@ def test_signed_reports_from_printing_to_a_change(
     assert "agrees       signature: the key's, of this very PDF" in lines
     assert lines[-1].startswith("report.pdf: ")
     assert "none differs" in lines[-1]
-    assert "1 results, 1 agree with their files, 0 differ" in said(capsys, "verify", run.path, "--key", keys.public)
     # What leaves every number as it was is still not what was signed.
     report.write_bytes(report.read_bytes() + b"\n")
     found = json.loads(said(capsys, "verify", run.path, "--key", keys.public, "--json", code=3))
@@ -96,14 +95,16 @@ def test_a_date_that_is_none_is_wrong_usage(
     assert "SOURCE_DATE_EPOCH" in said(capsys, "report", run.path, code=2)
 
 
-def test_two_processes_print_the_same_bytes(run: RunFolder) -> None:
-    printed = set()
-    for seed in ("1", "2"):
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600", "PYTHONHASHSEED": seed}
-        command = [sys.executable, "-m", "batchscan", "report", str(run.path), "--paper", "letter"]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        printed.add((run.slide("S1") / "report.pdf").read_bytes())
-    (content,) = printed
+def test_another_process_prints_the_same_bytes(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    words = ("report", str(run.path), "--paper", "letter")
+    said(capsys, *words)
+    content = (run.slide("S1") / "report.pdf").read_bytes()
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    subprocess.run([sys.executable, "-m", "batchscan", *words], env=environment, check=True, capture_output=True)
+    assert (run.slide("S1") / "report.pdf").read_bytes() == content
     metadata = PdfReader(io.BytesIO(content)).metadata
     assert metadata is not None
     assert metadata.creation_date == datetime(2026, 1, 1, tzinfo=UTC)
