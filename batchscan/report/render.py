@@ -232,7 +232,7 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes], *, archival: Archival | None
     zoom, page_css = _PAPERS[paper]
     options = _archival_options(weasyprint, archival, zoom) if archival else {"pdf_tags": True}
     try:
-        style = f"{_font_faces()}\n{page_css}\n{_PLAIN_PIXELS}"
+        style = f"{_font_faces()}\n{page_css}\n{_PLAIN_PIXELS if archival else ''}"
         faces = weasyprint.CSS(string=style, font_config=fonts, url_fetcher=fetcher)
         page = weasyprint.HTML(string=html, url_fetcher=fetcher)
         printed = page.write_pdf(stylesheets=[faces], font_config=fonts, zoom=zoom, **options)
