@@ -34,7 +34,7 @@ _NAMED = 30
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def verify(what: Path, model: str | None, archive: Path | None, key_file: Path | None, *, as_json: bool) -> None:
-    """Compare a report with its own data, or all results of a run with their files.
+    """Compare a report with its own data, or a run with its files.
 
     FILE.pdf: its attachments must have the sha256 that they are listed with, the digest of that list must stand on
     each page, and the numbers of page one must be those that its patch table comes to; with model and slide where
