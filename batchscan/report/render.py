@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -30,6 +31,8 @@ from batchscan.stores.atomic import write_atomically
 
 _TEMPLATES = "batchscan.templates"
 _FACES = (("IBMPlexSans-Regular.ttf", 400), ("IBMPlexSans-SemiBold.ttf", 600))
+
+_HELD = threading.local()
 
 logger = logging.getLogger(__name__)
 
@@ -173,9 +176,8 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
     """
     weasyprint = _weasyprint()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
-    fonts = weasyprint.text.fonts.FontConfiguration()
+    fonts, faces = _typeface(weasyprint, fetcher)
     try:
-        faces = weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
         page = weasyprint.HTML(string=html, url_fetcher=fetcher)
         page.write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, pdf_tags=True)
     except weasyprint.urls.FatalURLFetchingError as error:
@@ -183,6 +185,15 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
             f"the report is not printed: its template asks for something outside the report ({error}): "
             "only data: URIs are allowed in templates"
         ) from error
+
+
+def _typeface(weasyprint: Any, fetcher: Any) -> tuple[Any, Any]:
+    """Fonts and the style sheet that names them, once a thread: Pango never gives back all of what it has loaded."""
+    if not hasattr(_HELD, "typeface"):
+        fonts = weasyprint.text.fonts.FontConfiguration()
+        _HELD.typeface = fonts, weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
+    found: tuple[Any, Any] = _HELD.typeface
+    return found
 
 
 def _page(
