@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import logging
 import threading
@@ -32,7 +33,9 @@ from batchscan.stores.atomic import write_atomically
 _TEMPLATES = "batchscan.templates"
 _FACES = (("IBMPlexSans-Regular.ttf", 400), ("IBMPlexSans-SemiBold.ttf", 600))
 
-_HELD = threading.local()
+# By thread. What they hold can't be given back any more once Python takes its modules apart.
+_TYPEFACES: dict[int, tuple[Any, Any]] = {}
+atexit.register(_TYPEFACES.clear)
 
 logger = logging.getLogger(__name__)
 
@@ -189,11 +192,11 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
 
 def _typeface(weasyprint: Any, fetcher: Any) -> tuple[Any, Any]:
     """Fonts and the style sheet that names them, once a thread: Pango never gives back all of what it has loaded."""
-    if not hasattr(_HELD, "typeface"):
+    thread = threading.get_ident()
+    if thread not in _TYPEFACES:
         fonts = weasyprint.text.fonts.FontConfiguration()
-        _HELD.typeface = fonts, weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
-    found: tuple[Any, Any] = _HELD.typeface
-    return found
+        _TYPEFACES[thread] = fonts, weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
+    return _TYPEFACES[thread]
 
 
 def _page(
