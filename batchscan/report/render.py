@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -30,6 +32,10 @@ from batchscan.stores.atomic import write_atomically
 
 _TEMPLATES = "batchscan.templates"
 _FACES = (("IBMPlexSans-Regular.ttf", 400), ("IBMPlexSans-SemiBold.ttf", 600))
+
+# By thread. What they hold can't be given back any more once Python takes its modules apart.
+_TYPEFACES: dict[int, tuple[Any, Any]] = {}
+atexit.register(_TYPEFACES.clear)
 
 logger = logging.getLogger(__name__)
 
@@ -173,9 +179,8 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
     """
     weasyprint = _weasyprint()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
-    fonts = weasyprint.text.fonts.FontConfiguration()
+    fonts, faces = _typeface(weasyprint, fetcher)
     try:
-        faces = weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
         page = weasyprint.HTML(string=html, url_fetcher=fetcher)
         page.write_pdf(out_pdf, stylesheets=[faces], font_config=fonts, pdf_tags=True)
     except weasyprint.urls.FatalURLFetchingError as error:
@@ -183,6 +188,15 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes]) -> None:
             f"the report is not printed: its template asks for something outside the report ({error}): "
             "only data: URIs are allowed in templates"
         ) from error
+
+
+def _typeface(weasyprint: Any, fetcher: Any) -> tuple[Any, Any]:
+    """Fonts and the style sheet that names them, once a thread: Pango never gives back all of what it has loaded."""
+    thread = threading.get_ident()
+    if thread not in _TYPEFACES:
+        fonts = weasyprint.text.fonts.FontConfiguration()
+        _TYPEFACES[thread] = fonts, weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
+    return _TYPEFACES[thread]
 
 
 def _page(
