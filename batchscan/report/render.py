@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,6 +47,10 @@ _PAPERS: Mapping[Paper, tuple[float, str]] = {
 # PDF/A forbids pixels that a viewer makes up between those that are there.
 _PLAIN_PIXELS = "img { image-rendering: pixelated; }"
 _FACES = (("IBMPlexSans-Regular.ttf", 400), ("IBMPlexSans-SemiBold.ttf", 600))
+
+# By thread. What they hold can't be given back any more once Python takes its modules apart.
+_TYPEFACES: dict[int, tuple[Any, Any]] = {}
+atexit.register(_TYPEFACES.clear)
 
 logger = logging.getLogger(__name__)
 
@@ -228,14 +234,13 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes], *, archival: Archival | None
     """
     weasyprint = _weasyprint()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
-    fonts = weasyprint.text.fonts.FontConfiguration()
+    fonts, faces = _typeface(weasyprint, fetcher)
     zoom, page_css = _PAPERS[paper]
     options = _archival_options(weasyprint, archival, zoom) if archival else {"pdf_tags": True}
     try:
-        style = f"{_font_faces()}\n{page_css}\n{_PLAIN_PIXELS if archival else ''}"
-        faces = weasyprint.CSS(string=style, font_config=fonts, url_fetcher=fetcher)
+        sheet = weasyprint.CSS(string=page_css + (_PLAIN_PIXELS if archival else ""), url_fetcher=fetcher)
         page = weasyprint.HTML(string=html, url_fetcher=fetcher)
-        printed = page.write_pdf(stylesheets=[faces], font_config=fonts, zoom=zoom, **options)
+        printed = page.write_pdf(stylesheets=[faces, sheet], font_config=fonts, zoom=zoom, **options)
     except weasyprint.urls.FatalURLFetchingError as error:
         raise OutputError(
             f"the report is not printed: its template asks for something outside the report ({error}): "
@@ -269,6 +274,15 @@ def _archival_options(weasyprint: Any, archival: Archival, zoom: float) -> dict[
         "attachments": attachments,
         "finisher": finisher,
     }
+
+
+def _typeface(weasyprint: Any, fetcher: Any) -> tuple[Any, Any]:
+    """Fonts and the style sheet that names them, once a thread: Pango never gives back all of what it has loaded."""
+    thread = threading.get_ident()
+    if thread not in _TYPEFACES:
+        fonts = weasyprint.text.fonts.FontConfiguration()
+        _TYPEFACES[thread] = fonts, weasyprint.CSS(string=_font_faces(), font_config=fonts, url_fetcher=fetcher)
+    return _TYPEFACES[thread]
 
 
 def _page(

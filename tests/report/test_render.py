@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from report_factory import (
     renamed,
     tissue_grid,
 )
+from weasyprint.text import fonts
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.errors import OutputError
@@ -310,3 +312,24 @@ def test_printing_leaves_pillow_strict_about_cut_images(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 50, 3), np.uint8)).save(whole, "PNG")
     with pytest.raises(OSError, match="truncated"):
         Image.open(io.BytesIO(whole.getvalue()[:-2000])).load()
+
+
+def test_the_typeface_is_loaded_once_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pango keeps some 200 kB of each that it was ever given: a run prints thousands of pages."""
+    print_pdf("<p>page</p>", tmp_path / "a.pdf")
+    made: list[object] = []
+
+    class Counted(fonts.FontConfiguration):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(fonts, "FontConfiguration", Counted)
+    for name in ("b.pdf", "c.pdf"):
+        print_pdf("<p>page</p>", tmp_path / name)
+    assert made == []
+    other = threading.Thread(target=print_pdf, args=("<p>page</p>", tmp_path / "d.pdf"))
+    other.start()
+    other.join()
+    assert len(made) == 1
+    assert (tmp_path / "d.pdf").read_bytes() == (tmp_path / "a.pdf").read_bytes()
