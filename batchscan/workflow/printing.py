@@ -9,7 +9,6 @@ from pathlib import Path
 from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import DamagedResult, OutputError, UsageError
 from batchscan.domain.records import Pictures, SlideResult
-from batchscan.report.figures import heatmap_png
 from batchscan.report.render import render_slide_report
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger import Ledger
@@ -25,6 +24,8 @@ def print_slide(
     result: SlideResult, card: ModelCard, pictures: Pictures, folder: Path, generated: datetime, *, report: bool
 ) -> None:
     """Write heatmap.png and, if asked for, report.pdf into `folder`."""
+    from batchscan.report.figures import heatmap_png  # noqa: PLC0415 - matplotlib is slow to import, a runner needs none
+
     with write_atomically(folder / HEATMAP, binary=True) as stream:
         stream.write(heatmap_png(result, pictures))
     if report:

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -164,6 +165,12 @@ def status(run: Path) -> dict[str, Any]:
     found = json.load(io.StringIO(done.stdout))
     assert found["done"] + found["failed"] + found["excluded"] + found["remaining"] == found["asked"]
     return dict(found)
+
+
+def n_retried(run: Path) -> int:
+    """How many attempts were followed by another, while the run is at work."""
+    with contextlib.closing(sqlite3.connect(run / "ledger.sqlite")) as database:
+        return int(database.execute("SELECT count(*) FROM attempts WHERE status = 'retried'").fetchone()[0])
 
 
 def moments(seed: int, count: int, longest_s: float) -> Iterator[float]:

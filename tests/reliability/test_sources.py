@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import N_SLIDES, Undisturbed
-from night import Night, status, tables
+from night import Night, n_retried, status, tables
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_folder_that_goes_away_and_comes_back_is_waited_for(
     night = Night("run", _job(tmp_path, archive, away_s=120))
     assert night.wait_until(lambda: list(run.glob("slides/N*/result.json")))
     archive.rename(tmp_path / "unplugged")
-    assert night.wait_until(lambda: status(run)["retried"])
+    assert night.wait_until(lambda: n_retried(run))
     (tmp_path / "unplugged").rename(archive)
     code, text = night.ends()
     assert code == 0, text

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from paper import printed
 from patch_folders import write_patch_set
 from PIL import Image
 
@@ -35,6 +36,8 @@ from batchscan.workflow import trainings as trainings_module
 from batchscan.workflow.train_model import Order, train_model
 from batchscan.workflow.training_events import PartMeasured, Planned, TrainingBegun, TrainingEnded, WrittenBefore
 from batchscan.workflow.training_state import TrainingState
+
+pytestmark = pytest.mark.usefixtures("no_paper")
 
 RECIPE = Recipe(
     name="tiny",
@@ -60,11 +63,12 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(patch_set: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelPackage, list[Any]]:
-    """Cross-validated over a and b, b held out: three trainings."""
+    """Cross-validated over a and b, b held out: three trainings; its card is printed."""
     events: list[Any] = []
     out = tmp_path_factory.mktemp("made") / "model"
     order = Order(patch_set, out, RECIPE, 3, ("b",), cross_validate=True, command="batchscan train --seed 3")
-    return train_model(order, events.append), events
+    with printed():
+        return train_model(order, events.append), events
 
 
 def weights(package: ModelPackage) -> list[NDArray[np.float32]]:
