@@ -45,6 +45,7 @@ RESULT, PATCHES, REGIONS, HEATMAP, REPORT = (
     "heatmap.png",
     "report.pdf",
 )
+THUMBNAIL = "thumbnail.jpg"
 RUN_FACTS, INDEX = "run.json", "index.html"
 _PLAIN_SETTINGS = ("min_tissue", "max_unreadable", "threshold", "tolerance", "orientations")
 _OF_QUALITY = ("grade", "measures")

@@ -13,8 +13,8 @@ from batchscan.report.render import render_slide_report
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.open_files import renew_open_files
-from batchscan.stores.pictures import read_pictures
-from batchscan.stores.results import HEATMAP, REPORT, RunFolder, read_result
+from batchscan.stores.pictures import read_pictures, write_thumbnail
+from batchscan.stores.results import HEATMAP, REPORT, THUMBNAIL, RunFolder, read_result
 from batchscan.stores.summary import write_summary
 from batchscan.workflow.morning import print_digest
 from batchscan.workflow.notices import without_result
@@ -23,11 +23,12 @@ from batchscan.workflow.notices import without_result
 def print_slide(
     result: SlideResult, card: ModelCard, pictures: Pictures, folder: Path, generated: datetime, *, report: bool
 ) -> None:
-    """Write heatmap.png and, if asked for, report.pdf into `folder`."""
+    """Write heatmap.png, thumbnail.jpg and, if asked for, report.pdf into `folder`."""
     from batchscan.report.figures import heatmap_png  # noqa: PLC0415 - matplotlib is slow to import, a runner needs none
 
     with write_atomically(folder / HEATMAP, binary=True) as stream:
         stream.write(heatmap_png(result, pictures))
+    write_thumbnail(folder / THUMBNAIL, pictures.overview)
     if report:
         render_slide_report(result, card, pictures, folder / REPORT, generated)
 
