@@ -1,4 +1,4 @@
-// The slides of a run, as JSON in this page, become a table to sort and filter; only rows in view are made.
+/* The slides of a run, as JSON in this page, become a table to sort and filter; only rows in view are made. */
 "use strict";
 (() => {
   const section = document.getElementById("slides");
@@ -28,7 +28,7 @@
   const FIGURES = heads.filter((head) => head.hasAttribute("data-figure"));
   const count = (value) => value.toLocaleString("en-US");
 
-  // By what a column is sorted: a number a row, null where there is none. Texts are put in order once.
+  /* By what a column is sorted: a number a row, null where there is none. Texts are put in order once. */
   const ranks = (key) => {
     const order = all.map((row, place) => place).filter((place) => all[place][at[key]] !== "");
     order.sort((a, b) => words.compare(all[a][at[key]], all[b][at[key]]));
@@ -89,7 +89,7 @@
     image.alt = "";
     image.loading = "lazy";
     image.width = image.height = 48;
-    // Results of older versions have none.
+    /* Results of older versions have none. */
     image.addEventListener("error", () => image.replaceWith(put(td, "span", undefined, "blank")));
     image.src = `${folder}/thumbnail.jpg`;
   };
@@ -165,7 +165,7 @@
     draw();
   };
 
-  // The state is what the address says after #, so that a view can be sent to somebody.
+  /* The state is what the address says after #, so that a view can be sent to somebody. */
   const read = () => {
     const given = new URLSearchParams(location.hash.slice(1));
     const choice = (name) => ([...form.elements[name].options].some((one) => one.value === given.get(name)) ? given.get(name) : "");

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Undisturbed
-from night import Night, tables
+from night import NO_PAPER, Night, tables
 
 ONE_SLIDE = "N0"
 
@@ -22,7 +22,9 @@ def run(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> P
 def _scanned(undisturbed: Undisturbed, run: Path, *options: object) -> tuple[int, str]:
     """Patches scanned now, and what was printed."""
     store = undisturbed.archive / f"{ONE_SLIDE}.ome.zarr"
-    code, text = Night("scan", store, "--out", run, "--no-report", "--workers", 1, *options).ends()
+    code, text = Night(
+        "scan", store, "--out", run, "--no-report", "--workers", 1, *options, environment=NO_PAPER
+    ).ends()
     assert code == 0, text
     with sqlite3.connect(run / "ledger.sqlite") as database:
         return int(database.execute("SELECT n_scanned FROM slides").fetchone()[0]), text

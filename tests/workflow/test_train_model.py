@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -268,13 +267,11 @@ def test_an_interrupted_saving_leaves_nothing_half_written(
 
 
 @pytest.fixture
-def _diverged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(_: Any, pixels: Any, __: int) -> NDArray[np.float32]:
         return np.full(len(pixels), np.nan, np.float32)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(trainings_module, "predicted", nothing)
-        yield
+    monkeypatch.setattr(trainings_module, "predicted", nothing)
 
 
 @pytest.mark.usefixtures("_diverged")
@@ -301,13 +298,11 @@ def test_an_unreadable_png_is_named_before_training(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def _nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def decoded(*_: Any) -> None:
         pytest.fail("a pixel was decoded")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(PatchSet, "load_pixels", decoded)
-        yield
+    monkeypatch.setattr(PatchSet, "load_pixels", decoded)
 
 
 @pytest.mark.usefixtures("_nothing_is_decoded")
