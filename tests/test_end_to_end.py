@@ -21,6 +21,7 @@ import pytest
 import zarr
 from command import Ran, batchscan
 from dask_processes import scheduler, worker
+from PIL import Image
 from pypdf import PdfReader
 from scipy import ndimage
 from scipy.special import expit, logit
@@ -55,6 +56,8 @@ def test_the_demo_prints_where_its_report_is(demo: tuple[Path, Ran]) -> None:
     report = folder.resolve() / "run/slides/8863/report.pdf"
     assert str(report) in ran.out
     assert report.stat().st_size < 2_000_000
+    with Image.open(report.with_name("thumbnail.jpg")) as thumbnail:
+        assert max(thumbnail.size) == 96
 
 
 def test_the_archive_is_ome_zarr_with_its_reference_labels(demo: tuple[Path, Ran]) -> None:

@@ -100,14 +100,15 @@ class Tags(html.parser.HTMLParser):
         self.handlers += [name for name, value in attrs if name.startswith("on") or "javascript:" in (value or "")]
 
 
-def test_pages_have_no_script_and_reports_say_ids(there: Path, scanned: Ran) -> None:
+def test_pages_have_no_script_but_the_tables_own_and_reports_say_ids(there: Path, scanned: Ran) -> None:
     assert scanned
     pages = [path for path in written(there) if path.suffix == ".html"]
     assert pages
     for page in pages:
         tags = Tags()
         tags.feed(page.read_text("utf-8"))
-        assert (tags.scripts, tags.handlers) == ([], [])
+        own = ["script", "script"] if page.name == "index.html" else []
+        assert (tags.scripts, tags.handlers) == (own, [])
         assert "alert(1)" not in page.read_text("utf-8")
     for slide_id in GOOD:
         text = "".join(page.extract_text() for page in PdfReader(there / f"run/slides/{slide_id}/report.pdf").pages)

@@ -52,14 +52,13 @@ class SlideTable:
         Fields, rows and the words that rows refer to, as JSON can hold them.
     statuses, grades
         To choose from: (value, words).
-    n_slides, n_concerned
-        How many there are, and how many somebody should look at.
+    n_concerned
+        How many slides somebody should look at.
     """
 
     data: Mapping[str, Any]
     statuses: tuple[tuple[str, str], ...]
     grades: tuple[tuple[str, str], ...]
-    n_slides: str
     n_concerned: str
 
 
@@ -108,7 +107,6 @@ def slide_table(rows: Iterable[TableRow], counts: Mapping[str, int], n_concerned
         },
         statuses=tuple((status, f"{status} ({counts[status]:,})") for status in STATUSES if counts[status]),
         grades=(*((GRADE_WORDS[grade], GRADE_WORDS[grade]) for grade in GRADES), (NOT_JUDGED, NOT_JUDGED)),
-        n_slides=f"{sum(counts.values()):,}",
         n_concerned=f"{n_concerned:,}",
     )
 
