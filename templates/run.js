@@ -65,11 +65,11 @@
   };
 
   const put = (parent, name, text, kind) => {
-    const made = document.createElement(name);
-    if (kind) made.className = kind;
-    if (text !== undefined) made.textContent = text;
-    parent.append(made);
-    return made;
+    const element = document.createElement(name);
+    if (kind) element.className = kind;
+    if (text !== undefined) element.textContent = text;
+    parent.append(element);
+    return element;
   };
   const cell = (tr, kind, label) => {
     const td = put(tr, "td", undefined, kind);
@@ -78,9 +78,9 @@
     return td;
   };
   const link = (parent, text, href, name) => {
-    const made = put(parent, "a", text);
-    made.href = href;
-    made.setAttribute("aria-label", `${text}, ${name}`);
+    const anchor = put(parent, "a", text);
+    anchor.href = href;
+    anchor.setAttribute("aria-label", `${text}, ${name}`);
   };
   const picture = (tr, row, folder) => {
     const td = cell(tr, "picture");
@@ -113,9 +113,9 @@
     if (isDone(row)) measured(tr, row);
     else tr.className = "ended";
     const why = remarks(row).filter(Boolean).join("; ");
-    const said = cell(tr, "why");
-    put(said, "span", why).title = why;
-    if (!isDone(row)) said.setAttribute("aria-colspan", FIGURES.length + 3);
+    const remark = cell(tr, "why");
+    put(remark, "span", why).title = why;
+    if (!isDone(row)) remark.setAttribute("aria-colspan", FIGURES.length + 3);
     else files(tr, row, folder);
     return tr;
   };
