@@ -126,15 +126,19 @@ def test_no_word_of_the_patient_is_in_any_byte_that_was_written(there: Path, ing
         assert str(there / "in") not in ran.out + ran.err
 
 
+STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
+
+
 def unpacked(path: Path) -> Iterator[bytes]:
-    """A file's bytes, and what is packed in it."""
+    """A file's bytes, and what is packed in it; packed bytes of half a megabyte have every three letters by chance."""
     content = path.read_bytes()
-    yield content
-    for found in re.finditer(rb"stream\r?\n", content) if path.suffix == ".pdf" else ():
+    packed = STREAM.findall(content) if path.suffix == ".pdf" else []
+    yield STREAM.sub(b"", content) if packed else content
+    for stream in packed:
         try:
-            yield zlib.decompressobj().decompress(content[found.end() :])
+            yield zlib.decompressobj().decompress(stream)
         except zlib.error:
-            continue
+            yield stream
     if path.suffix == ".pdf":
         yield "".join(page.extract_text() for page in PdfReader(path).pages).encode()
     elif path.suffix == ".parquet":
