@@ -24,8 +24,8 @@ lint: environment-dev ## ruff, the linter and the formatter
 types: environment-dev ## mypy, strict
 	$(RUN) mypy
 
-unit: environment-dev ## The tests, in two processes: a file's tests stay together
-	$(RUN) pytest -n 2 --dist loadfile
+unit: environment-dev ## The tests, in two processes: a file's tests stay together, long files begin
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 trial: environment-dev ## The demo from nothing in a folder of its own; its report must be there
 	rm -rf build/trial

@@ -115,7 +115,7 @@ def test_a_slide_without_tissue_is_a_result_whose_extent_is_not_defined(night: t
 
 def test_a_spacing_from_the_command_line_is_used_and_said(slides_with_bad_ones: Path, tmp_path: Path) -> None:
     slide = slides_with_bad_ones / "no_spacing.svs"
-    batchscan("scan", slide, "--out", tmp_path / "run", "--um-per-px", "4.0", "--no-report")
+    batchscan("scan", slide, "--out", tmp_path / "run", "--um-per-px", "4.0", "--no-report", "--workers", 1)
     result = json.loads((tmp_path / "run/slides/no_spacing/result.json").read_text())
     assert (result["slide"]["um_per_px"], result["slide"]["um_per_px_source"]) == (4.0, "option")
 
@@ -131,7 +131,7 @@ def test_a_damaged_store_fails_or_counts_what_it_lost(night: tuple[Path, Ran], t
         shard.write_bytes(content)
     shards = [p for p in (tmp_path / "incomplete.ome.zarr").rglob("*") if p.is_file() and p.name != "zarr.json"]
     shards[0].unlink()
-    batchscan("scan", store, tmp_path / "incomplete.ome.zarr", "--out", tmp_path / "run", code=3)
+    batchscan("scan", store, tmp_path / "incomplete.ome.zarr", "--out", tmp_path / "run", "--workers", 1, code=3)
     assert _ends(tmp_path / "run") == {"damaged": ("failed", "unreadable"), "incomplete": ("failed", "unreadable")}
 
 
@@ -144,7 +144,7 @@ def test_the_archive_of_the_same_slides_names_the_same_ones(slides_with_bad_ones
     stores = sorted(path.name.split(".")[0] for path in (tmp_path / "archive").iterdir() if path.is_dir())
     assert stores == ["blank", "good", "grey"]
     # Whoever scans the archive asked for these too.
-    batchscan("scan", tmp_path / "archive", "--out", tmp_path / "run", "--no-report", code=3)
+    batchscan("scan", tmp_path / "archive", "--out", tmp_path / "run", "--no-report", "--workers", 1, code=3)
     assert _ends(tmp_path / "run") == EXPECTED
 
 

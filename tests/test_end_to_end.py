@@ -21,6 +21,7 @@ import pytest
 import zarr
 from command import Ran, batchscan
 from dask_processes import scheduler, worker
+from PIL import Image
 from pypdf import PdfReader
 from scipy import ndimage
 from scipy.special import expit, logit
@@ -39,6 +40,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
     return folder, batchscan("demo", "--out", folder)
 
 
+def _scan(folder: Path, run: Path, *words: object, code: int = 0) -> Ran:
+    """One worker: a second one takes longer to start than it saves on one slide, and no number depends on how many."""
+    return batchscan("scan", folder / "archive", "--out", run, "--workers", 1, *words, code=code)
+
+
 def _result(folder: Path) -> dict[str, Any]:
     data = json.loads((folder / "run/slides/8863/result.json").read_text())
     assert isinstance(data, dict)
@@ -50,6 +56,8 @@ def test_the_demo_prints_where_its_report_is(demo: tuple[Path, Ran]) -> None:
     report = folder.resolve() / "run/slides/8863/report.pdf"
     assert str(report) in ran.out
     assert report.stat().st_size < 2_000_000
+    with Image.open(report.with_name("thumbnail.jpg")) as thumbnail:
+        assert max(thumbnail.size) == 96
 
 
 def test_the_archive_is_ome_zarr_with_its_reference_labels(demo: tuple[Path, Ran]) -> None:
@@ -120,7 +128,7 @@ def test_a_second_time_nothing_is_done_again(demo: tuple[Path, Ran]) -> None:
     folder, _ = demo
     files = sorted(file for file in (folder / "run/slides/8863").rglob("*") if file.is_file())
     before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in files]
-    batchscan("scan", folder / "archive", "--out", folder / "run")
+    _scan(folder, folder / "run")
     assert [(file.stat().st_mtime_ns, file.read_bytes()) for file in files] == before
     assert _scanned_patches(folder) == 0
 
@@ -129,7 +137,7 @@ def test_another_threshold_redoes_the_numbers_and_not_the_scan(demo: tuple[Path,
     folder, _ = demo
     slide = folder / "run/slides/8863"
     before, table = _result(folder), pq.read_table(slide / "patches.parquet")
-    ran = batchscan("scan", folder / "archive", "--out", folder / "run", "--threshold", "0.9")
+    ran = _scan(folder, folder / "run", "--threshold", "0.9")
     own = open_package(DEFAULT_MODEL).card.threshold.value
     assert f"threshold was {own:g} in this run folder and is 0.9 now" in ran.err
     after = _result(folder)
@@ -139,7 +147,7 @@ def test_another_threshold_redoes_the_numbers_and_not_the_scan(demo: tuple[Path,
     assert after["counts"]["positive"] < before["counts"]["positive"]
     assert after["scan_digest"] == before["scan_digest"]
     assert after["digest"] != before["digest"]
-    batchscan("scan", folder / "archive", "--out", folder / "run")
+    _scan(folder, folder / "run")
     same = _result(folder)
     assert same["digest"] == before["digest"]
     assert {k: v for k, v in same.items() if k != "seconds"} == {k: v for k, v in before.items() if k != "seconds"}
@@ -151,7 +159,7 @@ def test_other_neighbours_redo_the_numbers_and_not_the_scan(demo: tuple[Path, Ra
     before, own = _result(folder), pq.read_table(slide / "patches.parquet")
     by = before["aggregation"]
     np.testing.assert_allclose(own["p_idc"].to_numpy(), _judged(own, **by), rtol=0, atol=1e-6)
-    ran = batchscan("scan", folder / "archive", "--out", folder / "run", "--neighbours", "0.8")
+    ran = _scan(folder, folder / "run", "--neighbours", "0.8")
     assert f"neighbours was {by['sigma']} in this run folder and is 0.8 now" in ran.err
     assert "Set for this run: neighbours with sigma 0.8 patch sides" in ran.err
     assert _scanned_patches(folder) == 0
@@ -166,7 +174,7 @@ def test_other_neighbours_redo_the_numbers_and_not_the_scan(demo: tuple[Path, Ra
     text = " ".join(" ".join(page.extract_text() for page in PdfReader(slide / "report.pdf").pages).split())
     assert "320 µm = 0.8 patch sides" in text
     assert "picture not stored" not in text
-    batchscan("scan", folder / "archive", "--out", folder / "run")
+    _scan(folder, folder / "run")
     assert _result(folder)["digest"] == before["digest"]
     assert pq.read_table(slide / "patches.parquet").equals(own)
 
@@ -182,14 +190,14 @@ def test_another_calibration_of_the_same_weights_redoes_the_numbers_and_not_the_
     card = json.loads((package / "card.json").read_text())
     card["calibration"] |= {"method": "temperature", "temperature": 2.0, "intercept": -0.5}
     (package / "card.json").write_text(json.dumps(card))
-    batchscan("scan", folder / "archive", "--out", folder / "run", "--model", package)
+    _scan(folder, folder / "run", "--model", package)
     assert _scanned_patches(folder) == 0
     expected = _judged(own, before["aggregation"]["sigma"], 2.0, -0.5)
     np.testing.assert_allclose(
         pq.read_table(slide / "patches.parquet")["p_idc"].to_numpy(), expected, rtol=0, atol=1e-6
     )
     assert _result(folder)["scan_digest"] == before["scan_digest"]
-    batchscan("scan", folder / "archive", "--out", folder / "run")
+    _scan(folder, folder / "run")
     assert _result(folder)["digest"] == before["digest"]
 
 
@@ -220,7 +228,7 @@ def test_a_result_that_lost_a_file_is_scanned_again(demo: tuple[Path, Ran], tmp_
     slide = run / "slides/8863"
     table = pq.read_table(slide / "patches.parquet")
     (slide / "patches.parquet").unlink()
-    batchscan("scan", folder / "archive", "--out", run)
+    _scan(folder, run)
     assert pq.read_table(slide / "patches.parquet").equals(table)
 
 
@@ -233,7 +241,7 @@ def test_a_run_of_an_older_version_is_named_and_scanned_again(demo: tuple[Path, 
     said = batchscan("report", run, code=3).err
     assert "has schema version 1, this batchscan reads 4" in said
     assert "scan the slide again" in said
-    ran = batchscan("scan", folder / "archive", "--out", run, "--no-report")
+    ran = _scan(folder, run, "--no-report")
     assert "another version of batchscan made this run folder: its results are replaced" in ran.err
     again = json.loads((run / "slides/8863/result.json").read_text())
     assert (again["schema_version"], again["digest"]) == (4, _result(folder)["digest"])
@@ -261,17 +269,17 @@ def test_a_corrected_card_makes_the_pages_anew_and_not_the_scan(demo: tuple[Path
     shutil.copytree(Path(batchscan_package.__file__).parent / "models/published-cnn", package)
     card = json.loads((package / "card.json").read_text())
     (package / "card.json").write_text(json.dumps(card | {"limits": [*card["limits"], "A limit found out later."]}))
-    batchscan("scan", folder / "archive", "--out", folder / "run", "--model", package)
+    _scan(folder, folder / "run", "--model", package)
     assert _scanned_patches(folder) == 0
     pages = PdfReader(folder / "run/slides/8863/report.pdf").pages
     assert "A limit found out later." in " ".join(" ".join(page.extract_text() for page in pages).split())
     assert _result(folder)["extent"] == before["extent"]
-    batchscan("scan", folder / "archive", "--out", folder / "run")
+    _scan(folder, folder / "run")
     assert _result(folder)["digest"] == before["digest"]
 
 
 def test_a_spacing_that_contradicts_the_stores_own_is_refused(demo: tuple[Path, Ran], tmp_path: Path) -> None:
-    ran = batchscan("scan", demo[0] / "archive", "--out", tmp_path / "run", "--um-per-px", "4", code=3)
+    ran = _scan(demo[0], tmp_path / "run", "--um-per-px", "4", code=3)
     assert "8863: excluded (spacing_conflict)" in ran.err
 
 
@@ -317,7 +325,7 @@ def test_a_job_file_runs_the_same(demo: tuple[Path, Ran], tmp_path: Path) -> Non
 
 
 def test_an_interrupted_run_keeps_its_state_and_goes_on(demo: tuple[Path, Ran], tmp_path: Path) -> None:
-    words = ["scan", demo[0] / "archive", "--out", tmp_path / "run", "--no-report"]
+    words = ["scan", demo[0] / "archive", "--out", tmp_path / "run", "--no-report", "--workers", 1]
     command = [sys.executable, "-m", "batchscan", *map(str, words)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None

@@ -41,7 +41,7 @@ def ingested(there: Path) -> Ran:
 def scanned(there: Path, ingested: Ran) -> Ran:
     """Of the archive, and once more of the files themselves, whose names the scan then sees."""
     assert ingested
-    batchscan("scan", there / "archive", "--out", there / "of-archive", "--no-report", code=3)
+    batchscan("scan", there / "archive", "--out", there / "of-archive", "--no-report", "--workers", 1, code=3)
     return batchscan("scan", there / "in", "--out", there / "run", code=3)
 
 
@@ -100,14 +100,15 @@ class Tags(html.parser.HTMLParser):
         self.handlers += [name for name, value in attrs if name.startswith("on") or "javascript:" in (value or "")]
 
 
-def test_pages_have_no_script_and_reports_say_ids(there: Path, scanned: Ran) -> None:
+def test_pages_have_no_script_but_the_tables_own_and_reports_say_ids(there: Path, scanned: Ran) -> None:
     assert scanned
     pages = [path for path in written(there) if path.suffix == ".html"]
     assert pages
     for page in pages:
         tags = Tags()
         tags.feed(page.read_text("utf-8"))
-        assert (tags.scripts, tags.handlers) == ([], [])
+        own = ["script", "script"] if page.name == "index.html" else []
+        assert (tags.scripts, tags.handlers) == (own, [])
         assert "alert(1)" not in page.read_text("utf-8")
     for slide_id in GOOD:
         text = "".join(page.extract_text() for page in PdfReader(there / f"run/slides/{slide_id}/report.pdf").pages)
@@ -125,17 +126,19 @@ def test_no_word_of_the_patient_is_in_any_byte_that_was_written(there: Path, ing
         assert str(there / "in") not in ran.out + ran.err
 
 
+STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
+
+
 def unpacked(path: Path) -> Iterator[bytes]:
-    """A file's bytes, and what is packed in it."""
+    """A file's bytes, and what is packed in it; packed bytes of half a megabyte have every three letters by chance."""
     content = path.read_bytes()
-    for found in re.finditer(rb"stream\r?\n(.*?)endstream", content, re.DOTALL) if path.suffix == ".pdf" else ():
+    packed = STREAM.findall(content) if path.suffix == ".pdf" else []
+    yield STREAM.sub(b"", content) if packed else content
+    for stream in packed:
         try:
-            yield zlib.decompressobj().decompress(found[1])
+            yield zlib.decompressobj().decompress(stream)
         except zlib.error:
-            continue
-        # Three letters of a name come up by chance where pictures are packed.
-        content = content.replace(found[1], b"")
-    yield content
+            yield stream
     if path.suffix == ".pdf":
         yield "".join(page.extract_text() for page in PdfReader(path).pages).encode()
     elif path.suffix == ".parquet":

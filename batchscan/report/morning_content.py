@@ -23,9 +23,8 @@ from batchscan.report.morning_lists import (
 from batchscan.report.morning_time import TimeLine, speed_facts, time_lines, time_note
 from batchscan.report.night import Counts, RunFigures
 from batchscan.report.slide_list import GRADE_WORDS, NOT_JUDGED
+from batchscan.report.slide_table import STATUSES, SlideTable, slide_table
 from batchscan.report.words import RESEARCH_USE, Fact, plain
-
-_STATUSES = ("done", "failed", "excluded", "remaining")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,8 @@ class DigestContent:
         Things, slides, how to read them.
     files
         What to open next.
+    table
+        Every slide.
     """
 
     name: str
@@ -96,6 +97,7 @@ class DigestContent:
     drifting: tuple[DriftLine, ...]
     drift_note: str
     files: tuple[FileLink, ...]
+    table: SlideTable
 
 
 def digest_content(figures: RunFigures, room: Room, files: tuple[FileLink, ...], version: str) -> DigestContent:
@@ -123,11 +125,12 @@ def digest_content(figures: RunFigures, room: Room, files: tuple[FileLink, ...],
         drifting=drift_lines(figures.drift, mentions),
         drift_note=drift_note(figures.drift),
         files=files,
+        table=_table(figures),
     )
 
 
 def _headline(counts: Counts) -> str:
-    parts = [f"{n:,} {status}" for status in _STATUSES if (n := getattr(counts, status)) or status != "remaining"]
+    parts = [f"{n:,} {status}" for status in STATUSES if (n := getattr(counts, status)) or status != "remaining"]
     return f"{numbers.count(counts.asked, 'slide')} asked for: {', '.join(parts)}"
 
 
@@ -163,10 +166,16 @@ def _grades(grades: Mapping[str, int]) -> str:
 
 
 def _statuses(counts: Counts) -> Iterator[StatusPart]:
-    for status in _STATUSES:
+    for status in STATUSES:
         n = getattr(counts, status)
         share = n / counts.asked if counts.asked else 0.0
         yield StatusPart(status, f"{n:,}", numbers.percent(share) if counts.asked else "", f"{100 * share:.3f}")
+
+
+def _table(figures: RunFigures) -> SlideTable:
+    counts = {status: getattr(figures.counts, status) for status in STATUSES}
+    reports = bool(figures.facts.get("reports", True))
+    return slide_table(figures.table, counts, figures.n_concerned, reports=reports)
 
 
 def _facts(run: Mapping[str, Any], counts: Counts, room: Room) -> Iterator[Fact]:

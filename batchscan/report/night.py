@@ -14,6 +14,7 @@ from batchscan.domain.profile import Profile
 from batchscan.domain.records import ENDED, SlideStatus
 from batchscan.report.attention import CONCERNS, GRADES, Concern, Worry, worries
 from batchscan.report.drift import Drift, RunProfile, comparable, run_drift, slide_drift
+from batchscan.report.slide_table import TableRow, table_row
 from batchscan.report.toplist import TopList
 from batchscan.report.working_time import SlowAttempts, Stage, WorkingTime, working_time
 from batchscan.stores.ledger_view import LedgerRow
@@ -153,7 +154,8 @@ class DriftFigures:
 class RunFigures:
     """Everything that the digest of a run tells; `facts` are run.json's, `n_concerned` slides have any concern.
 
-    `grades` counts what quality control said of done slides, "" for those that it didn't judge.
+    `grades` counts what quality control said of done slides, "" for those that it didn't judge; `table` has a row a
+    slide, in the order asked for.
     """
 
     facts: Mapping[str, Any]
@@ -165,12 +167,13 @@ class RunFigures:
     slowest: tuple[SlowSlide, ...]
     time: TimeFigures
     drift: DriftFigures
+    table: tuple[TableRow, ...]
 
 
 def run_figures(
     facts: Mapping[str, Any], rows: Iterable[LedgerRow], attempts: Iterable[Attempt], training_profile: Profile | None
 ) -> RunFigures:
-    """Read rows and attempts once each; what is kept of them are sums and short lists.
+    """Read rows and attempts once each; what is kept of them are sums, short lists, and a line a slide.
 
     Parameters
     ----------
@@ -228,6 +231,7 @@ class _Night:
         # By fingerprint: the slide that had it first.
         self._first: dict[str, str] = {}
         self._drifting = TopList[tuple[SlideMention, str, float]](N_LISTED)
+        self._table: list[TableRow] = []
 
     def add(self, row: LedgerRow) -> None:
         slide = SlideMention(row.slide_id, self._n, row.status is SlideStatus.DONE)
@@ -251,6 +255,7 @@ class _Night:
     def _add_concerns(self, row: LedgerRow, slide: SlideMention) -> None:
         found = (*worries(row, self._time.retries.get(row.slide_id)), *self._seen_before(row))
         self._n_concerned += bool(found)
+        self._table.append(table_row(row, (worry.concern for worry in found)))
         for worry in found:
             mention = SlideMention(slide.slide_id, slide.position, slide.done, worry.found)
             self._concerns[worry.concern].add(worry.rank, mention)
@@ -305,6 +310,7 @@ class _Night:
                 n_ranked=self._drifting.n,
                 slides=self._drifting.things,
             ),
+            table=tuple(self._table),
         )
 
     def _time_figures(self, facts: Mapping[str, Any]) -> TimeFigures:

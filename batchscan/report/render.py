@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import hashlib
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -114,7 +115,7 @@ def render_page(
     html: Path | None = None,
     pdf: Path | None = None,
 ) -> None:
-    """Write a page of a run as a self-contained HTML file that needs neither network nor script, or as PDF.
+    """Write a page of a run as a self-contained HTML file that needs no network, and no script to be read, or as PDF.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def render_page(
 
 def page_html(template: str, content: DigestContent | NoticeContent | SlidesPage) -> str:
     """A page of a run as HTML."""
-    return _environment().get_template(template).render(content=content)
+    return _environment().get_template(template).render(content=content, script=_script())
 
 
 def slide_html(content: SlideContent, images: Mapping[str, Any], data_digest: str = "") -> str:
@@ -350,7 +351,25 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["unbroken"] = unbroken
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": False}
     return environment
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """What a page runs: its text, and the only source of scripts that the page allows."""
+
+    text: str
+    source: str
+
+
+def _script() -> _Script:
+    environment = _environment()
+    loader = environment.loader
+    assert loader is not None
+    text, _, _ = loader.get_source(environment, "run.js")
+    digest = hashlib.sha256(text.encode()).digest()
+    return _Script(text, f"sha256-{base64.b64encode(digest).decode('ascii')}")
 
 
 @cache

@@ -12,12 +12,14 @@ from PIL import Image
 
 from batchscan.domain.errors import DamagedResult
 from batchscan.domain.records import BoolArray, BoxPx, Pictures, Uint8Array
-from batchscan.stores.atomic import write_staged
+from batchscan.stores.atomic import write_atomically, write_staged
 from batchscan.stores.staging import check_writable
 
 _PICTURES = "pictures"
 PICTURES = f"{_PICTURES}/pictures.json"
 _JPEG: dict[str, Any] = {"quality": 92, "subsampling": 0}
+_SMALL_JPEG: dict[str, Any] = {"quality": 80, "optimize": True}
+_SMALL_PX = 96
 
 
 def write_pictures(folder: Path, pictures: Pictures, kept: Path | None = None) -> None:
@@ -51,6 +53,20 @@ def write_pictures(folder: Path, pictures: Pictures, kept: Path | None = None) -
         _write_picture(place, f"foci/x{x}_y{y}_w{width}_h{height}.jpg", pixels, old)
     with write_staged(folder / PICTURES) as stream:
         json.dump({"overview_um_per_px": pictures.overview_um_per_px}, stream)
+
+
+def write_thumbnail(path: Path, overview: Uint8Array) -> None:
+    """Write a slide's overview at 96 px as a JPEG of some 2 kB, for a list of slides; atomically.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written.
+    """
+    image = Image.fromarray(overview)
+    image.thumbnail((_SMALL_PX, _SMALL_PX), Image.Resampling.BOX, reducing_gap=2.0)
+    with write_atomically(path, binary=True) as stream:
+        image.save(stream, "JPEG", **_SMALL_JPEG)
 
 
 def _write_picture(place: Path, name: str, pixels: Uint8Array | BoolArray, old: Path | None) -> None:

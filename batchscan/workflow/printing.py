@@ -11,14 +11,13 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import DamagedResult, OutputError, UsageError
 from batchscan.domain.job import Paper
 from batchscan.domain.records import Pictures, SlideResult
-from batchscan.report.figures import heatmap_png
 from batchscan.report.render import render_slide_report
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.enclosures import read_enclosures
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.open_files import renew_open_files
-from batchscan.stores.pictures import read_pictures
-from batchscan.stores.results import HEATMAP, REPORT, SIGNATURE, RunFolder, read_result
+from batchscan.stores.pictures import read_pictures, write_thumbnail
+from batchscan.stores.results import HEATMAP, REPORT, SIGNATURE, THUMBNAIL, RunFolder, read_result
 from batchscan.stores.signatures import SigningKey
 from batchscan.stores.summary import write_summary
 from batchscan.workflow.morning import print_digest
@@ -35,12 +34,15 @@ def print_slide(
     report: bool,
     paper: Paper = "a4",
 ) -> None:
-    """Write heatmap.png and, if asked for, report.pdf into `folder`, where the result was read from.
+    """Write heatmap.png, thumbnail.jpg and, if asked for, report.pdf into `folder`, where the result was read from.
 
     The signature of an older report goes: it isn't one of the new.
     """
+    from batchscan.report.figures import heatmap_png  # noqa: PLC0415 - matplotlib is slow to import, a runner needs none
+
     with write_atomically(folder / HEATMAP, binary=True) as stream:
         stream.write(heatmap_png(result, pictures))
+    write_thumbnail(folder / THUMBNAIL, pictures.overview)
     if report:
         enclosures = read_enclosures(folder, card)
         (folder / SIGNATURE).unlink(missing_ok=True)

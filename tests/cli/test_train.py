@@ -16,6 +16,8 @@ from batchscan.domain.errors import PatchSetError
 from batchscan.report.numbers import probability
 from batchscan.stores.packages import open_package
 
+pytestmark = pytest.mark.usefixtures("no_paper")
+
 
 def ran(*words: object) -> Result:
     return CliRunner().invoke(train, [str(word) for word in words])

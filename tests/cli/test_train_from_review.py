@@ -25,6 +25,8 @@ from batchscan.stores.patchsets import read_patch_set
 from batchscan.stores.pyramids import open_store
 from batchscan.workflow.training_labels import open_labels
 
+pytestmark = pytest.mark.usefixtures("no_paper")
+
 SHIPPED = "published-cnn"
 
 

@@ -32,7 +32,7 @@ def test_the_run_stops_says_what_it_needs_and_goes_on_when_there_is_room(
     undisturbed: Undisturbed, small_disk: Path
 ) -> None:
     run = small_disk / "run"
-    words = ("scan", undisturbed.archive, "--out", run, "--no-report", "--workers", 2)
+    words = ("scan", undisturbed.archive, "--out", run, "--no-report", "--workers", 1)
     code, text = Night(*words).ends()
     assert code == 1, text
     last = text.strip().splitlines()[-1]

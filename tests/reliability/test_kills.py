@@ -12,7 +12,7 @@ import psutil
 import pytest
 from conftest import N_SLIDES, Undisturbed
 from dask_processes import scheduler, worker
-from night import Night, left_over, moments, status, tables
+from night import NO_PAPER, Night, left_over, moments, status, tables
 
 
 def _words(undisturbed: Undisturbed, run: Path) -> tuple[object, ...]:
@@ -65,7 +65,7 @@ def test_workers_are_killed_again_and_again(undisturbed: Undisturbed, tmp_path: 
             f"schema_version = 1\n[slides]\nsources = ['{undisturbed.archive}']\n"
             f"[run]\nout = '{run}'\nworkers = 2\nattempts = 20\n[report]\nper_slide = false\n"
         )
-        night = Night("run", job)
+        night = Night("run", job, environment=NO_PAPER)
         n_killed += _kills(night, dice, pauses)
         code, text = night.ends()
         assert code == 0, text
@@ -121,7 +121,7 @@ def test_a_first_signal_finishes_what_is_under_way(
 ) -> None:
     """To the whole group, as a terminal and a batch system send it: the workers must not take it for theirs."""
     run = tmp_path / "run"
-    night = Night(*_words(undisturbed, run))
+    night = Night(*_words(undisturbed, run), environment=NO_PAPER)
     assert night.wait_until(lambda: _running(run))
     night.interrupt(number)
     code, text = night.ends()
@@ -135,7 +135,7 @@ def test_a_first_signal_finishes_what_is_under_way(
 
 def test_a_second_signal_stops_at_once_and_the_same_command_goes_on(undisturbed: Undisturbed, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    night = Night(*_words(undisturbed, run))
+    night = Night(*_words(undisturbed, run), environment=NO_PAPER)
     assert night.wait_until(lambda: _running(run))
     family = night.family()
     night.interrupt(signal.SIGTERM)
@@ -156,9 +156,9 @@ def _running(run: Path) -> bool:
 
 def test_a_second_runner_is_refused_by_name_and_harms_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    night = Night(*_words(undisturbed, run))
+    night = Night(*_words(undisturbed, run), environment=NO_PAPER)
     assert night.wait_until(lambda: _running(run))
-    code, text = Night(*_words(undisturbed, run)).ends()
+    code, text = Night(*_words(undisturbed, run), environment=NO_PAPER).ends()
     assert code == 1
     assert f"pid {night.process.pid} is at work in this run folder" in text
     code, text = night.ends()

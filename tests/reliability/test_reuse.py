@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Undisturbed
-from night import Night, tables
+from night import NO_PAPER, Night, tables
 
 ONE_SLIDE = "N0"
 
@@ -15,14 +15,16 @@ ONE_SLIDE = "N0"
 @pytest.fixture(scope="module")
 def run(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reuse") / "run"
-    _scanned(undisturbed, folder)
+    _scanned(undisturbed, folder, "--workers", 2)
     return folder
 
 
 def _scanned(undisturbed: Undisturbed, run: Path, *options: object) -> tuple[int, str]:
     """Patches scanned now, and what was printed."""
     store = undisturbed.archive / f"{ONE_SLIDE}.ome.zarr"
-    code, text = Night("scan", store, "--out", run, "--no-report", *options).ends()
+    code, text = Night(
+        "scan", store, "--out", run, "--no-report", "--workers", 1, *options, environment=NO_PAPER
+    ).ends()
     assert code == 0, text
     with sqlite3.connect(run / "ledger.sqlite") as database:
         return int(database.execute("SELECT n_scanned FROM slides").fetchone()[0]), text
@@ -30,7 +32,7 @@ def _scanned(undisturbed: Undisturbed, run: Path, *options: object) -> tuple[int
 
 def test_neither_workers_nor_time_make_a_result_anew(undisturbed: Undisturbed, run: Path) -> None:
     before = tables(run)
-    n_scanned, text = _scanned(undisturbed, run, "--workers", 1)
+    n_scanned, text = _scanned(undisturbed, run)
     assert n_scanned == 0
     assert "for 1 nothing had to be done again" in text
     assert tables(run) == before

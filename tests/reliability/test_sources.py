@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import N_SLIDES, Undisturbed
-from night import Night, status, tables
+from night import NO_PAPER, Night, status, tables
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_folder_that_goes_away_and_comes_back_is_waited_for(
     undisturbed: Undisturbed, archive: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    night = Night("run", _job(tmp_path, archive, away_s=120))
+    night = Night("run", _job(tmp_path, archive, away_s=120), environment=NO_PAPER)
     assert night.wait_until(lambda: list(run.glob("slides/N*/result.json")))
     archive.rename(tmp_path / "unplugged")
     assert night.wait_until(lambda: status(run)["retried"])
@@ -46,7 +46,7 @@ def test_a_folder_that_stays_away_stops_the_run_and_fails_no_slide(
 ) -> None:
     run = tmp_path / "run"
     job = _job(tmp_path, archive, away_s=3)
-    night = Night("run", job)
+    night = Night("run", job, environment=NO_PAPER)
     assert night.wait_until(lambda: list(run.glob("slides/N*/result.json")))
     archive.rename(tmp_path / "unplugged")
     code, text = night.ends()
@@ -56,7 +56,7 @@ def test_a_folder_that_stays_away_stops_the_run_and_fails_no_slide(
     assert (found["state"], found["failed"], found["excluded"]) == ("interrupted", 0, 0)
     assert 1 <= found["done"] < N_SLIDES
     (tmp_path / "unplugged").rename(archive)
-    code, text = Night("run", job).ends()
+    code, text = Night("run", job, environment=NO_PAPER).ends()
     assert code == 0, text
     assert tables(run) == undisturbed.tables
 
@@ -66,10 +66,10 @@ def test_a_slide_that_is_replaced_in_place_is_scanned_again_and_the_others_are_n
 ) -> None:
     run = tmp_path / "run"
     words = ("scan", archive, "--out", run, "--no-report", "--workers", 1)
-    assert Night(*words).ends()[0] == 0
+    assert Night(*words, environment=NO_PAPER).ends()[0] == 0
     shutil.rmtree(archive / "N0.ome.zarr")
     shutil.copytree(archive / "N1.ome.zarr", archive / "N0.ome.zarr")
-    code, text = Night(*words).ends()
+    code, text = Night(*words, environment=NO_PAPER).ends()
     assert code == 0, text
     assert f"for {N_SLIDES - 1} nothing had to be done again" in text
     new, other = (json.loads((run / "slides" / name / "result.json").read_text()) for name in ("N0", "N1"))

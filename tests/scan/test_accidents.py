@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -24,8 +25,23 @@ FINE = 12
 
 @pytest.fixture
 def client() -> Iterator[Client]:
+    """Workers that a test may kill."""
     with connect(None, 2) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def steady() -> Iterator[Client]:
+    """Workers for all tests in which nobody dies: whether one does is asserted after each."""
+    with connect(None, 2) as client:
+        yield client
+
+
+@pytest.fixture
+def unharmed(steady: Client) -> Iterator[Client]:
+    before = set(steady.run(os.getpid).values())
+    yield steady
+    assert set(steady.run(os.getpid).values()) == before
 
 
 def events_of(events: list[Event], slide_id: str) -> list[Event]:
@@ -67,8 +83,8 @@ def test_a_hanging_step_is_ended_with_its_worker_and_the_night_goes_on(client: C
     assert all(isinstance(events_of(events, f"fine{i}")[-1], SlideFinished) for i in range(FINE))
 
 
-def test_a_long_step_that_says_that_it_gets_on_is_left_alone(client: Client) -> None:
-    events = list(run_slides(client, [Script("slow", at="survey", does="slow")], STEPS, Patience(stall_s=2.5)))
+def test_a_long_step_that_says_that_it_gets_on_is_left_alone(unharmed: Client) -> None:
+    events = list(run_slides(unharmed, [Script("slow", at="survey", does="slow")], STEPS, Patience(stall_s=2.5)))
     assert not any(isinstance(event, SlideRetried) for event in events)
     assert isinstance(events_of(events, "slow")[-1], SlideFinished)
 
@@ -93,50 +109,50 @@ def test_accidents_of_earlier_runs_count(client: Client, tmp_path: Path) -> None
     assert tried(tmp_path, "killer", "survey") == 1
 
 
-def test_a_place_that_comes_back_is_waited_for_with_longer_and_longer_waits(client: Client, tmp_path: Path) -> None:
+def test_a_place_that_comes_back_is_waited_for_with_longer_and_longer_waits(unharmed: Client, tmp_path: Path) -> None:
     scripts = [Script("away", at="survey", does="away", times=3, notes=tmp_path), Script("fine")]
-    events = list(run_slides(client, scripts, STEPS, Patience(attempts=1, away_s=60, first_delay_s=0.2)))
+    events = list(run_slides(unharmed, scripts, STEPS, Patience(attempts=1, away_s=60, first_delay_s=0.2)))
     delays = [event.delay_s for event in events_of(events, "away") if isinstance(event, SlideRetried)]
     assert delays == [0.2, 0.4, 0.8]
     assert not any(event.accident for event in events if isinstance(event, SlideRetried))
     assert isinstance(events_of(events, "away")[-1], SlideFinished)
 
 
-def test_a_slide_that_alone_is_gone_is_not_waited_for_long(client: Client, tmp_path: Path) -> None:
+def test_a_slide_that_alone_is_gone_is_not_waited_for_long(unharmed: Client, tmp_path: Path) -> None:
     script = Script("gone", at="survey", does="gone", notes=tmp_path)
-    events = list(run_slides(client, [script], STEPS, Patience(away_s=3600, first_delay_s=0.1)))
+    events = list(run_slides(unharmed, [script], STEPS, Patience(away_s=3600, first_delay_s=0.1)))
     assert stopped(events, "gone").outcome.reason == "slide_gone"
     assert tried(tmp_path, "gone", "survey") == 4
 
 
-def test_a_slide_that_stays_away_fails_alone_while_others_can_be_read(client: Client) -> None:
+def test_a_slide_that_stays_away_fails_alone_while_others_can_be_read(unharmed: Client) -> None:
     scripts = [
         Script("away", at="survey", does="away"),
-        *(Script(f"slow{i}", at="scan", does="slow") for i in range(4)),
+        *(Script(f"slow{i}", at="scan", does="brief") for i in range(4)),
     ]
-    events = list(run_slides(client, scripts, STEPS, Patience(away_s=3.0, first_delay_s=0.5, longest_delay_s=1.0)))
+    events = list(run_slides(unharmed, scripts, STEPS, Patience(away_s=1.5, first_delay_s=0.25, longest_delay_s=0.5)))
     assert stopped(events, "away").outcome.reason == "source_vanished"
     assert isinstance(events_of(events, "slow3")[-1], SlideFinished)
 
 
-def test_when_nothing_can_be_read_any_more_the_run_stops_instead_of_failing_slide_after_slide(client: Client) -> None:
+def test_when_nothing_can_be_read_any_more_the_run_stops_instead_of_failing_slide_after_slide(unharmed: Client) -> None:
     scripts = [Script(f"away{i}", at="survey", does="away") for i in range(200)]
     events: list[Event] = []
     patience = Patience(away_s=1.5, first_delay_s=0.2, longest_delay_s=0.5)
     with pytest.raises(SourceVanished, match="nothing is lost: start the same command"):
-        events.extend(run_slides(client, scripts, STEPS, patience))
+        events.extend(run_slides(unharmed, scripts, STEPS, patience))
     assert not any(isinstance(event, SlideStopped) for event in events)
 
 
-def test_draining_finishes_what_is_under_way_and_begins_nothing_more(client: Client, tmp_path: Path) -> None:
-    scripts = [Script(f"s{i}", at="scan", does="slow", n_blocks=1, notes=tmp_path) for i in range(10)]
+def test_draining_finishes_what_is_under_way_and_begins_nothing_more(unharmed: Client, tmp_path: Path) -> None:
+    scripts = [Script(f"s{i}", at="scan", does="brief", n_blocks=1, notes=tmp_path) for i in range(10)]
     began = time.monotonic()
     seen: list[Event] = []
 
     def draining() -> bool:
         return any(isinstance(event, SlideStarted) for event in seen)
 
-    for event in run_slides(client, scripts, STEPS, draining=draining):
+    for event in run_slides(unharmed, scripts, STEPS, draining=draining):
         seen.append(event)  # noqa: PERF402 - read while it grows
     started = {event.slide_id for event in seen if isinstance(event, SlideStarted)}
     finished = {event.slide_id for event in seen if isinstance(event, SlideFinished)}
@@ -145,30 +161,30 @@ def test_draining_finishes_what_is_under_way_and_begins_nothing_more(client: Cli
     assert time.monotonic() - began < 30
 
 
-def test_one_sick_worker_costs_no_slide(client: Client, tmp_path: Path) -> None:
+def test_one_sick_worker_costs_no_slide(unharmed: Client, tmp_path: Path) -> None:
     """A worker that fails at whatever it gets is always free for the next: its slides go elsewhere."""
-    sick = next(iter(client.nthreads()))
+    sick = next(iter(unharmed.nthreads()))
     scripts = [Script(f"fine{i}", n_blocks=1, sick=sick, notes=tmp_path) for i in range(FINE)]
-    events = list(run_slides(client, scripts, STEPS, Patience(attempts=2)))
+    events = list(run_slides(unharmed, scripts, STEPS, Patience(attempts=2)))
     assert all(isinstance(events_of(events, f"fine{i}")[-1], SlideFinished) for i in range(FINE))
     assert any(isinstance(event, SlideRetried) for event in events)
 
 
-def test_an_error_that_repeats_what_a_file_says_is_not_repeated(client: Client) -> None:
+def test_an_error_that_repeats_what_a_file_says_is_not_repeated(unharmed: Client) -> None:
     script = Script("private", at="survey", does="defect")
-    outcome = stopped(list(run_slides(client, [script], STEPS, Patience(attempts=1))), "private").outcome
+    outcome = stopped(list(run_slides(unharmed, [script], STEPS, Patience(attempts=1))), "private").outcome
     assert outcome.reason == "unexpected"
     assert "ZeroDivisionError" in outcome.sentence
     assert "lines" not in outcome.sentence
 
 
-def test_many_slides_that_are_away_do_not_stop_those_that_are_there(client: Client) -> None:
+def test_many_slides_that_are_away_do_not_stop_those_that_are_there(unharmed: Client) -> None:
     away = [Script(f"away{i}", at="survey", does="away") for i in range(60)]
     scripts = [*away, *(Script(f"there{i}", n_blocks=1) for i in range(3))]
     events: list[Event] = []
     # The rest then fails slide by slide or stops the run, as it was the last to be read or not.
     with contextlib.suppress(SourceVanished):
-        events.extend(run_slides(client, scripts, STEPS, Patience(away_s=12, longest_delay_s=4)))
+        events.extend(run_slides(unharmed, scripts, STEPS, Patience(away_s=8, longest_delay_s=3)))
     assert all(isinstance(events_of(events, f"there{i}")[-1], SlideFinished) for i in range(3))
 
 
@@ -181,9 +197,9 @@ def test_when_every_step_stands_still_the_slides_place_is_to_blame(client: Clien
     assert all(isinstance(events_of(events, f"stuck{i}")[-1], SlideFinished) for i in range(2))
 
 
-def test_a_runner_that_stood_still_itself_blames_nobody(client: Client) -> None:
+def test_a_runner_that_stood_still_itself_blames_nobody(unharmed: Client) -> None:
     events: list[Event] = []
-    for event in run_slides(client, [Script("slow", at="survey", does="slow")], STEPS, Patience(stall_s=2.5)):
+    for event in run_slides(unharmed, [Script("slow", at="survey", does="slow")], STEPS, Patience(stall_s=2.5)):
         if isinstance(event, SlideStarted):
             threading.Event().wait(3.2)
         events.append(event)

@@ -26,6 +26,8 @@ from batchscan.workflow.compare import (
     compare_evaluations,
 )
 
+pytestmark = pytest.mark.usefixtures("no_paper")
+
 LABELS, SCORES = labels_and_scores()
 Pair = tuple[Path, Path]
 
@@ -63,6 +65,7 @@ def compared(pair: Pair, out: Path, **options: Any) -> Comparison:
     return ended.comparison
 
 
+@pytest.mark.usefixtures("on_paper")
 def test_the_folder_holds_record_and_pages(made: Pair, tmp_path: Path) -> None:
     out = tmp_path / "c"
     seen = list(compare_evaluations(*made, out, CompareOptions(("auroc=0.02",), 200), "batchscan compare", WHEN))

@@ -21,6 +21,8 @@ from batchscan.stores.evaluations import EvaluationFolder
 from batchscan.workflow.evaluate import EvaluationEnded, EvaluationPlanned, check_evaluation, evaluate_runs
 from batchscan.workflow.judged_cohort import SlideJoined
 
+pytestmark = pytest.mark.usefixtures("no_paper")
+
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -41,6 +43,7 @@ def evaluation(runs: Sequence[Path], manifest: Path, gates: Sequence[str] = (), 
     return ended.evaluation
 
 
+@pytest.mark.usefixtures("on_paper")
 def test_the_folder_holds_record_tables_and_pages(cohort: tuple[list[Path], Path]) -> None:
     runs, manifest = cohort
     seen = events(runs, manifest)
@@ -119,6 +122,7 @@ def test_gates_are_judged_and_wrong_ones_stop_at_once(cohort: tuple[list[Path], 
         events(*cohort, ["sensitivty.value > 1"])
 
 
+@pytest.mark.usefixtures("on_paper")
 def test_patients_that_the_model_was_made_with_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
     run = run_with_card(tmp_path / "run", result("S1", patient_id="P1"), training_patients=["P1", "P9"])
     reference = labels_csv(tmp_path / "r.csv", TWO_IDC)

@@ -13,6 +13,8 @@ from batchscan.cli.evaluate import evaluate
 from batchscan.domain.errors import GateError, UsageError
 from batchscan.stores.evaluations import EvaluationFolder
 
+pytestmark = pytest.mark.usefixtures("no_paper")
+
 
 def typed(folder: Path, *words: Any, drop: str = "") -> Result:
     runs, manifest = three_slides(folder)
@@ -32,6 +34,7 @@ def test_figures_exclusions_and_the_report_are_printed(tmp_path: Path) -> None:
     assert any(line.startswith("patches: sensitivity 0.500") for line in lines)
     assert any("too few to be trusted" in line for line in lines)
     assert lines[-1] == str(tmp_path / "eval" / "report.pdf")
+    assert (tmp_path / "eval" / "report.pdf").read_bytes().startswith(b"%PDF-")
     assert "slides to judge: 3, excluded: 1" in done.stderr
 
 

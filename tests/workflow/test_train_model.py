@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from paper import printed
 from patch_folders import write_patch_set
 from PIL import Image
 
@@ -35,6 +35,8 @@ from batchscan.workflow import trainings as trainings_module
 from batchscan.workflow.train_model import Order, train_model
 from batchscan.workflow.training_events import PartMeasured, Planned, TrainingBegun, TrainingEnded, WrittenBefore
 from batchscan.workflow.training_state import TrainingState
+
+pytestmark = pytest.mark.usefixtures("no_paper")
 
 RECIPE = Recipe(
     name="tiny",
@@ -60,11 +62,12 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(patch_set: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelPackage, list[Any]]:
-    """Cross-validated over a and b, b held out: three trainings."""
+    """Cross-validated over a and b, b held out: three trainings; its card is printed."""
     events: list[Any] = []
     out = tmp_path_factory.mktemp("made") / "model"
     order = Order(patch_set, out, RECIPE, 3, ("b",), cross_validate=True, command="batchscan train --seed 3")
-    return train_model(order, events.append), events
+    with printed():
+        return train_model(order, events.append), events
 
 
 def weights(package: ModelPackage) -> list[NDArray[np.float32]]:
@@ -264,13 +267,11 @@ def test_an_interrupted_saving_leaves_nothing_half_written(
 
 
 @pytest.fixture
-def _diverged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(_: Any, pixels: Any, __: int) -> NDArray[np.float32]:
         return np.full(len(pixels), np.nan, np.float32)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(trainings_module, "predicted", nothing)
-        yield
+    monkeypatch.setattr(trainings_module, "predicted", nothing)
 
 
 @pytest.mark.usefixtures("_diverged")
@@ -297,13 +298,11 @@ def test_an_unreadable_png_is_named_before_training(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def _nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def decoded(*_: Any) -> None:
         pytest.fail("a pixel was decoded")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(PatchSet, "load_pixels", decoded)
-        yield
+    monkeypatch.setattr(PatchSet, "load_pixels", decoded)
 
 
 @pytest.mark.usefixtures("_nothing_is_decoded")
