@@ -25,6 +25,7 @@
     [row[at.slide_id], row[at.patient_id], row[at.reason], row[at.sentence], ...row[at.concerns].map((one) => data.concerns[one])]
       .join("\n").toLowerCase());
 
+  const noticed = new Set(data.notices);
   const FIGURES = heads.filter((head) => head.hasAttribute("data-figure"));
   const count = (value) => value.toLocaleString("en-US");
 
@@ -115,8 +116,9 @@
     const why = remarks(row).filter(Boolean).join("; ");
     const remark = cell(tr, "why");
     put(remark, "span", why).title = why;
-    if (!isDone(row)) remark.setAttribute("aria-colspan", FIGURES.length + 3);
-    else files(tr, row, folder);
+    if (!isDone(row)) remark.setAttribute("aria-colspan", FIGURES.length + 2);
+    if (isDone(row)) files(tr, row, folder);
+    else notice(tr, row, place);
     return tr;
   };
   const measured = (tr, row) => {
@@ -125,6 +127,10 @@
       const none = row[at[head.dataset.key]] === null;
       put(cell(tr, "figure", head.dataset.label), "span", row[at.words][column], none ? "quiet" : "");
     });
+  };
+  const notice = (tr, row, place) => {
+    const links = cell(tr, "links");
+    if (noticed.has(place)) link(links, "Notice", `notices/${row[at.path] ?? row[at.slide_id]}.pdf`, row[at.slide_id]);
   };
   const files = (tr, row, folder) => {
     const links = cell(tr, "links");

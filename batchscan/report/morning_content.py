@@ -174,8 +174,8 @@ def _statuses(counts: Counts) -> Iterator[StatusPart]:
 
 def _table(figures: RunFigures) -> SlideTable:
     counts = {status: getattr(figures.counts, status) for status in STATUSES}
-    reports = bool(figures.facts.get("reports", True))
-    return slide_table(figures.table, counts, figures.n_concerned, reports=reports)
+    reports, notices = bool(figures.facts.get("reports", True)), figures.facts.get("notices", ())
+    return slide_table(figures.table, counts, figures.n_concerned, reports=reports, notices=notices)
 
 
 def _facts(run: Mapping[str, Any], counts: Counts, room: Room) -> Iterator[Fact]:

@@ -179,7 +179,8 @@ def run_figures(
     ----------
     facts
         What run.json says: `name`, `started`, `finished` (or None), `counts`, `model`, `engine`, `threshold`, and if
-        known `workers` (`most` at once, `seconds` of all together, `gpus`), `reports`, `orientations`, `aggregation`.
+        known `workers` (`most` at once, `seconds` of all together, `gpus`), `reports`, `notices` (ids of
+        the slides that have one), `orientations`, `aggregation`.
     rows
         Every slide, in the order asked for.
     attempts

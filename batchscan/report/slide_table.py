@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -84,7 +84,14 @@ def table_row(row: LedgerRow, concerns: Iterable[str]) -> TableRow:
     )
 
 
-def slide_table(rows: Iterable[TableRow], counts: Mapping[str, int], n_concerned: int, *, reports: bool) -> SlideTable:
+def slide_table(
+    rows: Iterable[TableRow],
+    counts: Mapping[str, int],
+    n_concerned: int,
+    *,
+    reports: bool,
+    notices: Collection[str] = (),
+) -> SlideTable:
     """The table of all slides, in the order asked for.
 
     Parameters
@@ -93,7 +100,10 @@ def slide_table(rows: Iterable[TableRow], counts: Mapping[str, int], n_concerned
         Slides of each status.
     reports
         Whether done slides have a report.
+    notices
+        Ids of the slides without a result that have a notice.
     """
+    cells = [row.cells for row in rows]
     return SlideTable(
         data={
             "fields": FIELDS,
@@ -103,7 +113,8 @@ def slide_table(rows: Iterable[TableRow], counts: Mapping[str, int], n_concerned
             "concerns": [concern.title for concern in CONCERNS],
             "reports": reports,
             "a_page": N_A_PAGE,
-            "rows": [row.cells for row in rows],
+            "notices": [place for place, one in enumerate(cells) if one[0] in notices],
+            "rows": cells,
         },
         statuses=tuple((status, f"{status} ({counts[status]:,})") for status in STATUSES if counts[status]),
         grades=(*((GRADE_WORDS[grade], GRADE_WORDS[grade]) for grade in GRADES), (NOT_JUDGED, NOT_JUDGED)),

@@ -10,7 +10,7 @@ from batchscan.report.morning import render_digest, render_slides
 from batchscan.report.night import run_figures
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.results import RunFolder
-from batchscan.workflow.notices import MOST_AT_THE_END, print_notices
+from batchscan.workflow.notices import MOST_AT_THE_END, noticed, print_notices
 
 
 def print_digest(
@@ -47,9 +47,10 @@ def print_digest(
     OutputError
         If a file can't be written.
     """
-    figures = run_figures(facts, ledger.rows(), ledger.attempts(), training)
     reports = bool(facts.get("reports", True))
-    render_slides(str(facts["name"]), ledger.rows(), figures.counts.asked, run.path, reports=reports)
-    render_digest(figures, run.path, pdf=pdf)
     if pdf and reports:
         print_notices(run, ledger, str(facts["name"]), most=most_notices)
+    with_notices = {**facts, "notices": noticed(run, ledger)}
+    figures = run_figures(with_notices, ledger.rows(), ledger.attempts(), training)
+    render_slides(str(facts["name"]), ledger.rows(), figures.counts.asked, run.path, reports=reports)
+    render_digest(figures, run.path, pdf=pdf)

@@ -60,6 +60,11 @@ def print_notices(run: RunFolder, ledger: LedgerView, name: str, *, most: int | 
     return n_left
 
 
+def noticed(run: RunFolder, ledger: LedgerView) -> frozenset[str]:
+    """The slides without a result that have a notice by now."""
+    return frozenset(slide_id for slide_id in without_result(ledger) if run.notice(slide_id).is_file())
+
+
 def without_result(ledger: LedgerView) -> list[str]:
     """The slides that failed or were excluded, in the order asked for."""
     return [slide_id for slide_id, status in ledger.statuses().items() if status in _WITHOUT_RESULT]

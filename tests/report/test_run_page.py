@@ -40,7 +40,8 @@ def rows() -> list[LedgerRow]:
 
 
 def write(folder: Path, slides: list[LedgerRow]) -> Path:
-    figures = run_figures(facts(len(slides), finished=None), slides, [attempt(row.slide_id) for row in slides], None)
+    about = facts(len(slides), finished=None, notices={"s2"})
+    figures = run_figures(about, slides, [attempt(row.slide_id) for row in slides], None)
     render_slides("overnight", slides, len(slides), folder, reports=True)
     render_digest(figures, folder, pdf=False)
     return folder / "index.html"
@@ -73,7 +74,11 @@ def test_all_slides_are_there_in_the_order_asked_for_with_their_numbers(page: Br
     numbers = ["5.12", "9.7 %", "7.4", "2", "241"]
     assert cells == ["", "s10", "P1", "done", "good", *numbers, "", "Report\nHeat map"]
     assert page.texts("#slides tbody tr:nth-child(4) .figure")[0] == "not defined"
-    assert page.texts("#slides tbody tr:nth-child(2) td")[1:] == ["s2", "P1", "failed", "it could not be"]
+    assert page.texts("#slides tbody tr:nth-child(2) td")[1:] == ["s2", "P1", "failed", "it could not be", "Notice"]
+    links = page.value(
+        "[...document.querySelectorAll('#slides .ended a[aria-label^=Notice]')].map((a) => a.getAttribute('href'))"
+    )
+    assert links == ["notices/s2.pdf"]
 
 
 def test_nothing_is_run_asked_for_or_said_but_what_is_the_pages_own(page: Browser, index: Path) -> None:
