@@ -48,6 +48,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "openvino": ("scan/engine*.py", "scan/exports.py"),
     "tensorflow": (),  # only through keras, so that its other backends work too
     "jinja2": ("report/render.py",),
+    "fluent": ("report/language.py",),
     "weasyprint": ("report/render.py",),
     "pypdf": ("stores/report_files.py",),
     "cryptography": ("stores/signatures.py",),

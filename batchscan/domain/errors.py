@@ -39,6 +39,12 @@ class OutputError(BatchscanError):
     code = "output"
 
 
+class TemplateError(BatchscanError):
+    """A laboratory's own templates or words can't be used."""
+
+    code = "templates"
+
+
 class DamagedResult(BatchscanError):
     """A stored result has a missing or damaged file; scanning the slide again makes it whole."""
 

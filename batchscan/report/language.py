@@ -1,0 +1,138 @@
+"""Catalogues of words (`templates/words/*.ftl`, Project Fluent) -> what a page says, in the language it is printed in.
+
+A page is printed inside `speaking(...)`; what is asked for meanwhile, `say("headline-found")`, and the digits of every
+number (`report/numbers.py`) are of that language. English without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from fluent.runtime import FluentBundle, FluentResource
+from fluent.syntax import ast
+
+from batchscan.domain.errors import TemplateError
+
+_WORDS = "words"
+_SUFFIX = ".ftl"
+ENGLISH = "en"
+# An English number's comma and point, by language; a language that isn't here writes them as English does.
+_SEPARATORS = {"de": str.maketrans(",.", ".,")}
+
+
+class Language:
+    """The words of one language.
+
+    Parameters
+    ----------
+    tag
+        As in HTML's `lang`: `en`, `de`.
+    words
+        The catalogue, in the syntax of Project Fluent.
+    own
+        A laboratory's, whose messages take the place of those of the same name.
+
+    Raises
+    ------
+    TemplateError
+        If there is a message in `own` of a name that no page asks for, or either isn't a catalogue.
+    """
+
+    def __init__(self, tag: str, words: str, own: str = "") -> None:
+        self.tag = tag
+        self._bundle = FluentBundle([tag], use_isolating=False)
+        self.names = self._add(words)
+        for name in self._add(own, overrides=True) - self.names:
+            near = "".join(f"; did you mean {each}?" for each in difflib.get_close_matches(name, self.names, 1))
+            raise TemplateError(f"{tag}{_SUFFIX} of your templates: no page says {name}{near}")
+
+    def _add(self, words: str, *, overrides: bool = False) -> frozenset[str]:
+        resource = FluentResource(words)
+        junk = [entry.content or "" for entry in resource.body if isinstance(entry, ast.Junk)]
+        if junk:
+            line = junk[0].strip().splitlines()[0][:80]
+            raise TemplateError(
+                f"{self.tag}{_SUFFIX}: {line!r} isn't a message; expected `name = words`, further lines indented"
+            )
+        self._bundle.add_resource(resource, allow_overrides=overrides)
+        return frozenset(entry.id.name for entry in resource.body if isinstance(entry, ast.Message | ast.Term))
+
+    def say(self, name: str, **values: str | int) -> str:
+        """A message with its variables filled in; numbers that are to be read come formatted, as text.
+
+        Raises
+        ------
+        KeyError
+            If there is no such message.
+        TemplateError
+            If it asks for a variable that it isn't given, as a laboratory's own may.
+        """
+        pattern = self._bundle.get_message(name).value
+        assert pattern is not None
+        said, errors = self._bundle.format_pattern(pattern, values)
+        if errors:
+            raise TemplateError(f"{self.tag}{_SUFFIX}, {name}: {errors[0]}; it may use {', '.join(values) or 'nothing'}")
+        # A message may be written over several lines.
+        return " ".join(str(said).split("\n"))
+
+    def digits(self, number: str) -> str:
+        """A number in English digits, as this language writes it: `1,234.5` as `1.234,5`."""
+        return number.translate(_SEPARATORS[self.tag]) if self.tag in _SEPARATORS else number
+
+
+def languages() -> tuple[str, ...]:
+    """The tags of those that are shipped."""
+    return tuple(sorted(entry.name.removesuffix(_SUFFIX) for entry in _shipped().iterdir()))
+
+
+@cache
+def language(tag: str = ENGLISH, templates: Path | None = None) -> Language:
+    """A language, with a laboratory's own words where its templates have any.
+
+    Raises
+    ------
+    TemplateError
+        If it isn't shipped, or the laboratory's words can't be used.
+    """
+    if tag not in languages():
+        raise TemplateError(f"no words for language {tag!r}: there are {', '.join(languages())}")
+    own = templates / _WORDS / f"{tag}{_SUFFIX}" if templates else None
+    try:
+        said = own.read_text("utf-8") if own and own.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateError(f"{own}: can't be read ({error}): expected UTF-8 text") from error
+    return Language(tag, _shipped().joinpath(f"{tag}{_SUFFIX}").read_text("utf-8"), said)
+
+
+def _shipped() -> Traversable:
+    return files("batchscan.templates").joinpath(_WORDS)
+
+
+_speaking: ContextVar[Language | None] = ContextVar("language", default=None)
+
+
+@contextlib.contextmanager
+def speaking(spoken: Language) -> Iterator[None]:
+    """In this block pages are in that language."""
+    before = _speaking.set(spoken)
+    try:
+        yield
+    finally:
+        _speaking.reset(before)
+
+
+def spoken() -> Language:
+    """The language of the page that is being printed."""
+    return _speaking.get() or language()
+
+
+def say(name: str, **values: str | int) -> str:
+    """A message of the page's language; see `Language.say`."""
+    return spoken().say(name, **values)
