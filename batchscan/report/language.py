@@ -78,7 +78,9 @@ class Language:
         assert pattern is not None
         said, errors = self._bundle.format_pattern(pattern, values)
         if errors:
-            raise TemplateError(f"{self.tag}{_SUFFIX}, {name}: {errors[0]}; it may use {', '.join(values) or 'nothing'}")
+            raise TemplateError(
+                f"{self.tag}{_SUFFIX}, {name}: {errors[0]}; it may use {', '.join(values) or 'nothing'}"
+            )
         # A message may be written over several lines.
         return " ".join(str(said).split("\n"))
 
