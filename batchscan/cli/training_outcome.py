@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from batchscan.domain.card import CrossValidation, FoldFigures, ModelCard
 from batchscan.evaluation.held_out import near_chance
-from batchscan.report.numbers import NOT_DEFINED, probability
+from batchscan.report.numbers import not_defined, probability
 from batchscan.workflow.training_events import PartMeasured
 
 _LABELS = {
@@ -65,7 +65,7 @@ def _cross_validation(found: CrossValidation) -> Iterator[str]:
 def _spread(fold: FoldFigures, measure: str) -> str:
     found = fold.figures.get(measure)
     if found is None:
-        return NOT_DEFINED
+        return not_defined()
     mean, low, high = (_written(measure, value) for value in (found.mean, found.low, found.high))
     return mean if found.n == 1 else f"{mean} ({low} - {high})"
 

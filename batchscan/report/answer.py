@@ -138,7 +138,7 @@ def _is_one_patch(extent: Extent) -> bool:
 
 def _extent_fact(extent: Extent, name: str, label: str, value: str, note: str = "") -> Fact:
     if getattr(extent, name) is None:
-        return Fact(label, numbers.NOT_DEFINED, extent.undefined.get(name, ""))
+        return Fact(label, numbers.not_defined(), extent.undefined.get(name, ""))
     return Fact(label, value, note)
 
 

@@ -116,7 +116,7 @@ def value_range(values: Sequence[float | None]) -> str:
     """The least and the greatest of those that are defined, to two decimals."""
     defined = [value for value in values if value is not None]
     if not defined:
-        return numbers.NOT_DEFINED
+        return numbers.not_defined()
     low, high = numbers.score(min(defined)), numbers.score(max(defined))
     return low if low == high else f"{low} to {high}"
 

@@ -296,7 +296,7 @@ def _side(name: str, side: Side) -> Iterator[Fact]:
 
 def _pair(first: float | None, second: float | None) -> Cell:
     if first is None and second is None:
-        return Cell(numbers.NOT_DEFINED)
+        return Cell(numbers.not_defined())
     words = ("\u2013" if value is None else numbers.figure(value) for value in (first, second))
     change = numbers.difference(second - first) if first is not None and second is not None else ""
     return Cell(" \u2192 ".join(words), change)

@@ -214,7 +214,7 @@ def _areas(rows: Sequence[SlideRow]) -> Table:
 
 def _area_row(row: SlideRow) -> tuple[Cell, ...]:
     both = row.found_mm2 is not None and row.reference_mm2 is not None
-    difference = signed((row.found_mm2 or 0) - (row.reference_mm2 or 0)) if both else numbers.NOT_DEFINED
+    difference = signed((row.found_mm2 or 0) - (row.reference_mm2 or 0)) if both else numbers.not_defined()
     words = (
         numbers.area(row.found_mm2).removesuffix(" mm\u00b2"),
         numbers.area(row.reference_mm2).removesuffix(" mm\u00b2"),
@@ -239,4 +239,4 @@ def _area_row(row: SlideRow) -> tuple[Cell, ...]:
 
 
 def _short(words: str) -> str:
-    return "\u2013" if words == numbers.NOT_DEFINED else words
+    return "\u2013" if words == numbers.not_defined() else words

@@ -142,7 +142,7 @@ def _curves(level: Level) -> Iterator[Chart]:
     auroc, auprc = level.metrics.get("auroc"), level.metrics.get("auprc")
     band = " Shaded: 95 % interval at each point of the axis." if level.roc_band else ""
     if level.roc:
-        words = measured.in_words(auroc, numbers.figure) if auroc else numbers.NOT_DEFINED
+        words = measured.in_words(auroc, numbers.figure) if auroc else numbers.not_defined()
         yield Chart(
             f"roc_{level.unit}",
             f"ROC, {level.unit} by {level.unit}",
@@ -150,7 +150,7 @@ def _curves(level: Level) -> Iterator[Chart]:
             f"ROC curve of {units(level, level.n)}: sensitivity against false-positive rate; AUROC {words}.",
         )
     if level.pr:
-        words = measured.in_words(auprc, numbers.figure) if auprc else numbers.NOT_DEFINED
+        words = measured.in_words(auprc, numbers.figure) if auprc else numbers.not_defined()
         yield Chart(
             f"pr_{level.unit}",
             f"Precision and recall, {level.unit} by {level.unit}",

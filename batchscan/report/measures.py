@@ -74,7 +74,7 @@ def thresholds(fold: FoldFigures) -> Cell:
 def counts(values: Sequence[int]) -> Cell:
     """The first seed's count and, smaller, the range over the seeds."""
     if not values:
-        return Cell(numbers.NOT_DEFINED)
+        return Cell(numbers.not_defined())
     note = "" if len(values) == 1 else f"{min(values):,}{_TO}{max(values):,}"
     return Cell(f"{values[0]:,}", note)
 
@@ -86,7 +86,7 @@ def _decimals(found: Sequence[Spread]) -> int:
 
 def _cell(measure: str, found: Spread | None, decimals: int, n_seeds: int) -> Cell:
     if found is None:
-        return Cell(numbers.NOT_DEFINED)
+        return Cell(numbers.not_defined())
     mean, low, high = (written(measure, value, decimals) for value in (found.mean, found.low, found.high))
     if found.n == 1:
         return Cell(mean, "1 seed" if n_seeds > 1 else "")

@@ -92,7 +92,7 @@ def _tested(name: str, values: list[float | None]) -> Fact:
     defined = sorted(value for value in values if value is not None)
     note = "one patient, one training" if len(values) == 1 else f"{len(defined)} patients, one training"
     if not defined:
-        return Fact(measures.LABELS[name], numbers.NOT_DEFINED)
+        return Fact(measures.LABELS[name], numbers.not_defined())
     words = [numbers.probability(value) for value in (defined[0], defined[-1])]
     return Fact(measures.LABELS[name], words[0] if len(defined) == 1 else "\u2013".join(words), note)
 

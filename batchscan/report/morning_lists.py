@@ -152,5 +152,5 @@ def _slow(one: SlowSlide, mentions: Mentions) -> SlowLine:
         took=numbers.duration(took.seconds),
         mostly=mostly,
         n_patches=numbers.count(one.n_patches),
-        memory=numbers.NOT_DEFINED if peak is None else f"{peak / _MIB_A_GIB:.2f} GiB",
+        memory=numbers.not_defined() if peak is None else f"{peak / _MIB_A_GIB:.2f} GiB",
     )

@@ -232,7 +232,7 @@ def _outside(measure: QualityMeasure, limits: Limits) -> str:
 
 def _value(measure: QualityMeasure, value: float | None) -> str:
     if value is None:
-        return numbers.NOT_DEFINED
+        return numbers.not_defined()
     if measure.unit == "share":
         return numbers.percent(value)
     return numbers.area(value) if measure.unit == "mm2" else f"{value:.3g}"
