@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
+from batchscan.report.language import say
 
 SIZE_LIMITS_MM = (1.0, 5.0, 10.0, 20.0, 50.0)
 """Between the size categories of breast cancer: T1mi, T1a, T1b, T1c, T2, T3 (TNM, 8th edition)."""
@@ -14,9 +15,9 @@ SIZE_LIMITS_MM = (1.0, 5.0, 10.0, 20.0, 50.0)
 # A sum of micrometres that is a hair beside a limit lies on it.
 _HAIR_MM = 1e-9
 _DIMENSIONS = {
-    "largest_focus_mm": "greatest dimension",
-    "perpendicular_mm": "perpendicular dimension",
-    "field_extent_mm": "field extent",
+    "largest_focus_mm": "boundary-greatest",
+    "perpendicular_mm": "boundary-perpendicular",
+    "field_extent_mm": "boundary-field",
 }
 
 
@@ -31,16 +32,19 @@ def boundary_flags(result: SlideResult) -> Iterator[str]:
     patch_mm = result.settings.patch.side_um / 1000
     reached: dict[float, list[str]] = {}
     told: list[float] = []
-    for name, words in _DIMENSIONS.items():
+    for name, message in _DIMENSIONS.items():
         dimension = getattr(result.extent, name)
         # Of one focus alone the field's extent is its greatest dimension: once is enough.
         if dimension is None or any(math.isclose(dimension, other) for other in told):
             continue
         told.append(dimension)
         for limit in straddled(dimension, patch_mm):
-            reached.setdefault(limit, []).append(f"{words} {numbers.length(dimension)}")
+            reached.setdefault(limit, []).append(say(message, length=numbers.length(dimension)))
     for limit, dimensions in sorted(reached.items()):
-        yield (
-            f"Boundary: {' and '.join(dimensions)}, known to one patch (\u00b1 {numbers.length(patch_mm)}), "
-            f"{'straddles' if len(dimensions) == 1 else 'straddle'} the limit of {limit:g} mm."
+        yield say(
+            "caution-boundary",
+            n=len(dimensions),
+            dimensions=say("and").join(dimensions),
+            patch=numbers.length(patch_mm),
+            limit=numbers.setting(limit),
         )

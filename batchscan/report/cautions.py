@@ -12,6 +12,7 @@ from batchscan.domain.geometry import SpacingSource
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
 from batchscan.report.boundaries import boundary_flags
+from batchscan.report.language import say
 from batchscan.report.performance import unseen
 from batchscan.report.scores import has_neighbours, other_scores
 from batchscan.report.words import who_says
@@ -30,12 +31,8 @@ def independence(result: SlideResult, card: ModelCard) -> str:
     """That the model has seen this patient, if it has; else empty."""
     patient = result.slide.patient_id
     if patient in card.training_patients:
-        purpose = "train"
-    elif patient in card.validation_patients:
-        purpose = "validate"
-    else:
-        return ""
-    return f"This patient was used to {purpose} the model: the numbers are not independent of it."
+        return say("seen-in-training")
+    return say("seen-in-validation") if patient in card.validation_patients else ""
 
 
 def accuracy(card: ModelCard) -> str:
@@ -78,21 +75,14 @@ def cautions(result: SlideResult, card: ModelCard) -> Iterator[str]:
     if result.settings.threshold == card.threshold.value:
         yield from _known_errors(card)
     else:
-        yield (
-            f"This run's threshold is {numbers.threshold(result.settings.threshold)}, the model's own "
-            f"{numbers.threshold(card.threshold.value)}: its sensitivity and specificity were measured with its own, "
-            "not with this one."
-        )
+        limit, own = map(numbers.threshold, (result.settings.threshold, card.threshold.value))
+        yield say("caution-threshold", limit=limit, own=own)
     if result.slide.spacing.source is SpacingSource.OPTION:
         spacing = numbers.spacing(result.slide.spacing.um_per_px)
-        yield f"The spacing of {spacing} was {who_says(result.slide)}: every mm rests on it."
+        yield say("caution-spacing", spacing=spacing, who=who_says(result.slide))
     yield from _unseen(result)
     if _answer_hangs_on_engine(result):
-        n = result.counts.borderline
-        yield (
-            f"{numbers.count(n, 'patch', 'patches')} {'lies' if n == 1 else 'lie'} so close to the threshold that "
-            "another engine or precision could decide otherwise, and change the answer."
-        )
+        yield numbers.counted(result.counts.borderline, "caution-borderline")
 
 
 def n_averaged_away(result: SlideResult) -> int:
@@ -105,11 +95,7 @@ def n_averaged_away(result: SlideResult) -> int:
 def _averaged_away(result: SlideResult) -> Iterator[str]:
     n = n_averaged_away(result) if has_neighbours(result.settings) else 0
     if n:
-        whose, was, their = ("itself", "was", "its") if n == 1 else ("themselves", "were", "their")
-        yield (
-            f"{numbers.count(n, 'patch', 'patches')} {'reaches' if n == 1 else 'reach'} the threshold by {whose} and "
-            f"{was} averaged below it with {their} neighbours."
-        )
+        yield numbers.counted(n, "caution-averaged")
 
 
 def value_range(values: Sequence[float | None]) -> str:
@@ -118,34 +104,25 @@ def value_range(values: Sequence[float | None]) -> str:
     if not defined:
         return numbers.not_defined()
     low, high = numbers.score(min(defined)), numbers.score(max(defined))
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else say("range", low=low, high=high)
 
 
 def _known_errors(card: ModelCard) -> Iterator[str]:
     tests = unseen(card)
-    for measure, error in (
-        ("specificity", "call too many patches IDC-positive"),
-        ("sensitivity", "miss many IDC-positive patches"),
-    ):
+    for measure, message in (("specificity", "caution-false-positives"), ("sensitivity", "caution-false-negatives")):
         poor = [value for row in tests if (value := getattr(row, measure)) is not None and value < _POOR]
         if poor:
-            yield f"This model is known to {error} on unseen patients ({measure} {value_range(poor)})."
+            yield say(message, values=value_range(poor))
 
 
 def _unseen(result: SlideResult) -> Iterator[str]:
     extent, counts = result.extent, result.counts
     at_edge = sum(focus.touches_edge for focus in extent.foci)
     if at_edge:
-        verb, whose = ("touches", "its") if at_edge == 1 else ("touch", "their")
-        yield (
-            f"{numbers.count(at_edge, 'focus', 'foci')} {verb} the edge of the slide: "
-            f"what lies beyond was not seen, and {whose} true dimensions may be larger."
-        )
+        yield numbers.counted(at_edge, "caution-edge")
     if counts.unreadable:
-        yield (
-            f"{numbers.count(counts.unreadable, 'patch', 'patches')} ({numbers.area(extent.unreadable_mm2)}) "
-            "could not be read; this tissue is not part of the share and may hold more."
-        )
+        patches = numbers.counted(counts.unreadable, "patches")
+        yield say("caution-unreadable", patches=patches, area=numbers.area(extent.unreadable_mm2))
 
 
 def _answer_hangs_on_engine(result: SlideResult) -> bool:

@@ -13,6 +13,7 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.records import Float64Array, SlideResult
 from batchscan.report import numbers
 from batchscan.report.cautions import ROUNDING, uncertain_band, value_range
+from batchscan.report.language import say
 from batchscan.report.performance import unseen
 from batchscan.report.words import Fact
 
@@ -74,7 +75,7 @@ def area_agreement(card: ModelCard) -> AreaAgreement | None:
 
 def sure_title(result: SlideResult) -> str:
     """What stands above these rows."""
-    return "How good the model is" if result.extent.idc_mm2 is None else "How sure the area is"
+    return say("sure-title-no-area") if result.extent.idc_mm2 is None else say("sure-title")
 
 
 def how_sure(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
@@ -88,7 +89,7 @@ def band_note(result: SlideResult) -> str:
     if band is None:
         return ""
     low, high = _ends(band)
-    return f"range {low} to {high}" if low else "the same over the uncertain band"
+    return say("figure-area-range", low=low, high=high) if low else say("figure-area-same")
 
 
 def _ends(band: AreaBand) -> tuple[str, str]:
@@ -100,53 +101,50 @@ def _ends(band: AreaBand) -> tuple[str, str]:
 def _rows(result: SlideResult, card: ModelCard) -> Iterator[Fact]:
     band = area_band(result)
     if band:
-        yield Fact("Threshold", _threshold(band, result.settings.threshold))
-        yield Fact("Calibration", _calibration(result))
-        yield Fact("Agreement", _agreement(card))
-    yield Fact("Patch by patch", _patches(card))
+        yield Fact(say("sure-threshold"), _threshold(band, result.settings.threshold))
+        yield Fact(say("sure-calibration"), _calibration(result))
+        yield Fact(say("sure-agreement"), _agreement(card))
+    yield Fact(say("sure-patches"), _patches(card))
 
 
 def _threshold(band: AreaBand, threshold: float) -> str:
     low, high = _ends(band)
     p_low, p_high = map(numbers.score, uncertain_band(threshold))
-    within = f"the uncertain band, p {p_low} to {p_high}."
-    if not low:
-        return f"{high} with the threshold anywhere in {within}"
-    return f"{low} to {high} with the threshold at either end of {within}"
+    ends = {"high": high, "p-low": p_low, "p-high": p_high}
+    return say("sure-threshold-range", low=low, **ends) if low else say("sure-threshold-same", **ends)
 
 
 def _calibration(result: SlideResult) -> str:
     expected = expected_mm2(result)
     if expected is None:
-        return "none: p(IDC) is a score and no risk, so no area follows from it."
-    return f"{numbers.area(expected)} is what the probabilities themselves add up to."
+        return say("sure-calibration-none")
+    return say("sure-calibration-sum", area=numbers.area(expected))
 
 
 def _agreement(card: ModelCard) -> str:
     found = area_agreement(card)
     if found is None:
-        return "no limits: the model\u2019s card holds no comparison of areas with labels."
-    slides = numbers.count(found.n, "slide")
+        return say("sure-agreement-none")
     bias = numbers.difference(found.bias_mm2, "mm\u00b2", decimals=1)
     if found.limits_mm2 is None:
-        return (
-            f"no limits: on the {slides} of its cross-validation this model\u2019s area was off by {bias} on average."
-        )
+        return say("sure-agreement-bias", n=found.n, count=numbers.count(found.n), bias=bias)
     low, high = (numbers.difference(limit, decimals=1) for limit in found.limits_mm2)
-    few = ", too few to be sure of that" if found.n < _ENOUGH_SLIDES else ""
-    return f"found \u2212 labelled {low} to {high} mm\u00b2 (95 %), {bias} on average: {slides}{few}."
+    few = "-few" if found.n < _ENOUGH_SLIDES else ""
+    slides = numbers.counted(found.n, "slides")
+    return say(f"sure-agreement-limits{few}", low=low, high=high, bias=bias, slides=slides)
 
 
 def _patches(card: ModelCard) -> str:
     tests = unseen(card)
     if not tests:
-        return "not measured on any patient that the model never saw."
-    whose = "networks made like this one, " if card.cross_validation else ""
-    return (
-        f"AUROC {value_range([row.auroc for row in tests])}, "
-        f"sensitivity {value_range([row.sensitivity for row in tests])}, "
-        f"specificity {value_range([row.specificity for row in tests])} "
-        f"({whose}{numbers.count(len(tests), 'patient')} never seen)."
+        return say("sure-patches-none")
+    return say(
+        "sure-patches-alike" if card.cross_validation else "sure-patches-own",
+        auroc=value_range([row.auroc for row in tests]),
+        sensitivity=value_range([row.sensitivity for row in tests]),
+        specificity=value_range([row.specificity for row in tests]),
+        n=len(tests),
+        count=numbers.count(len(tests)),
     )
 
 

@@ -6,7 +6,8 @@ from batchscan.domain.compared import Comparison
 from batchscan.report import comparison_measured, comparison_summary
 from batchscan.report.blocks import Document
 from batchscan.report.comparison_words import side_name
-from batchscan.report.words import RESEARCH_USE, Fact
+from batchscan.report.language import say
+from batchscan.report.words import Fact
 
 _DIGEST_SHORT = len("sha256:") + 12
 
@@ -24,7 +25,7 @@ def comparison_content(comparison: Comparison) -> Document:
         kind="Comparison",
         title=comparison.name,
         version=comparison.batchscan_version,
-        research_use=RESEARCH_USE,
+        research_use=say("research-use"),
         identity=(
             Fact("A", side_name(comparison.first)),
             Fact("B", side_name(comparison.second)),

@@ -13,14 +13,13 @@ from batchscan.report.cautions import cautions, independence
 from batchscan.report.certainty import how_sure, sure_title
 from batchscan.report.foci import FocusPicture, FocusRow, close_ups_note, foci_note, focus_pictures, focus_rows
 from batchscan.report.gallery_groups import GalleryGroup, gallery_groups
+from batchscan.report.language import say
 from batchscan.report.layout import Arrangement, picture_layout
 from batchscan.report.omitted import not_analysed
 from batchscan.report.page_one import PageOne, free_mm
 from batchscan.report.provenance import Provenance, provenance
 from batchscan.report.quality import QualityContent, marks_alt, marks_caption, quality_content
-from batchscan.report.words import RESEARCH_USE, Fact
-
-CAVEAT = "Slide-level, research use; cannot separate DCIS from IDC; not the specimen\u2019s tumour size."
+from batchscan.report.words import Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +115,17 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
     left_mm = free_mm(first, judged.findings)
     return SlideContent(
         slide_id=slide.slide_id,
-        generated=generated.strftime("%Y-%m-%d %H:%M %Z").rstrip(),
+        generated=generated.strftime(say("date-format")).rstrip(),
         generated_iso=generated.isoformat(timespec="seconds"),
         version=batchscan_version,
         digest_short=_short(result.digest),
-        research_use=RESEARCH_USE,
+        research_use=say("research-use"),
         first=first,
         arrangement=picture_layout(slide.width_px, slide.height_px, left_mm).arrangement,
         free_mm=left_mm,
-        overview=PictureWords("Overview", captions.overview_alt(result), captions.overview_caption(result.extent)),
+        overview=_overview(result),
         second=_second_picture(result),
-        tissue=PictureWords("Tissue", captions.tissue_alt(result), captions.tissue_caption(result)),
+        tissue=_tissue(result),
         judged=judged,
         refused=result.quality.refuses,
         foci=focus_rows(result.extent),
@@ -140,12 +139,12 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
 
 def _page_one(result: SlideResult, card: ModelCard) -> PageOne:
     return PageOne(
-        title=f"Slide {result.slide.slide_id}",
+        title=say("slide-title", slide=result.slide.slide_id),
         identity=answer.identity(result),
         headline=answer.headline(result),
         answer=answer.answer(result),
         independence=independence(result, card),
-        caveat=CAVEAT,
+        caveat=say("caveat"),
         figures=answer.figures(result),
         sure_title=sure_title(result),
         sure=how_sure(result, card),
@@ -154,11 +153,21 @@ def _page_one(result: SlideResult, card: ModelCard) -> PageOne:
     )
 
 
+def _overview(result: SlideResult) -> PictureWords:
+    return PictureWords(
+        say("picture-overview"), captions.overview_alt(result), captions.overview_caption(result.extent)
+    )
+
+
+def _tissue(result: SlideResult) -> PictureWords:
+    return PictureWords(say("picture-tissue"), captions.tissue_alt(result), captions.tissue_caption(result))
+
+
 def _second_picture(result: SlideResult) -> PictureWords:
     """What stands beside the overview."""
     if result.quality.refuses:
-        return PictureWords("Quality", marks_alt(result), marks_caption(result))
-    return PictureWords("Heat map", captions.heatmap_alt(result), captions.heatmap_caption(result))
+        return PictureWords(say("picture-quality"), marks_alt(result), marks_caption(result))
+    return PictureWords(say("picture-heatmap"), captions.heatmap_alt(result), captions.heatmap_caption(result))
 
 
 def _check_card(result: SlideResult, card: ModelCard) -> None:

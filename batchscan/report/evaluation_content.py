@@ -16,7 +16,8 @@ from batchscan.report import (
 from batchscan.report.blocks import Document
 from batchscan.report.checklist import checklist
 from batchscan.report.evaluation_words import listed, model_name
-from batchscan.report.words import RESEARCH_USE, Fact
+from batchscan.report.language import say
+from batchscan.report.words import Fact
 
 _DIGEST_SHORT = len("sha256:") + 12
 
@@ -28,7 +29,7 @@ def evaluation_content(evaluation: Evaluation) -> Document:
         kind="Evaluation",
         title=made.name,
         version=made.batchscan_version,
-        research_use=RESEARCH_USE,
+        research_use=say("research-use"),
         identity=(
             Fact("Models", listed([model_name(one) for one in evaluation.models]) or "none"),
             Fact("Manifest", made.manifest),

@@ -28,6 +28,7 @@ from batchscan.domain.geometry import Box, PatchGrid
 from batchscan.domain.quality import BLURRED_BELOW
 from batchscan.domain.records import BoolArray, Float32Array, Focus, PatchTable, Pictures, SlideResult, Uint8Array
 from batchscan.report import numbers
+from batchscan.report.language import say
 from batchscan.report.layout import PICTURES_MM, WITH_GRID, number_boxes, picture_layout
 from batchscan.report.sheet import GREY, HALO, INK, Sheet, typeface
 
@@ -51,15 +52,15 @@ _SCANNED, _NOT_SCANNED, _HALF_GREY = 138, 205, 128
 class _Mark:
     """How something that spoils a slide is drawn; told apart by its hatching, its colour only helps."""
 
-    words: str
+    message: str
     hatch: str
     colour: str
 
 
 # Colours of Okabe & Ito that keep apart to colour-blind eyes.
-_PEN = _Mark("pen", "/" * 6, "#0072b2")
-_DARK = _Mark("fold, debris", "x" * 6, "#b34700")
-_BLURRED = _Mark("blurred", "." * 4, "#1b1f24")
+_PEN = _Mark("legend-pen", "/" * 6, "#0072b2")
+_DARK = _Mark("legend-dark", "x" * 6, "#b34700")
+_BLURRED = _Mark("legend-blurred", "." * 4, "#1b1f24")
 
 
 def overview_jpeg(result: SlideResult, pictures: Pictures, free_mm: float = PICTURES_MM) -> bytes:
@@ -111,7 +112,7 @@ def quality_png(result: SlideResult, pictures: Pictures, free_mm: float = PICTUR
     for number, mark in enumerate((_PEN, _DARK, _BLURRED)):
         box = Box(sheet.left_mm + number * _MARK_STEP_MM, _HATCH_MM.y, _HATCH_MM.width, _HATCH_MM.height)
         sheet.add_below(_marking([box], mark))
-        sheet.text(box.right + 1.0, box.y + box.height / 2, mark.words)
+        sheet.text(box.right + 1.0, box.y + box.height / 2, say(mark.message))
     return sheet.png()
 
 
@@ -302,24 +303,24 @@ def _legend(sheet: Sheet, threshold: float, *, unreadable: bool) -> None:
         sheet.text(left + value * width, top + height + 1.6, str(value), ha="center")
     sheet.text(left - 1.4, top + height / 2, "p(IDC)", ha="right")
     middle = min(at, sheet.width_mm - _LEGEND_END_MM)
-    sheet.text(middle, top - 2.3, f"positive from {numbers.threshold(threshold)}", ha="center")
+    sheet.text(middle, top - 2.3, say("legend-positive", limit=numbers.threshold(threshold)), ha="center")
     if unreadable:
         sheet.add_below(_hatching([_HATCH_MM]))
-        sheet.text(_HATCH_MM.right + 1.0, _HATCH_MM.y + _HATCH_MM.height / 2, "not readable")
+        sheet.text(_HATCH_MM.right + 1.0, _HATCH_MM.y + _HATCH_MM.height / 2, say("legend-unreadable"))
 
 
 def _tissue_legend(sheet: Sheet, *, unreadable: bool) -> None:
     left = sheet.left_mm
-    for words, tone in (("scanned", _SCANNED), ("not scanned", _NOT_SCANNED)):
+    for message, tone in (("legend-scanned", _SCANNED), ("legend-not-scanned", _NOT_SCANNED)):
         box = Box(left, _HATCH_MM.y, _HATCH_MM.width, _HATCH_MM.height)
         grey = (tone / 255,) * 3
         sheet.add_below(Rectangle((box.x, box.y), box.width, box.height, facecolor=grey, edgecolor=GREY, linewidth=0.4))
-        sheet.text(box.right + 1.0, box.y + box.height / 2, words)
+        sheet.text(box.right + 1.0, box.y + box.height / 2, say(message))
         left += _MARK_STEP_MM
     if unreadable:
         box = Box(left, _HATCH_MM.y, _HATCH_MM.width, _HATCH_MM.height)
         sheet.add_below(_hatching([box]))
-        sheet.text(box.right + 1.0, box.y + box.height / 2, "not readable")
+        sheet.text(box.right + 1.0, box.y + box.height / 2, say("legend-unreadable"))
 
 
 def _resized(pixels: Uint8Array, dots: tuple[int, int]) -> Uint8Array:

@@ -9,7 +9,8 @@ from batchscan.domain.geometry import PatchSpec
 from batchscan.domain.records import BoxPx, Extent, Focus, SlideInfo, SlideResult
 from batchscan.report import numbers
 from batchscan.report.focus_views import N_FOCI_SHOWN, focus_view
-from batchscan.report.words import is_reduced
+from batchscan.report.language import say, spoken
+from batchscan.report.words import is_reduced, reason
 
 N_FOCI_LISTED = 10
 _ONE_PATCH_MARK = "*"
@@ -50,21 +51,22 @@ def foci_note(result: SlideResult) -> str:
     """How many foci are listed in which order, what their positions count, and what one patch measures."""
     extent = result.extent
     if extent.n_foci is None:
-        return f"Foci are not defined: {extent.undefined.get('n_foci', 'the slide was not analysed')}."
+        why = extent.undefined.get("n_foci")
+        return say("foci-undefined", why=reason(why) if why else say("foci-undefined-why"))
     if extent.n_foci == 0:
-        return "There is no focus: no patch reaches the threshold."
-    listed = extent.foci[:N_FOCI_LISTED]
-    order = "Largest area first."
-    if extent.n_foci > N_FOCI_LISTED:
-        rest = sum(focus.area_mm2 for focus in extent.foci[N_FOCI_LISTED:])
-        order = (
-            f"The {N_FOCI_LISTED} of largest area out of {extent.n_foci:,}; the others hold {numbers.area(rest)} "
-            "together; all are in result.json and regions.geojson, the patches of each in patches.parquet."
-        )
-    words = f"{order} {positions(result.slide)}"
-    if any(focus.n_patches == 1 for focus in listed):
-        words += f" {_ONE_PATCH_MARK} One patch: the diagonals of its square."
+        return say("foci-none")
+    words = f"{_order(extent)} {positions(result.slide)}"
+    if any(focus.n_patches == 1 for focus in extent.foci[:N_FOCI_LISTED]):
+        words += f" {say('foci-one-patch')}"
     return words
+
+
+def _order(extent: Extent) -> str:
+    n_foci = extent.n_foci or 0
+    if n_foci <= N_FOCI_LISTED:
+        return say("foci-order")
+    rest = numbers.area(sum(focus.area_mm2 for focus in extent.foci[N_FOCI_LISTED:]))
+    return say("foci-order-many", listed=str(N_FOCI_LISTED), count=numbers.count(n_foci), rest=rest)
 
 
 def focus_pictures(result: SlideResult) -> tuple[FocusPicture, ...]:
@@ -76,20 +78,17 @@ def focus_pictures(result: SlideResult) -> tuple[FocusPicture, ...]:
 
 def close_ups_note(result: SlideResult) -> str:
     """What the close-ups show."""
-    n = len(result.extent.foci)
-    which = f"The {N_FOCI_SHOWN} of largest area." if n > N_FOCI_SHOWN else ""
-    return (
-        f"{which} Outlined: the focus of that number; thinner: others. Below each: what of the slide it shows.".strip()
-    )
+    if len(result.extent.foci) > N_FOCI_SHOWN:
+        return say("close-ups-note-many", shown=str(N_FOCI_SHOWN))
+    return say("close-ups-note")
 
 
 def positions(slide: SlideInfo) -> str:
     """What the printed positions count, and how they become those of the original file."""
-    words = "Positions are level-0 pixels of the stored slide, counted from its upper left corner"
     if not is_reduced(slide):
-        return f"{words}."
+        return say("foci-positions")
     factor = f"{slide.source_downsample:.5g}"
-    return f"{words}; multiply by {factor if '.' in factor else factor + '.0'} for pixels of the original file."
+    return say("foci-positions-reduced", factor=spoken().digits(factor if "." in factor else factor + ".0"))
 
 
 def largest_focus(extent: Extent) -> Focus | None:
@@ -104,7 +103,7 @@ def cell_mm(patch: PatchSpec) -> float:
 
 def cell_diagonal(patch: PatchSpec) -> str:
     """The greatest dimension of a focus of one patch, to a hundredth of a millimetre."""
-    return f"{math.sqrt(2) * cell_mm(patch):.2f} mm"
+    return f"{spoken().digits(f'{math.sqrt(2) * cell_mm(patch):.2f}')} mm"
 
 
 def _row(number: int, focus: Focus) -> FocusRow:
@@ -118,18 +117,19 @@ def _row(number: int, focus: Focus) -> FocusRow:
         n_patches=numbers.count(focus.n_patches),
         bbox=", ".join(str(value) for value in focus.bbox_px),
         centroid=", ".join(f"{value:.0f}" for value in focus.centroid_px),
-        touches_edge="yes" if focus.touches_edge else "no",
+        touches_edge=say("yes") if focus.touches_edge else say("no"),
     )
 
 
 def _picture(number: int, focus: Focus, slide: SlideInfo) -> FocusPicture:
     x, y, width, height = box = focus_view(focus, slide)
     size = f"{numbers.dimensions(focus.greatest_mm, focus.perpendicular_mm)}, {numbers.area(focus.area_mm2)}"
-    position = f"x {x:,} to {x + width:,}, y {y:,} to {y + height:,}"
+    left, right, top, bottom = map(numbers.count, (x, x + width, y, y + height))
+    position = say("focus-position", left=left, right=right, top=top, bottom=bottom)
     return FocusPicture(
         number=str(number),
         box=box,
         size=size,
         position=position,
-        alt=f"Focus {number} outlined in its surroundings: {size}; {position} px.",
+        alt=say("focus-alt", number=str(number), size=size, position=position),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchscan.domain.records import SlideResult
-from batchscan.report import captions, numbers
+from batchscan.report import numbers
 from batchscan.report.gallery import choose_gallery
+from batchscan.report.language import say
 from batchscan.report.scores import has_neighbours
 
 
@@ -40,17 +41,15 @@ def gallery_groups(result: SlideResult) -> tuple[GalleryGroup, ...]:
     table, limit = result.table, result.settings.threshold
     chosen = choose_gallery(table, limit)
     at = {place: i for i, place in enumerate(zip(table.row.tolist(), table.col.tolist(), strict=True))}
-    p_idc = f"p(IDC){captions.with_neighbours(result)}"
-    highest = f"Highest {p_idc}"
+    ending = "-neighbours" if has_neighbours(result.settings) else ""
+    wide = numbers.micrometres(result.settings.patch.side_um)
+    highest = say(f"gallery-highest{ending}", wide=wide)
     if all(patch.why == "highest" for patch in chosen):
-        highest = f"All patches that were read ({len(chosen)}), highest {p_idc} first"
-    nearest = f"nearest the threshold of {numbers.threshold(limit)}"
-    if has_neighbours(result.settings):
-        nearest = f"{p_idc} {nearest}"
+        highest = say(f"gallery-all{ending}", count=numbers.count(len(chosen)), wide=wide)
     titles = {
-        "highest": f"{highest}; each {numbers.micrometres(result.settings.patch.side_um)} wide",
-        "uncertain": f"Most uncertain: {nearest}",
-        "isolated": "Highest isolated: positive, and none of the eight patches about it is",
+        "highest": highest,
+        "uncertain": say(f"gallery-uncertain{ending}", limit=numbers.threshold(limit)),
+        "isolated": say("gallery-isolated"),
     }
     groups = []
     for why, title in titles.items():
@@ -64,7 +63,7 @@ def _gallery_picture(result: SlideResult, i: int) -> GalleryPicture:
     table = result.table
     limit = result.settings.threshold
     positive = bool(table.positive(limit)[i])
-    verdict = "positive" if positive else "negative"
+    verdict = say("positive") if positive else say("negative")
     p = numbers.probability_beside(float(table.p_idc[i]), limit, positive=positive)
     p_raw = numbers.probability(float(table.p_raw[i])) if has_neighbours(result.settings) else ""
     position = f"x {table.x_px[i]:.0f}, y {table.y_px[i]:.0f}"
@@ -74,5 +73,11 @@ def _gallery_picture(result: SlideResult, i: int) -> GalleryPicture:
         p_raw=p_raw,
         verdict=verdict,
         position=position,
-        alt=f"Patch at {position} px, p(IDC) {p}, {f'p_raw {p_raw}, ' if p_raw else ''}{verdict}.",
+        alt=_alt(position, p, p_raw, verdict),
     )
+
+
+def _alt(position: str, p: str, p_raw: str, verdict: str) -> str:
+    if p_raw:
+        return say("patch-alt-neighbours", position=position, p=p, raw=p_raw, verdict=verdict)
+    return say("patch-alt", position=position, p=p, verdict=verdict)

@@ -64,7 +64,7 @@ class Language:
         self._bundle.add_resource(resource, allow_overrides=overrides)
         return frozenset(entry.id.name for entry in resource.body if isinstance(entry, ast.Message | ast.Term))
 
-    def say(self, name: str, **values: str | int) -> str:
+    def say(self, name: str, /, **values: str | int) -> str:
         """A message with its variables filled in; numbers that are to be read come formatted, as text.
 
         Raises
@@ -135,6 +135,6 @@ def spoken() -> Language:
     return _speaking.get() or language()
 
 
-def say(name: str, **values: str | int) -> str:
+def say(name: str, /, **values: str | int) -> str:
     """A message of the page's language; see `Language.say`."""
     return spoken().say(name, **values)

@@ -9,7 +9,8 @@ from batchscan.domain.card import FoldFigures, ModelCard
 from batchscan.report import measures, model_card_made, model_card_measured, numbers
 from batchscan.report.blocks import Block, Section
 from batchscan.report.cautions import accuracy
-from batchscan.report.words import RESEARCH_USE, Fact
+from batchscan.report.language import say
+from batchscan.report.words import Fact
 
 _FIRST = ("auroc", "f1", "sensitivity", "specificity")
 
@@ -56,7 +57,7 @@ def model_card_content(card: ModelCard, batchscan_version: str = __version__) ->
         ),
         digest_short=card.weights_sha256[:12],
         version=batchscan_version,
-        research_use=RESEARCH_USE,
+        research_use=say("research-use"),
         intended_use=card.intended_use,
         accuracy=accuracy(card),
         figures=(*_accuracies(card), *_facts(card)),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from batchscan.domain.card import ModelCard
 from batchscan.report import measures, numbers
 from batchscan.report.blocks import Block, Bullets, Facts, Section, Words
-from batchscan.report.performance import UNTOUCHED
+from batchscan.report.language import say
 from batchscan.report.recipes import recipe_table
 from batchscan.report.scores import model_score_definitions
 from batchscan.report.words import Fact
@@ -150,7 +150,7 @@ def _counts() -> tuple[Fact, ...]:
 
 def _comparisons() -> tuple[Fact, ...]:
     return (
-        Fact("Left-out slide", f"one that no network that judges it was trained on; {UNTOUCHED}."),
+        Fact("Left-out slide", f"one that no network that judges it was trained on; {say('untouched')}."),
         Fact(
             "Seed", "number that a training\u2019s chance follows from; the range over seeds is that of chance alone."
         ),

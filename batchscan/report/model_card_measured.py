@@ -28,7 +28,7 @@ from batchscan.report.blocks import (
     Table,
     Words,
 )
-from batchscan.report.performance import UNTOUCHED
+from batchscan.report.language import say
 
 POOLED = "Pooled"
 _DECISIONS = ("auroc", "auprc", "f1", "balanced_accuracy", "sensitivity", "specificity")
@@ -267,7 +267,7 @@ def _own_worth(performance: Sequence[HeldOutPerformance]) -> Iterator[str]:
     roles = {one.used_for for one in performance}
     yield "At the model\u2019s threshold, patch by patch. One training, one seed: no range."
     if "test" in roles:
-        yield f"\u201cTest\u201d: {UNTOUCHED}."
+        yield f"\u201cTest\u201d: {say('untouched')}."
     if "validation" in roles:
         yield (
             "\u201cValidation\u201d: epoch or threshold was chosen on this patient, which makes its figures optimistic."

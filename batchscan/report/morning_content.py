@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from batchscan.report import numbers
+from batchscan.report.language import say
 from batchscan.report.morning_drift import DriftCard, DriftLine, drift_cards, drift_headline, drift_lines, drift_note
 from batchscan.report.morning_lists import (
     ConcernLine,
@@ -24,7 +25,7 @@ from batchscan.report.morning_time import TimeLine, speed_facts, time_lines, tim
 from batchscan.report.night import Counts, RunFigures
 from batchscan.report.slide_list import GRADE_WORDS, NOT_JUDGED
 from batchscan.report.slide_table import STATUSES, SlideTable, slide_table
-from batchscan.report.words import RESEARCH_USE, Fact, plain
+from batchscan.report.words import Fact, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def digest_content(figures: RunFigures, room: Room, files: tuple[FileLink, ...],
         name=plain(name),
         title=shortened(name, 2 * room.letters),
         version=version,
-        research_use=RESEARCH_USE,
+        research_use=say("research-use"),
         headline=_headline(figures.counts),
         summary=tuple(_summary(figures)),
         statuses=tuple(_statuses(figures.counts)),

@@ -7,23 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from batchscan.domain.records import SlideStatus
+from batchscan.report.language import say
 from batchscan.report.remedies import remedy
-from batchscan.report.words import RESEARCH_USE, Fact, plain
+from batchscan.report.words import Fact, plain
 from batchscan.stores.ledger_view import LedgerRow
 
-_HEADLINES = {
-    SlideStatus.FAILED: "No result: this slide failed",
-    SlideStatus.EXCLUDED: "No result: this slide was excluded",
-}
-_STATUS = {
-    SlideStatus.FAILED: "failed: it was tried, and could not be brought to an end",
-    SlideStatus.EXCLUDED: "excluded: it is not a slide that can be judged as it is",
-}
-_ANSWER = (
-    "IDC is neither shown nor excluded on this slide. Nothing of it was measured, and no number of it counts anywhere "
-    "in the run."
-)
-_SECOND = "%Y-%m-%d %H:%M:%S %Z"
+_HEADLINES = {SlideStatus.FAILED: "notice-headline-failed", SlideStatus.EXCLUDED: "notice-headline-excluded"}
+_STATUS = {SlideStatus.FAILED: "notice-status-failed", SlideStatus.EXCLUDED: "notice-status-excluded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +57,29 @@ def notice_content(row: LedgerRow, run: str, ended: datetime | None, version: st
         The program's.
     """
     return NoticeContent(
-        title=f"Slide {plain(row.slide_id)}",
+        title=say("slide-title", slide=plain(row.slide_id)),
         run=plain(run),
         version=version,
-        research_use=RESEARCH_USE,
-        headline=_HEADLINES[row.status],
-        answer=_ANSWER,
+        research_use=say("research-use"),
+        headline=say(_HEADLINES[row.status]),
+        answer=say("notice-answer"),
         facts=tuple(_facts(row, ended)),
         steps=tuple(_steps(row)),
     )
 
 
 def _facts(row: LedgerRow, ended: datetime | None) -> Iterator[Fact]:
-    yield Fact("Patient", plain(row.patient_id))
-    yield Fact("Status", _STATUS[row.status])
-    yield Fact("What happened", plain(row.sentence) or "nothing is recorded.")
-    yield Fact("Reason", plain(row.reason) or "none is recorded", "the code in summary.csv")
-    yield Fact("When", ended.strftime(_SECOND).rstrip() if ended else "before the scan: it was not tried")
+    # Of what is recorded there is but one sentence, in English.
+    sentence, reason = plain(row.sentence), plain(row.reason)
+    when = ended.strftime(say("date-format-seconds")).rstrip() if ended else say("notice-when-never")
+    yield Fact(say("notice-patient"), plain(row.patient_id))
+    yield Fact(say("notice-status"), say(_STATUS[row.status]))
+    yield Fact(say("notice-sentence"), sentence or say("notice-sentence-none"))
+    yield Fact(say("notice-reason"), reason or say("notice-reason-none"), say("notice-reason-note"))
+    yield Fact(say("notice-when"), when)
 
 
 def _steps(row: LedgerRow) -> Iterator[str]:
     yield remedy(row.reason)
-    yield (
-        "Then start the same command again: it does only what is missing. Once the slide has a result, its report "
-        "stands in the run folder and this notice is gone."
-    )
-    yield "Until then, read the slide as if this program had not been there."
+    yield say("notice-step-again")
+    yield say("notice-step-until")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
+from batchscan.report.language import say
 from batchscan.report.words import Fact
 
 
@@ -18,26 +19,31 @@ def not_analysed(result: SlideResult) -> tuple[Fact, ...]:
 
 
 def _rows(result: SlideResult) -> Iterator[Fact]:
-    counts, extent = result.counts, result.extent
     if result.quality.refuses:
-        yield Fact("The whole slide", "it is not analysable: no patch was judged positive or negative.")
-    if counts.tissue:
-        patches = numbers.count(counts.unreadable, "patch", "patches")
-        size = f" = {numbers.area(extent.unreadable_mm2)}" if extent.unreadable_mm2 else ""
-        of_all = f" of {counts.tissue:,}" if counts.unreadable else ""
-        yield Fact("Unreadable", f"{patches}{of_all}{size}." if counts.unreadable else "nothing.")
+        yield Fact(say("omitted-all"), say("omitted-all-why"))
+    if result.counts.tissue:
+        yield Fact(say("omitted-unreadable"), _unreadable(result))
     yield from _damaged(result)
     yield from _under_pen(result)
     yield from _too_little(result)
 
 
+def _unreadable(result: SlideResult) -> str:
+    counts, area_mm2 = result.counts, result.extent.unreadable_mm2
+    if not counts.unreadable:
+        return say("omitted-nothing")
+    patches, every = numbers.counted(counts.unreadable, "patches"), numbers.count(counts.tissue)
+    if not area_mm2:
+        return say("omitted-unreadable-some-no-area", patches=patches, all=every)
+    return say("omitted-unreadable-some", patches=patches, all=every, area=numbers.area(area_mm2))
+
+
 def _damaged(result: SlideResult) -> Iterator[Fact]:
     n, area_mm2 = result.qc.get("damaged_squares"), result.qc.get("damaged_mm2")
-    if n:
-        squares = numbers.count(n, "damaged square")
-        yield Fact("Damaged file", f"{squares} = {numbers.area(area_mm2)} of the slide could not be decoded.")
-    elif n is not None:
-        yield Fact("Damaged file", "nothing.")
+    if n is None:
+        return
+    some = say("omitted-damaged-some", n=n, count=numbers.count(n), area=numbers.area(area_mm2))
+    yield Fact(say("omitted-damaged"), some if n else say("omitted-nothing"))
 
 
 def _under_pen(result: SlideResult) -> Iterator[Fact]:
@@ -45,7 +51,8 @@ def _under_pen(result: SlideResult) -> Iterator[Fact]:
     if share is None:
         return
     area_mm2 = share * slide.spacing.mm2(float(slide.width_px) * slide.height_px)
-    yield Fact("Pen", f"{numbers.area(area_mm2)} of the slide are under pen marks." if share else "no pen marks.")
+    some = say("omitted-pen-some", area=numbers.area(area_mm2))
+    yield Fact(say("omitted-pen"), some if share else say("omitted-pen-none"))
 
 
 def _too_little(result: SlideResult) -> Iterator[Fact]:
@@ -53,5 +60,5 @@ def _too_little(result: SlideResult) -> Iterator[Fact]:
     if area_mm2 is None:
         return
     least = numbers.percent(result.settings.min_tissue)
-    words = f"{numbers.area(area_mm2)} of tissue, in cells with less than {least} of it." if area_mm2 else "nothing."
-    yield Fact("Not scanned", words)
+    some = say("omitted-not-scanned-some", area=numbers.area(area_mm2), least=least)
+    yield Fact(say("omitted-not-scanned"), some if area_mm2 else say("omitted-nothing"))

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 
 from batchscan.domain.card import FoldFigures, HeldOutPerformance, ModelCard
 from batchscan.report import numbers
+from batchscan.report.language import say
 
 N_PERFORMANCE_ROWS = 8
-UNTOUCHED = (
-    "neither network, neighbours, calibration nor threshold were chosen on it; the model\u2019s limits say whether the "
-    "recipe was"
-)
-"""What is true of a test patient."""
 _MEASURES = ("auroc", "f1", "balanced_accuracy", "sensitivity", "specificity")
-_USED_FOR = {"validation": "validation (optimistic)", "test": "test"}
+_USED_FOR = {"validation": "used-validation", "test": "used-test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +55,10 @@ def performance_note(card: ModelCard) -> str:
     """What the rows are worth."""
     n_rows, n_shown = sum(1 for _ in _rows(card)), len(performance_rows(card))
     if not n_rows:
-        return "The model\u2019s card holds no measurement on patients that it was not fitted to."
-    sentences = ["Patch by patch, on patients that the network was not fitted to.", *_worth(card)]
+        return say("performance-none")
+    sentences = [say("performance-what"), *_worth(card)]
     if n_rows > n_shown:
-        sentences.append(f"{numbers.count(n_rows - n_shown, 'more row')} in the model\u2019s card.json.")
+        sentences.append(numbers.counted(n_rows - n_shown, "performance-more"))
     return " ".join(sentences)
 
 
@@ -79,37 +75,32 @@ def _rows(card: ModelCard) -> Iterator[tuple[PerformanceRow, bool]]:
     if card.cross_validation:
         slides = card.cross_validation.slides
         yield from ((_fold(fold.slide, fold), False) for fold in slides)
-        yield _fold(f"{numbers.count(len(slides), 'slide')} pooled", card.cross_validation.pooled), True
+        yield _fold(numbers.counted(len(slides), "slides-pooled"), card.cross_validation.pooled), True
     yield from ((_held_out(row), row.used_for == "test") for row in card.performance)
 
 
 def _worth(card: ModelCard) -> Iterator[str]:
     if card.cross_validation:
-        seeds = numbers.count(len(card.cross_validation.seeds), "seed")
-        yield (
-            f"\u201cCross-validation\u201d: mean over {seeds} of networks trained in the same way, but without the "
-            "slide, each judged at a threshold that was chosen on other slides by networks that never saw it."
-        )
+        yield numbers.counted(len(card.cross_validation.seeds), "performance-cross-validation")
     roles = {row.used_for for row in card.performance}
-    if "validation" in roles:
-        yield (
-            "\u201cValidation\u201d: epoch or threshold was chosen on this patient, which makes its figures optimistic."
-        )
-    if "test" in roles:
-        yield f"\u201cTest\u201d: {UNTOUCHED}."
+    yield from (say(f"performance-{role}") for role in ("validation", "test") if role in roles)
 
 
 def _fold(patient: str, fold: FoldFigures) -> PerformanceRow:
     words = {name: numbers.probability(_mean(fold, name)) for name in _MEASURES}
     return PerformanceRow(
-        patient, "cross-validation", numbers.count(fold.n_patches), numbers.count(fold.n_positive), **words
+        patient, say("used-cross-validation"), numbers.count(fold.n_patches), numbers.count(fold.n_positive), **words
     )
 
 
 def _held_out(row: HeldOutPerformance) -> PerformanceRow:
     words = {name: numbers.probability(getattr(row, name)) for name in _MEASURES}
     return PerformanceRow(
-        row.patient_id, _USED_FOR[row.used_for], numbers.count(row.n_patches), numbers.count(row.n_positive), **words
+        row.patient_id,
+        say(_USED_FOR[row.used_for]),
+        numbers.count(row.n_patches),
+        numbers.count(row.n_positive),
+        **words,
     )
 
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchscan.domain.card import ModelCard
+from batchscan.domain.geometry import PatchSpec
 from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
 from batchscan.report.boundaries import SIZE_LIMITS_MM
 from batchscan.report.cautions import UNCERTAIN_ODDS, uncertain_band
 from batchscan.report.foci import cell_diagonal, cell_mm
+from batchscan.report.language import say
 from batchscan.report.performance import PerformanceRow, performance_note, performance_rows
 from batchscan.report.scores import score_definitions, score_facts
-from batchscan.report.words import Fact, is_reduced, spacing
+from batchscan.report.words import Fact, is_reduced, measured, spacing
 
 # Writing isn't over when the page is printed, and a page printed again shall say the same.
 _TIMED_BEFORE_PRINTING = ("read", "tissue", "infer")
 # Letters in a line of a definition, beside its label.
 _LINE_LETTERS = 48
-_PRECISIONS = {"f32": "32-bit numbers", "bf16": "16-bit numbers"}
+_PRECISIONS = {"f32": "precision-f32", "bf16": "precision-bf16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,16 @@ def provenance(result: SlideResult, card: ModelCard) -> Provenance:
         settings=_settings(result, card),
         slide=_slide(result),
         hashes=_hashes(result),
-        timings=tuple(Fact(name, numbers.duration(result.seconds[name])) for name in _TIMED_BEFORE_PRINTING),
+        timings=_timings(result),
         performance=performance_rows(card),
         performance_note=performance_note(card),
         limits=card.limits,
         definitions=_definitions(result, card),
     )
+
+
+def _timings(result: SlideResult) -> tuple[Fact, ...]:
+    return tuple(Fact(say(f"stage-{name}"), numbers.duration(result.seconds[name])) for name in _TIMED_BEFORE_PRINTING)
 
 
 def _columns(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], ...]:
@@ -89,90 +95,93 @@ def _height(facts: Sequence[Fact]) -> float:
 
 
 def _model(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
+    trained_on = numbers.counted(len(card.training_patients), "patients")
     return (
-        Fact("Name, version", f"{result.model.name} {result.model.version}"),
-        Fact("Architecture", card.architecture),
-        Fact("Intended use", card.intended_use),
-        Fact("Trained on", f"{numbers.count(len(card.training_patients), 'patient')}", card.training_data),
-        Fact("Model\u2019s spacing", numbers.spacing(card.scale.um_per_px), card.scale.how_known),
+        Fact(say("model-name"), f"{result.model.name} {result.model.version}"),
+        Fact(say("model-architecture"), card.architecture),
+        Fact(say("model-use"), card.intended_use),
+        Fact(say("model-trained"), trained_on, card.training_data),
+        Fact(say("model-spacing"), numbers.spacing(card.scale.um_per_px), card.scale.how_known),
     )
 
 
 def _settings(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
     settings = result.settings
-    patch = settings.patch
-    side_mm2 = (patch.side_um / 1000) ** 2
+    limit = f"p(IDC) \u2265 {numbers.threshold(settings.threshold)}"
     return (
-        Fact("Engine", result.engine.name, _precision(result.engine.precision)),
-        Fact(
-            "Threshold",
-            f"p(IDC) \u2265 {numbers.threshold(settings.threshold)}",
-            _threshold_source(settings.threshold, card),
-        ),
-        Fact(
-            "Patch",
-            f"{numbers.micrometres(patch.side_um)} \u00d7 {numbers.micrometres(patch.side_um)}",
-            f"{patch.patch_px} px at {numbers.spacing(patch.um_per_px)}, {numbers.area(side_mm2)}",
-        ),
-        Fact("Stride", f"{patch.stride:g} of a patch", "no overlap" if patch.stride == 1 else "overlapping"),
+        Fact(say("engine"), result.engine.name, _precision(result.engine.precision)),
+        Fact(say("threshold"), limit, _threshold_source(settings.threshold, card)),
+        *_patch(settings.patch),
         *score_facts(settings, card),
-        Fact("Scanned", f"cells with at least {numbers.percent(settings.min_tissue)} tissue"),
-        Fact("Slide fails", f"above {numbers.percent(settings.max_unreadable)} unreadable patches"),
+        Fact(say("scanned"), say("scanned-cells", least=numbers.percent(settings.min_tissue))),
+        Fact(say("fails"), say("fails-above", share=numbers.percent(settings.max_unreadable))),
         *_borderline(result),
+    )
+
+
+def _patch(patch: PatchSpec) -> tuple[Fact, ...]:
+    side, area = numbers.micrometres(patch.side_um), numbers.area((patch.side_um / 1000) ** 2)
+    at = numbers.spacing(patch.um_per_px)
+    note = say("patch-note", side=str(patch.patch_px), spacing=at, area=area)
+    overlap = say("stride-none") if patch.stride == 1 else say("stride-some")
+    return (
+        Fact(say("patch"), f"{side} {numbers.TIMES} {side}", note),
+        Fact(say("stride"), say("stride-of", stride=numbers.setting(patch.stride)), overlap),
     )
 
 
 def _borderline(result: SlideResult) -> tuple[Fact, ...]:
     if result.counts.borderline is None:
         return ()
-    tolerance = numbers.threshold(result.settings.tolerance)
-    patches = numbers.count(result.counts.borderline, "patch", "patches")
-    note = f"a change of p_raw by {tolerance}, the most between engines, would flip them"
-    return (Fact("Engine-borderline", patches, note),)
+    note = say("engine-borderline-note", tolerance=numbers.threshold(result.settings.tolerance))
+    return (Fact(say("engine-borderline"), numbers.counted(result.counts.borderline, "patches"), note),)
 
 
 def _precision(name: str) -> str:
-    return f"{_PRECISIONS[name]}, {name}" if name in _PRECISIONS else name
+    return say(_PRECISIONS[name]) if name in _PRECISIONS else name
 
 
 def _threshold_source(threshold: float, card: ModelCard) -> str:
     if threshold == card.threshold.value:
-        return f"the model\u2019s own: {card.threshold.how_chosen}"
-    return f"set for this run; the model\u2019s own is {numbers.threshold(card.threshold.value)}"
+        return say("threshold-own", how=card.threshold.how_chosen)
+    return say("threshold-set", own=numbers.threshold(card.threshold.value))
 
 
 def _slide(result: SlideResult) -> tuple[Fact, ...]:
     slide = result.slide
-    width, height = (numbers.length(slide.spacing.mm(side)) for side in (slide.width_px, slide.height_px))
+    sides = slide.width_px, slide.height_px
+    px, mm = map(numbers.count, sides), (numbers.length(slide.spacing.mm(side)) for side in sides)
+    by = f" {numbers.TIMES} "
     return (
-        Fact("Size", f"{slide.width_px:,} \u00d7 {slide.height_px:,} px", f"{width} \u00d7 {height}"),
-        Fact("Spacing", spacing(slide)),
+        Fact(say("size-label"), f"{by.join(px)} px", by.join(mm)),
+        Fact(say("spacing-label"), spacing(slide)),
         *_original(result),
         *_counts(result),
-        *(Fact(*numbers.fact(name, value)) for name, value in result.qc.items()),
+        *(measured(name, value) for name, value in result.qc.items()),
     )
 
 
 def _counts(result: SlideResult) -> tuple[Fact, ...]:
     counts = result.counts
-    scanned = Fact("Patches scanned", f"{counts.tissue:,} of {counts.grid:,} on the grid")
+    of = say("scanned-of", count=numbers.count(counts.tissue), all=numbers.count(counts.grid))
+    scanned = Fact(say("scanned-patches"), of)
     if counts.positive is None:
         return (scanned,)
-    return scanned, Fact("Positive patches", numbers.count(counts.positive))
+    return scanned, Fact(say("positive-patches"), numbers.count(counts.positive))
 
 
 def _original(result: SlideResult) -> tuple[Fact, ...]:
     if not is_reduced(result.slide):
         return ()
-    factor = f"{result.slide.source_downsample:.5g}"
-    return (Fact("Stored", "reduced", f"{factor} pixels of the original file across one stored pixel"),)
+    factor = say("stored-factor", factor=numbers.setting(result.slide.source_downsample, digits=5))
+    return (Fact(say("stored"), say("stored-reduced"), factor),)
 
 
 def _hashes(result: SlideResult) -> tuple[Fact, ...]:
     return (
-        Fact("Model", f"sha256:{result.model.sha256}", "fingerprint of the weights file"),
-        Fact("Slide", result.slide.fingerprint, "fingerprint of the stored pixels"),
-        Fact("Result", result.digest, "fingerprint of all that determines it"),
+        Fact(say("hash-model"), f"sha256:{result.model.sha256}", say("hash-model-note")),
+        Fact(say("hash-slide"), result.slide.fingerprint, say("hash-slide-note")),
+        Fact(say("hash-result"), result.digest, say("hash-result-note")),
     )
 
 
@@ -188,68 +197,32 @@ def _definitions(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
     )
 
 
-def _of_areas(result: SlideResult) -> tuple[Fact, ...]:
-    settings = result.settings
-    return (
-        Fact("Positive", f"a patch with p(IDC) \u2265 {numbers.threshold(settings.threshold)}."),
-        Fact(
-            "Tissue area",
-            "\u03a3 a t over the scanned cells; a the area of a cell, t the share of tissue in it; each cell counts "
-            "once, whatever the overlap of patches.",
-        ),
-        Fact("IDC-positive area", "\u03a3 a t over the positive cells only."),
-        Fact("Share of tissue", "IDC-positive area \u00f7 (tissue area \u2212 unreadable area)."),
-        Fact("Unreadable", "patches whose pixels could not be read: in the tissue area, not in the share."),
-        Fact(
-            "Not analysed",
-            "tissue of unreadable patches, and of cells with less than "
-            f"{numbers.percent(settings.min_tissue)} tissue, which are not scanned and not in the tissue area.",
-        ),
-    )
+def _of_areas(result: SlideResult) -> Iterator[Fact]:
+    yield _means("positive", limit=numbers.threshold(result.settings.threshold))
+    yield from map(_means, ("tissue", "area", "share", "unreadable"))
+    yield _means("not-analysed", least=numbers.percent(result.settings.min_tissue))
 
 
-def _of_foci(result: SlideResult) -> tuple[Fact, ...]:
+def _of_foci(result: SlideResult) -> Iterator[Fact]:
     patch = result.settings.patch
-    return (
-        Fact("Focus", "positive cells that touch by a side or a corner."),
-        Fact(
-            "Greatest",
-            "largest distance between two points of a focus\u2019s outline, its Feret diameter "
-            f"(of one patch: its diagonal, {cell_diagonal(patch)}).",
-        ),
-        Fact("Perpendicular", "extent of the same outline at right angles to its greatest dimension."),
-        Fact("Largest focus", "the one with the greatest dimension; the table is ordered by area."),
-        Fact("Foci over 1 mm", "those with a greatest dimension above 1 mm."),
-        Fact("Field extent", "greatest dimension over all positive cells of the slide together."),
-        Fact("Isolated", "a positive patch none of whose eight neighbours is: a focus of one patch."),
-        Fact(
-            "Resolution",
-            f"outlines follow the cells, so a dimension is known to about {numbers.length(cell_mm(patch))}.",
-        ),
-        Fact(
-            "Boundary",
-            f"a dimension less or plus one patch side, {numbers.length(patch.side_um / 1000)}, reaches "
-            f"{_listed(SIZE_LIMITS_MM)} mm, limits of tumour size categories.",
-        ),
-    )
+    yield _means("focus")
+    yield _means("greatest", diagonal=cell_diagonal(patch))
+    yield from map(_means, ("perpendicular", "largest", "over-1-mm", "field", "isolated"))
+    yield _means("resolution", side=numbers.length(cell_mm(patch)))
+    yield _means("boundary", side=numbers.length(patch.side_um / 1000), limits=_listed(SIZE_LIMITS_MM))
 
 
-def _of_certainty(result: SlideResult) -> tuple[Fact, ...]:
+def _of_certainty(result: SlideResult) -> Iterator[Fact]:
     low, high = map(numbers.score, uncertain_band(result.settings.threshold))
-    return (
-        Fact(
-            "Uncertain band",
-            f"p(IDC) from {low} to {high}: odds, p \u00f7 (1 \u2212 p), within a factor of {UNCERTAIN_ODDS:g} of the "
-            "threshold\u2019s. The area\u2019s range is that with the threshold at either end.",
-        ),
-        Fact("Calibrated sum", "\u03a3 a t p(IDC) over the patches that were read; given where p(IDC) is calibrated."),
-        Fact(
-            "Agreement",
-            "on cross-validated slides, area found \u2212 area labelled: its mean, and mean \u00b1 1.96 standard "
-            "deviations (95 % limits of agreement, Bland and Altman).",
-        ),
-    )
+    yield _means("band", low=low, high=high, factor=numbers.setting(UNCERTAIN_ODDS))
+    yield from map(_means, ("sum", "agreement"))
+
+
+def _means(name: str, **values: str) -> Fact:
+    """What a number of the report means."""
+    return Fact(say(f"means-{name}-label"), say(f"means-{name}", **values))
 
 
 def _listed(values: Sequence[float]) -> str:
-    return f"{', '.join(f'{value:g}' for value in values[:-1])} or {values[-1]:g}"
+    *most, last = map(numbers.setting, values)
+    return f"{', '.join(most)}{say('or')}{last}"

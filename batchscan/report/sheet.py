@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from batchscan.domain.geometry import Box, Spacing
 from batchscan.domain.records import Float64Array, Uint8Array
+from batchscan.report import numbers
 from batchscan.report.layout import PictureLayout, grid_step_px, scale_bar_mm
 
 INK, GREY = "#1b1f24", "#6a737d"
@@ -156,12 +157,12 @@ class Sheet:
         self._draw(LineCollection(ticks, colors=[GREY], linewidths=0.6), self._on_slide)
         beyond = (_GRID_TICK_MM + _GRID_GAP_MM) * _DOTS_PER_MM
         for x in xs:
-            number = _number(f"{x:,.0f}", upright=True)
+            number = _number(numbers.count(round(x)), upright=True)
             left = self._left + (x - part.x) / self.px_per_mm * _DOTS_PER_MM
             # The first begins at the edge instead of before it, where another picture may stand.
             self._paste(number, left - (number.shape[1] / 2 if x > part.x else 0), self._top - beyond - len(number))
         for y in ys:
-            number = _number(f"{y:,.0f}", upright=False)
+            number = _number(numbers.count(round(y)), upright=False)
             top = self._top + (y - part.y) / self.px_per_mm * _DOTS_PER_MM
             self._paste(number, self._left - beyond - number.shape[1], top - (len(number) / 2 if y > part.y else 0))
 
@@ -182,7 +183,7 @@ class Sheet:
             [y - _TICK_MM, y + _TICK_MM, y, y, y - _TICK_MM, y + _TICK_MM],
         )
         self.add_below(Line2D(*outline, color=INK, linewidth=1.1, solid_joinstyle="miter"))
-        self.text(right + 1.4, y, f"{bar_mm:g} mm")
+        self.text(right + 1.4, y, f"{numbers.setting(bar_mm)} mm")
 
     def text(self, x_mm: float, y_mm: float, words: str, *, ha: str = "left", va: str = "center") -> None:
         """Words in the strip."""

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from batchscan.domain.records import SlideStatus
 from batchscan.report import numbers
-from batchscan.report.words import RESEARCH_USE, plain
+from batchscan.report.language import say
+from batchscan.report.words import plain
 from batchscan.stores.ledger_view import LedgerRow
 
 N_A_PAGE = 500
@@ -112,7 +113,7 @@ def slides_pages(
         yield SlidesPage(
             name=plain(name),
             version=version,
-            research_use=RESEARCH_USE,
+            research_use=say("research-use"),
             range=f"{first + 1:,} to {first + len(lines):,} of {n_slides:,}" if lines else "none",
             file=file,
             pages=tuple(PageLink(str(i + 1), "" if i == page else other) for i, other in enumerate(files)),

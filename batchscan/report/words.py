@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from batchscan.domain.geometry import SpacingSource
 from batchscan.domain.records import SlideInfo
 from batchscan.report import numbers
+from batchscan.report.language import language, say, spoken
 
-RESEARCH_USE = "Research use only \u2013 not for diagnosis"
 _BEFORE_UNIT = re.compile("(?<=[0-9]) (?=(?:mm|\u00b5m|%|\u00d7))|(?<=\u00d7) (?=[0-9])|(?<=[\u00b1\u2265]) ")
 _WHO_SAYS = {
-    SpacingSource.VENDOR: "stated by the scanner file",
-    SpacingSource.OME_ZARR: "stated by the OME-Zarr metadata",
-    SpacingSource.MANIFEST: "given in the manifest",
-    SpacingSource.OPTION: "given by the operator or the patch layout\u2019s convention, not by the slide",
+    SpacingSource.VENDOR: "spacing-vendor",
+    SpacingSource.OME_ZARR: "spacing-ome-zarr",
+    SpacingSource.MANIFEST: "spacing-manifest",
+    SpacingSource.OPTION: "spacing-option",
 }
 
 
@@ -41,7 +43,7 @@ def plain(words: str) -> str:
 
 def who_says(slide: SlideInfo) -> str:
     """Where the spacing comes from, for people."""
-    return _WHO_SAYS[slide.spacing.source]
+    return say(_WHO_SAYS[slide.spacing.source])
 
 
 def is_reduced(slide: SlideInfo) -> bool:
@@ -54,6 +56,28 @@ def spacing(slide: SlideInfo, who: str = "") -> str:
     who = who or who_says(slide)
     stored = slide.spacing.um_per_px
     if not is_reduced(slide):
-        return f"{numbers.spacing(stored)} ({who})"
+        return say("spacing-of", spacing=numbers.spacing(stored), who=who)
     of_file = numbers.spacing(stored / slide.source_downsample)
-    return f"{of_file} in the file ({who}), stored at {numbers.spacing(stored)}"
+    return say("spacing-of-reduced", spacing=of_file, who=who, stored=numbers.spacing(stored))
+
+
+def reason(words: str) -> str:
+    """Why a number is not defined, as a result says it in English -> in the page's language.
+
+    What an older result says in other words stays as it is.
+    """
+    name = _reasons().get(words)
+    return say(name) if name else words
+
+
+@cache
+def _reasons() -> Mapping[str, str]:
+    english = language()
+    return {english.say(name): name for name in english.names if name.startswith("undefined-")}
+
+
+def measured(name: str, value: object) -> Fact:
+    """A named fact of quality control; one that the language has no name for is called as in English."""
+    label, words = numbers.fact(name, value)
+    message = f"qc-{name.replace('_', '-')}"
+    return Fact(say(message) if message in spoken().names else label, words)

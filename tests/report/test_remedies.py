@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from batchscan.domain.errors import BatchscanError
-from batchscan.report.remedies import REMEDIES, UNKNOWN, remedy
+from batchscan.report.remedies import reasons, remedy
 
 NO_ERRORS = {"worker_died", "hung", "quarantined", "unexpected", "source_vanished", "no_tissue", "not_analysable",
              "duplicate"}  # fmt: skip
@@ -21,11 +21,12 @@ def codes(error: type[BatchscanError]) -> Iterator[str]:
 
 @pytest.mark.parametrize("code", sorted({*codes(BatchscanError), *NO_ERRORS}))
 def test_every_reason_has_a_remedy(code: str) -> None:
-    assert code in REMEDIES
+    assert code in reasons()
     # Two lines on the sheet.
     assert len(remedy(code)) <= 130
     assert remedy(code).endswith(".")
 
 
 def test_an_unknown_reason_says_where_to_look() -> None:
-    assert remedy("of_another_version") == UNKNOWN
+    assert remedy("of_another_version").startswith("Read the slide\u2019s sentence in summary.csv")
+    assert remedy("unknown") == remedy("of_another_version")
