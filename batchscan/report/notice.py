@@ -9,7 +9,7 @@ from datetime import datetime
 from batchscan.domain.records import SlideStatus
 from batchscan.report.language import say
 from batchscan.report.remedies import remedy
-from batchscan.report.words import Fact, plain
+from batchscan.report.words import Fact, in_english, plain
 from batchscan.stores.ledger_view import LedgerRow
 
 _HEADLINES = {SlideStatus.FAILED: "notice-headline-failed", SlideStatus.EXCLUDED: "notice-headline-excluded"}
@@ -74,7 +74,8 @@ def _facts(row: LedgerRow, ended: datetime | None) -> Iterator[Fact]:
     when = ended.strftime(say("date-format-seconds")).rstrip() if ended else say("notice-when-never")
     yield Fact(say("notice-patient"), plain(row.patient_id))
     yield Fact(say("notice-status"), say(_STATUS[row.status]))
-    yield Fact(say("notice-sentence"), sentence or say("notice-sentence-none"))
+    label = say("notice-sentence")
+    yield in_english(label, sentence) if sentence else Fact(label, say("notice-sentence-none"))
     yield Fact(say("notice-reason"), reason or say("notice-reason-none"), say("notice-reason-note"))
     yield Fact(say("notice-when"), when)
 

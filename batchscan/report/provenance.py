@@ -16,7 +16,7 @@ from batchscan.report.foci import cell_diagonal, cell_mm
 from batchscan.report.language import say
 from batchscan.report.performance import PerformanceRow, performance_note, performance_rows
 from batchscan.report.scores import score_definitions, score_facts
-from batchscan.report.words import Fact, is_reduced, measured, spacing
+from batchscan.report.words import Fact, in_english, is_reduced, measured, spacing
 
 # Writing isn't over when the page is printed, and a page printed again shall say the same.
 _TIMED_BEFORE_PRINTING = ("read", "tissue", "infer")
@@ -98,10 +98,10 @@ def _model(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
     trained_on = numbers.counted(len(card.training_patients), "patients")
     return (
         Fact(say("model-name"), f"{result.model.name} {result.model.version}"),
-        Fact(say("model-architecture"), card.architecture),
-        Fact(say("model-use"), card.intended_use),
-        Fact(say("model-trained"), trained_on, card.training_data),
-        Fact(say("model-spacing"), numbers.spacing(card.scale.um_per_px), card.scale.how_known),
+        in_english(say("model-architecture"), card.architecture),
+        in_english(say("model-use"), card.intended_use),
+        in_english(say("model-trained"), trained_on, card.training_data),
+        in_english(say("model-spacing"), numbers.spacing(card.scale.um_per_px), card.scale.how_known),
     )
 
 

@@ -26,6 +26,7 @@ from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.blocks import Document
 from batchscan.report.conformance import finish
 from batchscan.report.content import SlideContent, slide_content
+from batchscan.report.language import say, spoken
 from batchscan.report.layout import QUALITY_PICTURES_MM
 from batchscan.report.model_card_content import ModelCardContent
 from batchscan.report.morning_content import DigestContent
@@ -352,6 +353,7 @@ def _environment() -> Environment:
     )
     environment.filters["unbroken"] = unbroken
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": False}
+    environment.globals |= {"say": say, "spoken": spoken, "logo": ""}
     return environment
 
 

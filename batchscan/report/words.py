@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from batchscan.domain.geometry import SpacingSource
 from batchscan.domain.records import SlideInfo
 from batchscan.report import numbers
-from batchscan.report.language import language, say, spoken
+from batchscan.report.language import ENGLISH, language, say, spoken
 
 _BEFORE_UNIT = re.compile("(?<=[0-9]) (?=(?:mm|\u00b5m|%|\u00d7))|(?<=\u00d7) (?=[0-9])|(?<=[\u00b1\u2265]) ")
 _WHO_SAYS = {
@@ -24,11 +25,19 @@ _WHO_SAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A label, its value, and what qualifies the value (may be empty)."""
+    """A label, its value, what qualifies the value (may be empty), and which of both isn't in the page's language."""
 
     label: str
     value: str
     note: str = ""
+    foreign: Literal["", "value", "note"] = ""
+
+
+def in_english(label: str, value: str, note: str = "") -> Fact:
+    """A fact of which there are English words alone: its note's, or if it has none its value's."""
+    if spoken().tag == ENGLISH:
+        return Fact(label, value, note)
+    return Fact(label, value, note, "note" if note else "value")
 
 
 def unbroken(words: str) -> str:

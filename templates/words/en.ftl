@@ -522,9 +522,27 @@ means-sum = Σ a t p(IDC) over the patches that were read; given where p(IDC) is
 means-agreement-label = Agreement
 means-agreement = on cross-validated slides, area found − area labelled: its mean, and mean ± 1.96 standard deviations (95 % limits of agreement, Bland and Altman).
 
+## The box that a reviewer fills in by hand, at the end.
+
+signoff-title = Review
+signoff-note = To be filled in by hand. The same answers, as a form or from QuPath, are kept with the result by “batchscan review”.
+signoff-focus = Focus
+signoff-area = Area
+signoff-agree = agree
+signoff-disagree = disagree
+signoff-unsure = unsure
+signoff-comment = Comment
+signoff-others = The { $most } foci with the largest areas; the others are in the form.
+signoff-no-other = no other IDC seen
+signoff-elsewhere = IDC elsewhere, at:
+signoff-by = Reviewed by
+signoff-date = Date
+signoff-signature = Signature
+signoff-which = Slide { $slide }, result { $digest }. The reviewer saw the program’s outlines: this is no independent reading.
+
 ## The notice of a slide without a result.
 
-notice-document-title = Slide { $slide } – no result – batchscan notice
+notice-document-title = { $title } – no result – batchscan notice
 notice-footer = Notice of run { $run } · batchscan { $version }
 notice-kind = Notice – not a report
 notice-headline-failed = No result: this slide failed
@@ -589,3 +607,4 @@ remedy-reference = Mend the reference file, or leave it out of the manifest.
 remedy-gate = Ask for a figure that an evaluation has.
 remedy-not-comparable = Evaluate both on the same patches and labels.
 remedy-seen = Leave the slide out of the measurement: the model was made with it.
+remedy-review = Mend what the sentence names in the review form, and take it in again.

@@ -9,7 +9,7 @@ from batchscan.domain.attempts import Attempt, AttemptEnd
 from batchscan.domain.profile import PROFILE_EDGES, Profile
 from batchscan.domain.records import SlideStatus
 from batchscan.report.night import RunFigures, run_figures
-from batchscan.report.remedies import reasons
+from batchscan.report.remedies import reasons as known
 from batchscan.stores.ledger_view import LedgerRow
 
 HOSTILE = "<script>alert(1)</script>\"'&/../" + "\u202eW\u0416" * 90
@@ -113,7 +113,7 @@ def small_night(**given: Any) -> RunFigures:
 
 def worst_night(n_slides: int) -> RunFigures:
     """Hostile names, every concern, sixty reasons, stages of other programs, drift in everything, slides left."""
-    reasons = [*sorted(reasons()), *(f"{HOSTILE}{i}" for i in range(60))]
+    reasons = [*sorted(known()), *(f"{HOSTILE}{i}" for i in range(60))]
     rows = []
     for i in range(n_slides):
         slide_id = f"{HOSTILE}{i}"
