@@ -47,7 +47,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "keras": ("stores/networks.py", "scan/engine*.py", "training/*"),
     "openvino": ("scan/engine*.py", "scan/exports.py"),
     "tensorflow": (),  # only through keras, so that its other backends work too
-    "jinja2": ("report/render.py",),
+    "jinja2": ("report/styles.py",),
     "fluent": ("report/language.py",),
     "weasyprint": ("report/render.py",),
     "pypdf": ("stores/report_files.py",),

@@ -17,11 +17,14 @@ from pathlib import Path
 
 from fluent.runtime import FluentBundle, FluentResource
 from fluent.syntax import ast
+from fluent.syntax.visitor import Visitor
 
 from batchscan.domain.errors import TemplateError
+from batchscan.report.own_files import read_own_text
 
 _WORDS = "words"
 _SUFFIX = ".ftl"
+_LINE = "\n"
 ENGLISH = "en"
 # An English number's comma and point, by language; a language that isn't here writes them as English does.
 _SEPARATORS = {"de": str.maketrans(",.", ".,")}
@@ -42,27 +45,37 @@ class Language:
     Raises
     ------
     TemplateError
-        If there is a message in `own` of a name that no page asks for, or either isn't a catalogue.
+        If there is a message in `own` of a name that no page asks for, or with a variable that it isn't given, or
+        either isn't a catalogue.
     """
 
     def __init__(self, tag: str, words: str, own: str = "") -> None:
         self.tag = tag
         self._bundle = FluentBundle([tag], use_isolating=False)
-        self.names = self._add(words)
-        for name in self._add(own, overrides=True) - self.names:
-            near = "".join(f"; did you mean {each}?" for each in difflib.get_close_matches(name, self.names, 1))
-            raise TemplateError(f"{tag}{_SUFFIX} of your templates: no page says {name}{near}")
+        shipped, of_laboratory = self._add(words), self._add(own, overrides=True)
+        self.names = frozenset(shipped)
+        for name, used in of_laboratory.items():
+            if name not in shipped:
+                near = "".join(f"; did you mean {each}?" for each in difflib.get_close_matches(name, shipped, 1))
+                raise TemplateError(f"{tag}{_SUFFIX} of your templates: no page says {name}{near}")
+            for variable in sorted(used - shipped[name]):
+                known = ", ".join(f"${each}" for each in sorted(shipped[name]))
+                raise TemplateError(
+                    f"{tag}{_SUFFIX} of your templates, {name}: there is no ${variable}; it may use {known or 'none'}"
+                )
 
-    def _add(self, words: str, *, overrides: bool = False) -> frozenset[str]:
+    def _add(self, words: str, *, overrides: bool = False) -> dict[str, set[str]]:
+        """The names of a catalogue's messages and terms, each with the variables that it uses."""
         resource = FluentResource(words)
-        junk = [entry.content or "" for entry in resource.body if isinstance(entry, ast.Junk)]
-        if junk:
-            line = junk[0].strip().splitlines()[0][:80]
-            raise TemplateError(
-                f"{self.tag}{_SUFFIX}: {line!r} isn't a message; expected `name = words`, further lines indented"
-            )
+        for entry in resource.body:
+            if isinstance(entry, ast.Junk) or (isinstance(entry, ast.Message) and entry.value is None):
+                line = (entry.content if isinstance(entry, ast.Junk) else entry.id.name) or ""
+                raise TemplateError(
+                    f"{self.tag}{_SUFFIX}: {line.strip().split(_LINE)[0][:80]!r} isn't a message; "
+                    "expected `name = words`, further lines indented"
+                )
         self._bundle.add_resource(resource, allow_overrides=overrides)
-        return frozenset(entry.id.name for entry in resource.body if isinstance(entry, ast.Message | ast.Term))
+        return {_name(entry): _variables(entry) for entry in resource.body if isinstance(entry, ast.Message | ast.Term)}
 
     def say(self, name: str, /, **values: str | int) -> str:
         """A message with its variables filled in; numbers that are to be read come formatted, as text.
@@ -72,15 +85,13 @@ class Language:
         KeyError
             If there is no such message.
         TemplateError
-            If it asks for a variable that it isn't given, as a laboratory's own may.
+            If it asks for a variable or a term that there isn't.
         """
         pattern = self._bundle.get_message(name).value
         assert pattern is not None
         said, errors = self._bundle.format_pattern(pattern, values)
         if errors:
-            raise TemplateError(
-                f"{self.tag}{_SUFFIX}, {name}: {errors[0]}; it may use {', '.join(values) or 'nothing'}"
-            )
+            raise TemplateError(f"{self.tag}{_SUFFIX}, {name}: {errors[0]}; mend the message")
         # A message may be written over several lines.
         return " ".join(str(said).split("\n"))
 
@@ -94,7 +105,6 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(_SUFFIX) for entry in _shipped().iterdir()))
 
 
-@cache
 def language(tag: str = ENGLISH, templates: Path | None = None) -> Language:
     """A language, with a laboratory's own words where its templates have any.
 
@@ -103,14 +113,33 @@ def language(tag: str = ENGLISH, templates: Path | None = None) -> Language:
     TemplateError
         If it isn't shipped, or the laboratory's words can't be used.
     """
+    return _language(tag, templates)
+
+
+@cache
+def _language(tag: str, templates: Path | None) -> Language:
     if tag not in languages():
         raise TemplateError(f"no words for language {tag!r}: there are {', '.join(languages())}")
-    own = templates / _WORDS / f"{tag}{_SUFFIX}" if templates else None
-    try:
-        said = own.read_text("utf-8") if own and own.is_file() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"{own}: can't be read ({error}): expected UTF-8 text") from error
-    return Language(tag, _shipped().joinpath(f"{tag}{_SUFFIX}").read_text("utf-8"), said)
+    own = read_own_text(templates, f"{_WORDS}/{tag}{_SUFFIX}") if templates else None
+    return Language(tag, _shipped().joinpath(f"{tag}{_SUFFIX}").read_text("utf-8"), own or "")
+
+
+def _name(entry: ast.Message | ast.Term) -> str:
+    return f"-{entry.id.name}" if isinstance(entry, ast.Term) else entry.id.name
+
+
+def _variables(entry: ast.Message | ast.Term) -> set[str]:
+    found = _Variables()
+    found.visit(entry)
+    return found.names
+
+
+class _Variables(Visitor):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_VariableReference(self, node: ast.VariableReference) -> None:  # noqa: N802 - Fluent's own name
+        self.names.add(node.id.name)
 
 
 def _shipped() -> Traversable:

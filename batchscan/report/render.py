@@ -15,7 +15,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import ImageFile
 
 from batchscan import __version__
@@ -26,18 +25,16 @@ from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.blocks import Document
 from batchscan.report.conformance import finish
 from batchscan.report.content import SlideContent, slide_content
-from batchscan.report.language import say, spoken
 from batchscan.report.layout import QUALITY_PICTURES_MM
 from batchscan.report.model_card_content import ModelCardContent
 from batchscan.report.morning_content import DigestContent
 from batchscan.report.notice import NoticeContent
 from batchscan.report.slide_list import SlidesPage
-from batchscan.report.words import unbroken
+from batchscan.report.styles import SHIPPED, TEMPLATES, ReportStyle, data_uri, environment, rendered, styled
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.enclosures import ENCLOSED, Enclosures
 from batchscan.stores.seals import sealed
 
-_TEMPLATES = "batchscan.templates"
 # Letter: a page that is as high as A4 and as much wider, printed smaller, so that what fits on one fits on the other.
 _PAPERS: Mapping[Paper, tuple[float, str]] = {
     "a4": (1.0, ""),
@@ -66,6 +63,7 @@ def render_slide_report(
     *,
     enclosures: Enclosures | None = None,
     paper: Paper = "a4",
+    style: ReportStyle = SHIPPED,
 ) -> None:
     """Print the report of one done slide as PDF/A-3a and PDF/UA-1; the file has its name only when it is whole.
 
@@ -82,6 +80,8 @@ def render_slide_report(
         for a page alone, which can't be verified.
     paper
         What it is printed on; Letter has the same pages 6 % smaller.
+    style
+        In which language, and by whose templates.
 
     Raises
     ------
@@ -89,9 +89,13 @@ def render_slide_report(
         If the card belongs to another model than the result.
     OutputError
         If the file can't be written, or a template asks for a resource outside the report.
+    TemplateError
+        If the style can't be used.
     """
-    content = slide_content(result, card, generated, __version__)
-    html = slide_html(content, _images(content, result, pictures), enclosures.digest if enclosures else "")
+    data_digest = enclosures.digest if enclosures else ""
+    with styled(style):
+        content = slide_content(result, card, generated, __version__)
+        html = slide_html(content, _images(content, result, pictures), data_digest, style)
     enclosed = enclosures.all if enclosures else {}
     with write_atomically(out_pdf, binary=True) as stream:
         print_pdf(html, stream, archival=Archival(enclosed, generated), paper=paper)
@@ -115,6 +119,7 @@ def render_page(
     *,
     html: Path | None = None,
     pdf: Path | None = None,
+    style: ReportStyle = SHIPPED,
 ) -> None:
     """Write a page of a run as a self-contained HTML file that needs no network, and no script to be read, or as PDF.
 
@@ -122,8 +127,10 @@ def render_page(
     ------
     OutputError
         If a file can't be written, or Pango is missing for the PDF.
+    TemplateError
+        If the style can't be used.
     """
-    page = page_html(template, content)
+    page = page_html(template, content, style)
     if html is not None:
         with write_atomically(html) as stream:
             stream.write(page)
@@ -132,12 +139,15 @@ def render_page(
             print_pdf(page, stream)
 
 
-def page_html(template: str, content: DigestContent | NoticeContent | SlidesPage) -> str:
+def page_html(template: str, content: DigestContent | NoticeContent | SlidesPage, style: ReportStyle = SHIPPED) -> str:
     """A page of a run as HTML."""
-    return _environment().get_template(template).render(content=content, script=_script())
+    with styled(style):
+        return rendered(template, style.templates, content=content, script=_script())
 
 
-def slide_html(content: SlideContent, images: Mapping[str, Any], data_digest: str = "") -> str:
+def slide_html(
+    content: SlideContent, images: Mapping[str, Any], data_digest: str = "", style: ReportStyle = SHIPPED
+) -> str:
     """The report as HTML for paper.
 
     Parameters
@@ -149,9 +159,11 @@ def slide_html(content: SlideContent, images: Mapping[str, Any], data_digest: st
         (row, col) -> data: URI.
     data_digest
         Of the files that the report encloses; empty if it encloses none.
+    style
+        That its words and pictures are in.
     """
-    template = _environment().get_template("slide.html")
-    return template.render(content=content, images=images, data_digest=data_digest)
+    with styled(style):
+        return rendered("slide.html", style.templates, content=content, images=images, data_digest=data_digest)
 
 
 def model_card_html(
@@ -297,11 +309,11 @@ def _page(
     links: bool,
 ) -> str:
     images = {
-        "charts": {name: _data_uri("image/svg+xml", drawing) for name, drawing in charts.items()},
-        "patches": [_data_uri("image/png", picture) for picture in pictures],
+        "charts": {name: data_uri("image/svg+xml", drawing) for name, drawing in charts.items()},
+        "patches": [data_uri("image/png", picture) for picture in pictures],
     }
     faces = _font_faces() if with_typeface else ""
-    return _environment().get_template(template).render(content=content, images=images, faces=faces, links=links)
+    return rendered(template, None, content=content, images=images, faces=faces, links=links)
 
 
 def _weasyprint() -> Any:
@@ -322,39 +334,24 @@ def _images(content: SlideContent, result: SlideResult, pictures: Pictures) -> d
 
     free_mm, lower_mm = content.free_mm, min(content.free_mm, QUALITY_PICTURES_MM)
     # The second picture of page one is not on another page too.
-    marks = _data_uri("image/png", figures.quality_png(result, pictures, free_mm if content.refused else lower_mm))
-    heatmap = marks if content.refused else _data_uri("image/png", figures.heatmap_png(result, pictures, free_mm))
+    marks = data_uri("image/png", figures.quality_png(result, pictures, free_mm if content.refused else lower_mm))
+    heatmap = marks if content.refused else data_uri("image/png", figures.heatmap_png(result, pictures, free_mm))
     shown = [picture.place for group in content.gallery for picture in group.pictures]
     return {
-        "overview": _data_uri("image/jpeg", figures.overview_jpeg(result, pictures, free_mm)),
+        "overview": data_uri("image/jpeg", figures.overview_jpeg(result, pictures, free_mm)),
         "heatmap": heatmap,
         "marks": marks,
-        "tissue": _data_uri("image/png", figures.tissue_png(result, pictures, lower_mm)),
+        "tissue": data_uri("image/png", figures.tissue_png(result, pictures, lower_mm)),
         "foci": {
-            each.number: _data_uri("image/jpeg", focus_figures.focus_jpeg(result, pictures, int(each.number), each.box))
+            each.number: data_uri("image/jpeg", focus_figures.focus_jpeg(result, pictures, int(each.number), each.box))
             for each in content.close_ups
         },
         "patches": {
-            place: _data_uri("image/jpeg", figures.patch_jpeg(pictures.patches[place]))
+            place: data_uri("image/jpeg", figures.patch_jpeg(pictures.patches[place]))
             for place in dict.fromkeys(shown)
             if place in pictures.patches
         },
     }
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader(_TEMPLATES, package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["unbroken"] = unbroken
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": False}
-    environment.globals |= {"say": say, "spoken": spoken, "logo": ""}
-    return environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,10 +363,9 @@ class _Script:
 
 
 def _script() -> _Script:
-    environment = _environment()
-    loader = environment.loader
-    assert loader is not None
-    text, _, _ = loader.get_source(environment, "run.js")
+    shipped = environment()
+    assert shipped.loader is not None
+    text, _, _ = shipped.loader.get_source(shipped, "run.js")
     digest = hashlib.sha256(text.encode()).digest()
     return _Script(text, f"sha256-{base64.b64encode(digest).decode('ascii')}")
 
@@ -378,11 +374,7 @@ def _script() -> _Script:
 def _font_faces() -> str:
     """The style sheet that brings the typeface along, so that a page is the same on every machine."""
     rule = '@font-face {{ font-family: "IBM Plex Sans"; font-weight: {}; src: url("{}"); }}'
-    folder = files(_TEMPLATES)
+    folder = files(TEMPLATES)
     return "\n".join(
-        rule.format(weight, _data_uri("font/ttf", folder.joinpath(name).read_bytes())) for name, weight in _FACES
+        rule.format(weight, data_uri("font/ttf", folder.joinpath(name).read_bytes())) for name, weight in _FACES
     )
-
-
-def _data_uri(media_type: str, payload: bytes) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(payload).decode('ascii')}"

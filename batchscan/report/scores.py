@@ -10,7 +10,7 @@ from batchscan.domain.geometry import PatchSpec
 from batchscan.domain.records import ScanSettings
 from batchscan.report import numbers
 from batchscan.report.language import say
-from batchscan.report.words import Fact
+from batchscan.report.words import Fact, in_english
 
 
 def has_neighbours(settings: ScanSettings) -> bool:
@@ -21,19 +21,22 @@ def has_neighbours(settings: ScanSettings) -> bool:
 def score_facts(settings: ScanSettings, card: ModelCard) -> tuple[Fact, ...]:
     """Orientations, neighbours and calibration as they were applied, and what of it isn't the model's own."""
     aggregation, context = settings.aggregation, card.context
-    orientations, calibration = say("orientations-one"), say("calibration-none")
+    orientations = say("orientations-one")
     if settings.orientations > 1:
         orientations = say("orientations-mean", count=str(settings.orientations))
-    if not aggregation.is_uncalibrated:
-        calibration = say("calibration-fitted", **_fit(aggregation))
-    how = card.calibration.note if aggregation.is_uncalibrated else say("calibration-how")
     turned = _unlike(settings.orientations, context.orientations, card)
     averaged = _unlike(aggregation.sigma, context.sigma, card)
     return (
         Fact(say("orientations-label"), orientations, turned),
         Fact(say("neighbours"), _neighbours(aggregation.sigma, settings.patch), averaged),
-        Fact(say("calibration"), calibration, how),
+        _calibration(aggregation, card),
     )
+
+
+def _calibration(aggregation: Aggregation, card: ModelCard) -> Fact:
+    if aggregation.is_uncalibrated:
+        return in_english(say("calibration"), say("calibration-none"), card.calibration.note)
+    return Fact(say("calibration"), say("calibration-fitted", **_fit(aggregation)), say("calibration-how"))
 
 
 def score_definitions(settings: ScanSettings, card: ModelCard) -> tuple[Fact, ...]:

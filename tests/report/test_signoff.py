@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pypdf import PdfReader
 from report_factory import make_card, make_result, tissue_grid
 
 from batchscan.report.content import SlideContent, slide_content
 from batchscan.report.render import print_pdf
+from batchscan.report.styles import environment
 
 PAGE = (
     "<html lang='en'><head><title>t</title><style>{% include 'print.css' %}{% include 'signoff.css' %}</style></head>"
@@ -30,12 +30,7 @@ def content(n_foci: int) -> SlideContent:
 
 
 def html(found: SlideContent) -> str:
-    templates = PackageLoader("batchscan.templates", package_path="")
-    return (
-        Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
-        .from_string(PAGE)
-        .render(content=found)
-    )
+    return environment().from_string(PAGE).render(content=found)
 
 
 @pytest.mark.parametrize(("n_foci", "n_rows"), [(0, 0), (3, 3), (8, 8), (20, 8)])
