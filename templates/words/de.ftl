@@ -45,6 +45,7 @@ research-use = Nur für Forschungszwecke – nicht zur Diagnostik
 slide-title = Präparat { $slide }
 document-title = Präparat { $slide } – Bericht von batchscan
 footer = Ergebnis { $digest } · batchscan { $version } · gedruckt { $when }
+footer-data = Daten { $digest }
 
 ## Seite eins: welches Präparat, und die Antwort.
 
@@ -447,6 +448,7 @@ hash-slide-note = Fingerabdruck der gespeicherten Pixel
 hash-result = Ergebnis
 hash-result-note = Fingerabdruck von allem, was es bestimmt
 seconds = Sekunden: { $stages }.
+data-note = An dieses PDF angehängt: das Ergebnis, die Umrisse der Herde, die Tabelle der Kacheln und die Modellkarte. SHA256SUMS, ebenfalls angehängt, nennt den sha256 jeder Datei; ihr eigener steht als „Daten“ am Fuß jeder Seite. All dies prüft: batchscan verify DATEI.pdf
 stage-read = Lesen
 stage-tissue = Gewebesuche
 stage-infer = Inferenz

@@ -53,6 +53,7 @@ slide-title = Slide { $slide }
 # The title of the file.
 document-title = Slide { $slide } – batchscan report
 footer = Result { $digest } · batchscan { $version } · printed { $when }
+footer-data = Data { $digest }
 
 ## Page one: whose slide, and the answer.
 
@@ -468,6 +469,7 @@ hash-slide-note = fingerprint of the stored pixels
 hash-result = Result
 hash-result-note = fingerprint of all that determines it
 seconds = Seconds: { $stages }.
+data-note = Attached to this PDF: the result, the outlines of the foci, the patch table and the model’s card. SHA256SUMS, attached too, lists the sha256 of each; its own is the data digest at the foot of every page. To check all this: batchscan verify FILE.pdf
 stage-read = read
 stage-tissue = tissue
 stage-infer = infer
