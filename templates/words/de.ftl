@@ -587,4 +587,6 @@ remedy-reference = Die Referenzdatei berichtigen oder aus der Präparateliste ne
 remedy-gate = Eine Kennzahl verlangen, die es in einer Auswertung gibt.
 remedy-not-comparable = Beide auf denselben Kacheln mit denselben Markierungen auswerten.
 remedy-seen = Das Präparat aus der Messung lassen: Das Modell wurde damit gemacht.
-remedy-review = Im Beurteilungsformular beheben, was die Meldung nennt, und es noch einmal einlesen.
+remedy-review = Die genannten Zeilen berichtigen und die Datei noch einmal einlesen.
+remedy-signing = Beheben, was die Meldung zum Schlüssel nennt, und denselben Befehl noch einmal starten.
+remedy-unverifiable = Den Bericht mit „batchscan report“ noch einmal drucken.
