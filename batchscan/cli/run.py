@@ -11,7 +11,7 @@ import click
 from batchscan.cli.evaluate import follow_evaluation
 from batchscan.cli.exits import EXIT_SOME_MISSING
 from batchscan.cli.model import MODEL_OPTION
-from batchscan.cli.printing import PAPER_OPTION
+from batchscan.cli.printing import LANGUAGE_OPTION, PAPER_OPTION, TEMPLATES_OPTION
 from batchscan.cli.progress import display, drained
 from batchscan.cli.run_drawing import draw_run
 
@@ -90,6 +90,8 @@ def run(job: Path, out: Path | None, scheduler: str | None, workers: int | None,
 @SCHEDULER_OPTION
 @WORKERS_OPTION
 @PAPER_OPTION
+@LANGUAGE_OPTION
+@TEMPLATES_OPTION
 @click.option("--no-report", is_flag=True, help="Numbers only, no PDF.")
 @FRESH_OPTION
 @RETRY_OPTION
@@ -108,6 +110,8 @@ def scan(
     scheduler: str | None,
     workers: int | None,
     paper: str | None,
+    language: str | None,
+    templates: Path | None,
     *,
     no_report: bool,
     fresh: bool,
@@ -133,7 +137,7 @@ def scan(
         },
         "patches": {"stride": stride},
         "run": {"out": out, "scheduler": scheduler, "workers": workers},
-        "report": {"per_slide": not no_report, "paper": paper},
+        "report": {"per_slide": not no_report, "paper": paper, "language": language, "templates": templates},
     }
     sections = {name: {key: value for key, value in keys.items() if value is not None} for name, keys in given.items()}
     follow(absolute(validated_job(sections, "the options"), Path.cwd()), fresh=fresh, retry=retry)

@@ -28,6 +28,7 @@ from batchscan.domain.places import Address, Place, place_of
 EngineName = Literal["auto", "keras", "openvino"]
 Precision = Literal["auto", "f32", "bf16"]
 Paper = Literal["a4", "letter"]
+Language = Literal["en", "de"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -164,12 +165,18 @@ class ReportSection(_Section):
         Whether each slide gets a PDF.
     paper
         What it is for.
+    language
+        What reports and notices are in.
+    templates
+        A laboratory's own templates, words and logo for them (docs/templates.md).
     signing_key
         PEM file with the Ed25519 key that each PDF is signed with; read by the runner alone, and never written down.
     """
 
     per_slide: bool = True
     paper: Paper = "a4"
+    language: Language = "en"
+    templates: Path | None = None
     signing_key: Path | None = None
 
 
@@ -311,10 +318,14 @@ def absolute(job: Job, folder: Path) -> Job:
             "model": model,
             "slides": job.slides.model_copy(update={"sources": sources}),
             "run": job.run.model_copy(update={"out": (folder / job.run.out).resolve()}),
-            "report": job.report.model_copy(update={"signing_key": _absolute(job.report.signing_key, folder)}),
+            "report": job.report.model_copy(update=_absolute_report(job.report, folder)),
             "evaluation": job.evaluation.model_copy(update=of_evaluation),
         }
     )
+
+
+def _absolute_report(report: ReportSection, folder: Path) -> dict[str, Path | None]:
+    return {name: _absolute(getattr(report, name), folder) for name in ("templates", "signing_key")}
 
 
 def _absolute(path: Path | None, folder: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,18 @@ from batchscan.domain.errors import TemplateError
 
 MOST_BYTES = 1_000_000
 """Of one file. All of them are read into memory, and a logo stands in every report."""
+
+
+def check_folder(folder: Path) -> None:
+    """See that there is such a folder.
+
+    Raises
+    ------
+    TemplateError
+        If there is none.
+    """
+    if not folder.is_dir():
+        raise TemplateError(f"{folder}: there is no such folder of templates; check [report] templates, or --templates")
 
 
 def read_own(folder: Path, name: str) -> bytes | None:
@@ -57,13 +70,19 @@ def read_own_text(folder: Path, name: str) -> str | None:
 
 
 def own_names(folder: Path) -> Iterator[str]:
-    """The paths in the folder of all files, in order.
+    """The paths in the folder of all files, in order."""
+    yield from sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def fingerprint(folder: Path) -> str:
+    """The same of folders whose files have the same names and bytes.
 
     Raises
     ------
     TemplateError
-        If there is no such folder.
+        As `read_own`.
     """
-    if not folder.is_dir():
-        raise TemplateError(f"{folder}: there is no such folder of templates; check [report] templates, or --templates")
-    yield from sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    found = hashlib.sha256()
+    for name in own_names(folder):
+        found.update(repr((name, read_own(folder, name))).encode())
+    return found.hexdigest()

@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from batchscan.domain.errors import TemplateError
 from batchscan.report.language import ENGLISH, language, say, speaking, spoken
-from batchscan.report.own_files import own_names, read_own, read_own_text
+from batchscan.report.own_files import check_folder, own_names, read_own, read_own_text
 from batchscan.report.words import unbroken
 
 TEMPLATES = "batchscan.templates"
@@ -48,8 +48,10 @@ def styled(style: ReportStyle) -> Iterator[None]:
     Raises
     ------
     TemplateError
-        If the language isn't shipped, or the laboratory's words can't be used.
+        If the language isn't shipped, there is no such folder, or the laboratory's words can't be used.
     """
+    if style.templates:
+        check_folder(style.templates)
     with speaking(language(style.language, style.templates)):
         yield
 
@@ -81,8 +83,10 @@ def environment(templates: Path | None = None) -> Environment:
     Raises
     ------
     TemplateError
-        If its logo can't be used.
+        If there is no such folder, or its logo can't be used.
     """
+    if templates:
+        check_folder(templates)
     # Ours need no sandbox, and the list of a run's slides is long.
     made = (ImmutableSandboxedEnvironment if templates else Environment)(
         loader=_Loader(templates),
@@ -106,6 +110,7 @@ def compile_own(templates: Path) -> None:
     TemplateError
         If there is no such folder, or a template in it has a fault.
     """
+    check_folder(templates)
     for name in own_names(templates):
         if name.endswith(_TEMPLATE_SUFFIXES):
             try:

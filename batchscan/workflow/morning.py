@@ -8,9 +8,11 @@ from typing import Any
 from batchscan.domain.profile import Profile
 from batchscan.report.morning import render_digest, render_slides
 from batchscan.report.night import run_figures
+from batchscan.report.styles import ReportStyle
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.results import RunFolder
 from batchscan.workflow.notices import MOST_AT_THE_END, noticed, print_notices
+from batchscan.workflow.styles import style_of_facts
 
 
 def print_digest(
@@ -21,6 +23,7 @@ def print_digest(
     *,
     pdf: bool,
     most_notices: int | None = MOST_AT_THE_END,
+    style: ReportStyle | None = None,
 ) -> None:
     """Write the pages of a run as its ledger tells it now.
 
@@ -39,6 +42,8 @@ def print_digest(
         slides without a result.
     most_notices
         How many of these at most; None for all.
+    style
+        Their language and templates; None for those that run.json names.
 
     Raises
     ------
@@ -49,7 +54,7 @@ def print_digest(
     """
     reports = bool(facts.get("reports", True))
     if pdf and reports:
-        print_notices(run, ledger, str(facts["name"]), most=most_notices)
+        print_notices(run, ledger, str(facts["name"]), style or style_of_facts(facts), most=most_notices)
     with_notices = {**facts, "notices": noticed(run, ledger)}
     figures = run_figures(with_notices, ledger.rows(), ledger.attempts(), training)
     render_slides(str(facts["name"]), ledger.rows(), figures.counts.asked, run.path, reports=reports)

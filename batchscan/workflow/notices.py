@@ -13,7 +13,9 @@ from batchscan import __version__
 from batchscan.domain.records import SlideStatus
 from batchscan.report import numbers
 from batchscan.report.notice import NoticeContent, notice_content
+from batchscan.report.own_files import fingerprint
 from batchscan.report.render import render_page
+from batchscan.report.styles import SHIPPED, ReportStyle, styled
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger_view import LedgerView
 from batchscan.stores.results import RunFolder
@@ -28,7 +30,9 @@ _WITHOUT_RESULT = (SlideStatus.FAILED, SlideStatus.EXCLUDED)
 _PRINTED = ".printed.json"
 
 
-def print_notices(run: RunFolder, ledger: LedgerView, name: str, *, most: int | None = None) -> int:
+def print_notices(
+    run: RunFolder, ledger: LedgerView, name: str, style: ReportStyle = SHIPPED, *, most: int | None = None
+) -> int:
     """Print what is missing, at most so many, and drop the notices of slides that have a result now.
 
     Returns
@@ -39,17 +43,21 @@ def print_notices(run: RunFolder, ledger: LedgerView, name: str, *, most: int | 
     ------
     OutputError
         If one can't be written, or Pango is missing.
+    TemplateError
+        If the style can't be used.
     """
-    wanted = dict(_contents(ledger, name))
+    with styled(style):
+        wanted = dict(_contents(ledger, name))
     _drop_others(run, wanted)
     if not wanted:
         return 0
     check_writable(run.notices)
     printed = _read_printed(run)
-    told = {slide_id: hashlib.sha256(repr(content).encode()).hexdigest() for slide_id, content in wanted.items()}
+    looks = fingerprint(style.templates) if style.templates else ""
+    told = {slide_id: _told(content, style.language, looks) for slide_id, content in wanted.items()}
     missing = [each for each in wanted if told[each] != printed.get(each) or not run.notice(each).is_file()]
     for slide_id in missing[:most]:
-        render_page("notice.html", wanted[slide_id], pdf=run.notice(slide_id))
+        render_page("notice.html", wanted[slide_id], pdf=run.notice(slide_id), style=style)
         printed[slide_id] = told[slide_id]
     with write_atomically(run.notices / _PRINTED) as stream:
         json.dump({slide_id: printed[slide_id] for slide_id in wanted if slide_id in printed}, stream)
@@ -78,6 +86,10 @@ def _contents(ledger: LedgerView, name: str) -> Iterator[tuple[str, NoticeConten
         if row.status in _WITHOUT_RESULT:
             at = ended.get(row.slide_id)
             yield row.slide_id, notice_content(row, name, datetime.fromisoformat(at) if at else None, __version__)
+
+
+def _told(content: NoticeContent, language: str, looks: str) -> str:
+    return hashlib.sha256(repr((content, language, looks)).encode()).hexdigest()
 
 
 def _drop_others(run: RunFolder, wanted: Mapping[str, NoticeContent]) -> None:

@@ -25,6 +25,7 @@ from batchscan.domain.plan import (
     uncalibrated,
 )
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideOutcome, SlideRequest, SlideStatus, without_path
+from batchscan.report.style_check import check_style
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers
 from batchscan.scan.dispatch import run_slides
 from batchscan.scan.slide_events import Event, SlideFinished, SlideStopped
@@ -47,6 +48,7 @@ from batchscan.workflow.run import (
 )
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import AskedSlides, find_slides
+from batchscan.workflow.styles import style_of
 
 _INSPECTION = Steps(plan_steps.inspect, plan_steps.nothing_to_scan, plan_steps.as_inspected)
 # A plan waits for a place that is away no longer than an operator would.
@@ -209,6 +211,7 @@ def plan_job(job: Job, began: float, *, fresh: bool = False, retry: bool = False
     """
     package = open_package(job.model.package)
     settings = scan_settings(job, package)
+    check_style(style_of(job.report), package.card)
     override = Spacing(job.slides.um_per_px, SpacingSource.OPTION) if job.slides.um_per_px else None
     asked = find_slides(job.slides.sources, override)
     check_run_folder(RunFolder(job.run.out))

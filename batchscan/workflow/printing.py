@@ -12,6 +12,7 @@ from batchscan.domain.errors import DamagedResult, OutputError, UsageError
 from batchscan.domain.job import Paper
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.render import render_slide_report
+from batchscan.report.styles import SHIPPED, ReportStyle
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.enclosures import read_enclosures
 from batchscan.stores.ledger import Ledger
@@ -22,6 +23,7 @@ from batchscan.stores.signatures import SigningKey
 from batchscan.stores.summary import write_summary
 from batchscan.workflow.morning import print_digest
 from batchscan.workflow.notices import without_result
+from batchscan.workflow.styles import style_of_run
 
 
 def print_slide(
@@ -33,6 +35,7 @@ def print_slide(
     *,
     report: bool,
     paper: Paper = "a4",
+    style: ReportStyle = SHIPPED,
 ) -> None:
     """Write heatmap.png, thumbnail.jpg and, if asked for, report.pdf into `folder`, where the result was read from.
 
@@ -46,13 +49,17 @@ def print_slide(
     if report:
         enclosures = read_enclosures(folder, card)
         (folder / SIGNATURE).unlink(missing_ok=True)
-        render_slide_report(result, card, pictures, folder / REPORT, generated, enclosures=enclosures, paper=paper)
+        path = folder / REPORT
+        render_slide_report(result, card, pictures, path, generated, enclosures=enclosures, paper=paper, style=style)
 
 
-def print_staged(run: RunFolder, staged: Path, generated: datetime, *, report: bool, paper: Paper) -> None:
+def print_staged(
+    run: RunFolder, staged: Path, generated: datetime, *, report: bool, paper: Paper, style: ReportStyle
+) -> None:
     """Print a result that isn't committed yet as it will be read to print it again: the bytes are then the same."""
     result, pictures = read_result(staged), read_pictures(staged)
-    print_slide(result, run.read_card(result.model.sha256), pictures, staged, generated, report=report, paper=paper)
+    card = run.read_card(result.model.sha256)
+    print_slide(result, card, pictures, staged, generated, report=report, paper=paper, style=style)
 
 
 def date_of_print(now: datetime) -> datetime:
@@ -79,6 +86,7 @@ def reprint(
     generated: datetime,
     *,
     paper: Paper = "a4",
+    style: ReportStyle | None = None,
     key: SigningKey | None = None,
 ) -> Iterator[Path | DamagedResult]:
     """Print the reports of committed results again. Without ids, all of them; then the digest and the notices.
@@ -89,6 +97,8 @@ def reprint(
         Of which reports.
     generated, paper
         The date on them, and what they are printed on.
+    style
+        Language and templates; None for those of the run.
     key
         What they are signed with; None leaves them unsigned.
 
@@ -105,8 +115,11 @@ def reprint(
         If there is nothing to print.
     DamagedResult
         If run.json is damaged, so that there is no digest.
+    TemplateError
+        If the style can't be used.
     """
     with_result, stopped = _asked(run, slide_ids)
+    style = style or style_of_run(run)
     for slide_id in with_result:
         folder = run.slide(slide_id)
         try:
@@ -115,12 +128,12 @@ def reprint(
         except DamagedResult as error:
             yield error
             continue
-        print_slide(result, card, pictures, folder, generated, report=True, paper=paper)
+        print_slide(result, card, pictures, folder, generated, report=True, paper=paper, style=style)
         if key:
             key.sign(folder / REPORT, folder / SIGNATURE)
         renew_open_files(folder, result)
         yield folder / REPORT
-    renew_digest(run)
+    renew_digest(run, style)
     yield from map(run.notice, stopped)
 
 
@@ -146,8 +159,8 @@ def _without_result(run: RunFolder) -> list[str]:
         return without_result(ledger)
 
 
-def renew_digest(run: RunFolder) -> None:
-    """Make the digest link the reports and evaluations that are there now.
+def renew_digest(run: RunFolder, style: ReportStyle | None = None) -> None:
+    """Make the digest link the reports and evaluations that are there now; notices in the style, or in the run's.
 
     Raises
     ------
@@ -161,4 +174,4 @@ def renew_digest(run: RunFolder) -> None:
     with Ledger.read(run.ledger) as ledger:
         write_summary(run.path / "summary.csv", ledger.rows())
         training = run.training_counts(facts["model"]["sha256"])
-        print_digest(run, ledger, {**facts, "reports": printed}, training, pdf=True, most_notices=None)
+        print_digest(run, ledger, {**facts, "reports": printed}, training, pdf=True, most_notices=None, style=style)

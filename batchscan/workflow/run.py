@@ -14,6 +14,7 @@ from batchscan.domain.job import Job
 from batchscan.domain.quality import QualitySettings
 from batchscan.domain.quality_limits import quality_settings
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
+from batchscan.report.style_check import check_style
 from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers, threads_by_address
 from batchscan.scan.dispatch import run_slides
 from batchscan.scan.gpus import GpuChoice, choose_gpus
@@ -30,6 +31,7 @@ from batchscan.workflow.printing import date_of_print
 from batchscan.workflow.run_record import RunRecord, Shown
 from batchscan.workflow.slide_steps import SlideWork
 from batchscan.workflow.sources import find_slides
+from batchscan.workflow.styles import style_of
 from batchscan.workflow.turns import in_turn
 
 WORKER_BYTES = 1_200_000_000
@@ -96,6 +98,7 @@ def run_job(
     """
     package = open_package(job.model.package)
     settings = scan_settings(job, package)
+    check_style(style_of(job.report), package.card)
     key = read_signing_key(job.report.signing_key) if job.report.signing_key else None
     override = Spacing(job.slides.um_per_px, SpacingSource.OPTION) if job.slides.um_per_px else None
     asked = find_slides(job.slides.sources, override)
@@ -239,4 +242,5 @@ def slide_work(
         fresh=fresh,
         started=date_of_print(started),
         paper=job.report.paper,
+        style=style_of(job.report),
     )

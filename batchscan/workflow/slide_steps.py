@@ -38,6 +38,7 @@ from batchscan.domain.records import (
     SlideStatus,
 )
 from batchscan.report.focus_views import focus_views
+from batchscan.report.styles import SHIPPED, ReportStyle
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
 from batchscan.scan.pulse import voice
@@ -81,8 +82,8 @@ class SlideWork:
         All that can change a number.
     finest_um_per_px
         Spacing that a vendor slide is stored at, if it is finer.
-    print_report, paper
-        Whether a PDF is wanted, and for which paper.
+    print_report, paper, style
+        Whether a PDF is wanted, for which paper, and in which language by whose templates.
     fresh
         Whether an earlier result must not be used again.
     started
@@ -100,6 +101,7 @@ class SlideWork:
     fresh: bool
     started: datetime
     paper: Paper = "a4"
+    style: ReportStyle = SHIPPED
 
     @property
     def slide_id(self) -> str:
@@ -228,7 +230,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     times = {**seconds, "write": time.perf_counter() - clock}
     result = replace(result, seconds={**times, "total": sum(times.values())})
     write_result(staged, result)
-    print_staged(work.run, staged, work.started, report=work.print_report, paper=work.paper)
+    print_staged(work.run, staged, work.started, report=work.print_report, paper=work.paper, style=work.style)
     sync_tree(staged)
     times = {**(seconds if surveyed.survey else {}), "write": time.perf_counter() - clock}
     spent = {**times, "total": sum(times.values())}
