@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
@@ -53,7 +53,8 @@ class Language:
         self.tag = tag
         self._bundle = FluentBundle([tag], use_isolating=False)
         shipped, of_laboratory = self._add(words), self._add(own, overrides=True)
-        self.names = frozenset(shipped)
+        self.variables: Mapping[str, set[str]] = shipped
+        """Of each message, and of each `-term`."""
         for name, used in of_laboratory.items():
             if name not in shipped:
                 near = "".join(f"; did you mean {each}?" for each in difflib.get_close_matches(name, shipped, 1))

@@ -15,5 +15,5 @@ def remedy(reason: str) -> str:
 
 def reasons() -> frozenset[str]:
     """The codes that have a remedy of their own."""
-    names = (name.removeprefix(_PREFIX) for name in language().names if name.startswith(_PREFIX))
+    names = (name.removeprefix(_PREFIX) for name in language().variables if name.startswith(_PREFIX))
     return frozenset(name.replace("-", "_") for name in names) - {_UNKNOWN}

@@ -82,11 +82,11 @@ def reason(words: str) -> str:
 @cache
 def _reasons() -> Mapping[str, str]:
     english = language()
-    return {english.say(name): name for name in english.names if name.startswith("undefined-")}
+    return {english.say(name): name for name in english.variables if name.startswith("undefined-")}
 
 
 def measured(name: str, value: object) -> Fact:
     """A named fact of quality control; one that the language has no name for is called as in English."""
     label, words = numbers.fact(name, value)
     message = f"qc-{name.replace('_', '-')}"
-    return Fact(say(message) if message in spoken().names else label, words)
+    return Fact(say(message) if message in spoken().variables else label, words)

@@ -43,6 +43,8 @@ class ReportFile:
         Name and version of the program that it says it was printed by.
     foreign
         What a report never has, in words: a later revision, annotations, actions.
+    language
+        What it says that its pages are in, as in HTML's `lang`; empty where it doesn't.
     is_sealed
         Whether all its bytes are those that were printed, going by what it says itself.
     """
@@ -51,6 +53,7 @@ class ReportFile:
     enclosed: Mapping[str, bytes]
     printed_by: str
     foreign: tuple[str, ...]
+    language: str
     is_sealed: bool
 
 
@@ -95,6 +98,7 @@ def read_report_file(path: Path) -> ReportFile:
             enclosed,
             plain(str(reader.metadata.author or "") if reader.metadata else ""),
             tuple(_foreign(reader, content)),
+            str(reader.root_object.get("/Lang", "")),
             is_sealed(content),
         )
     # A hostile file brings any of these out of the library.

@@ -19,6 +19,7 @@ from batchscan.domain.errors import BatchscanError, DamagedResult, ModelError, U
 from batchscan.domain.records import SlideResult
 from batchscan.domain.verified import Finding, Verified, same
 from batchscan.report.content import slide_content
+from batchscan.report.language import ENGLISH, language, languages, speaking
 from batchscan.report.page_words import page_one_words, stands_in
 from batchscan.stores.enclosures import CARD, ENCLOSED, SUMS, Enclosures
 from batchscan.stores.packages import open_package, shipped_models
@@ -180,15 +181,21 @@ def _of_page_one(found: ReportFile, made: SlideResult, card: ModelCard) -> Itera
     if not printed or printed[1] != __version__:
         words = f"this is batchscan {__version__}, the report says {found.printed_by or 'nothing'}: verify it with that"
         yield Finding.left_out("version", words)
+    page = found.pages[0] if found.pages else ""
     try:
-        content = slide_content(made, card, datetime.now(UTC), __version__)
+        words_of_page = _words_of_page_one(found.language, made, card)
     except ModelError as error:
         yield Finding.of("page one", str(error), agrees=False)
         return
-    page = found.pages[0] if found.pages else ""
-    for what, words in page_one_words(content):
+    for what, words in words_of_page:
         agrees = stands_in(words, page)
         yield Finding.of(f"page one: {what}", words if agrees else f"doesn't say: {words}", agrees=agrees)
+
+
+def _words_of_page_one(tag: str, made: SlideResult, card: ModelCard) -> list[tuple[str, str]]:
+    """What must stand there in the language that the report says it is in."""
+    with speaking(language(tag if tag in languages() else ENGLISH)):
+        return list(page_one_words(slide_content(made, card, datetime.now(UTC), __version__)))
 
 
 def _beside(folder: Path, enclosed: Mapping[str, bytes]) -> Iterator[Finding]:

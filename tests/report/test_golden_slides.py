@@ -27,6 +27,7 @@ from batchscan.evaluation.extent import withheld_counts, withheld_extent
 from batchscan.report.content import SlideContent, slide_content
 from batchscan.report.notice import notice_content
 from batchscan.report.render import page_html, slide_html
+from batchscan.report.styles import SHIPPED, ReportStyle
 from batchscan.stores.ledger_view import LedgerRow
 
 WHEN = dt.datetime(2025, 11, 23, 6, 30, tzinfo=dt.UTC)
@@ -74,14 +75,14 @@ def content_of(result: SlideResult) -> SlideContent:
     return slide_content(result, make_card(cross_validation=make_cross_validation()), WHEN, "VERSION")
 
 
-def html_of(content: SlideContent) -> str:
+def html_of(content: SlideContent, style: ReportStyle = SHIPPED) -> str:
     places = [picture.place for group in content.gallery for picture in group.pictures]
     images = {
         **{name: name.upper() for name in ("overview", "heatmap", "marks", "tissue")},
         "foci": {each.number: "FOCUS" for each in content.close_ups},
         "patches": dict.fromkeys(places, "PATCH"),
     }
-    return scrubbed(slide_html(content, images))
+    return scrubbed(slide_html(content, images, style=style))
 
 
 def scrubbed(html: str) -> str:
