@@ -135,7 +135,7 @@ def _variables(entry: ast.Message | ast.Term) -> set[str]:
     return found.names
 
 
-class _Variables(Visitor):  # type: ignore[misc]
+class _Variables(Visitor):
     def __init__(self) -> None:
         self.names: set[str] = set()
 

@@ -34,8 +34,8 @@ def sample_results(card: ModelCard) -> Iterator[SlideResult]:
     """A slide with two foci, one without any, and one that is not analysable."""
     with_foci = _result(card)
     yield with_foci
-    none = {"idc_mm2": 0.0, "idc_fraction": 0.0, "n_foci": 0, "foci": ()}
-    yield replace(with_foci, extent=replace(with_foci.extent, **none), table=_table(with_foci.table.grid, 0.1))
+    none = replace(with_foci.extent, idc_mm2=0.0, idc_fraction=0.0, n_foci=0, foci=())
+    yield replace(with_foci, extent=none, table=_table(with_foci.table.grid, 0.1))
     refused = Quality(Grade.NOT_ANALYSABLE, tuple(replace(one, grade=None) for one in with_foci.quality.measures))
     yield replace(with_foci, quality=refused)
 

@@ -7,6 +7,7 @@ isn't is an error, and files come from the laboratory's folder and from the pack
 from __future__ import annotations
 
 import base64
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ TEMPLATES = "batchscan.templates"
 """The package that ours are in."""
 _OURS = "batchscan/"
 _LOGOS = {"logo.svg": ("image/svg+xml", b"<svg"), "logo.png": ("image/png", b"\x89PNG\r\n")}
+_ELSEWHERE = re.compile(rb"""href\s*=\s*["'](?!#|data:)|url\(\s*["']?(?!["']?(?:#|data:))|@import|<!ENTITY""")
 _TEMPLATE_SUFFIXES = (".html", ".css")
 
 
@@ -142,10 +144,14 @@ class _Loader(BaseLoader):
 def _logo(templates: Path) -> str:
     for name, (media_type, beginning) in _LOGOS.items():
         found = read_own(templates, name)
-        if found is not None and beginning not in found:
+        if found is None:
+            continue
+        if beginning not in found:
             raise TemplateError(f"{templates / name}: isn't a picture of the kind that its name says")
-        if found is not None:
-            return data_uri(media_type, found)
+        # What draws an SVG passes over what it may not fetch: nobody would be told.
+        if name.endswith(".svg") and _ELSEWHERE.search(found):
+            raise TemplateError(f"{templates / name}: asks for something outside it; put it in as data:, or as paths")
+        return data_uri(media_type, found)
     return ""
 
 

@@ -30,11 +30,11 @@ _EXTENT: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("unreadable_mm2", "unreadable area", numbers.area),
     ("idc_mm2", "IDC-positive area", numbers.area),
     ("idc_fraction", "share of tissue", numbers.percent),
-    ("n_foci", "foci", lambda value: numbers.NOT_DEFINED if value is None else numbers.count(value)),
+    ("n_foci", "foci", lambda value: numbers.not_defined() if value is None else numbers.count(value)),
     ("largest_focus_mm", "largest focus, greatest", numbers.length),
     ("perpendicular_mm", "largest focus, perpendicular", numbers.length),
     ("field_extent_mm", "field extent", numbers.length),
-    ("touches_edge", "reaches the slide's edge", lambda value: numbers.NOT_DEFINED if value is None else str(value)),
+    ("touches_edge", "reaches the slide's edge", lambda value: numbers.not_defined() if value is None else str(value)),
 )
 
 

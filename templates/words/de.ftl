@@ -6,6 +6,7 @@
 ## Das Labor.
 
 lab-name = { "" }
+lab-logo = Logo des Labors
 
 ## Zahlen und was gezählt wird.
 

@@ -8,6 +8,8 @@
 ## The laboratory. Empty as it is shipped: it stands at the head of each page, beside the logo if there is one.
 
 lab-name = { "" }
+# What is read aloud instead of a logo without a name.
+lab-logo = Logo of the laboratory
 
 ## Numbers, and what is counted. $n: the number to choose by; $count: the same, as it is to be read.
 

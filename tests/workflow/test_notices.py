@@ -15,6 +15,7 @@ from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.card import parse_card
 from batchscan.domain.errors import UsageError
 from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
+from batchscan.report.styles import ReportStyle
 from batchscan.stores.ledger import Ledger, now
 from batchscan.stores.results import RunFolder
 from batchscan.workflow import notices
@@ -87,7 +88,7 @@ def test_one_that_would_say_the_same_is_not_printed_again(tmp_path: Path, monkey
     with Ledger.read(run.ledger) as ledger:
         print_notices(run, ledger, "overnight")
         printed: list[Path] = []
-        monkeypatch.setattr(notices, "render_page", lambda _, __, *, pdf: printed.append(pdf))
+        monkeypatch.setattr(notices, "render_page", lambda _, __, *, pdf, **_: printed.append(pdf))
         print_notices(run, ledger, "overnight")
         assert printed == []
         run.notice("c").unlink()
@@ -140,3 +141,16 @@ def test_report_prints_the_notices_of_a_run_in_which_nothing_was_done(tmp_path: 
     assert names(run) == ["b.pdf", "c.pdf"]
     with pytest.raises(UsageError, match="no result of slide a;"):
         list(reprint(run, ("a",), datetime.now(UTC)))
+
+
+def test_in_another_language_or_with_other_templates_they_are_printed_again(tmp_path: Path) -> None:
+    run, own = a_run(tmp_path / "run", FAILED), tmp_path / "own"
+    own.mkdir()
+    (own / "notice.html").write_text('{% extends "batchscan/notice.html" %}{% block title %}ours{% endblock %}')
+    german = ReportStyle("de")
+    with Ledger.read(run.ledger) as ledger:
+        print_notices(run, ledger, "overnight")
+        print_notices(run, ledger, "overnight", german)
+        assert "Kein Ergebnis: Dieses Präparat ist gescheitert" in " ".join(words(run.notice("b")).split())
+        print_notices(run, ledger, "overnight", ReportStyle("de", own))
+        assert PdfReader(run.notice("b")).metadata.title == "ours"
