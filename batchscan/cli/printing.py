@@ -12,7 +12,7 @@ from batchscan.cli.exits import EXIT_SOME_MISSING
 from batchscan.cli.local_paths import LocalPath
 
 PAPER_OPTION = click.option(
-    "--paper", type=click.Choice(["a4", "letter"]), help="What reports are printed for [default: a4]."
+    "--paper", type=click.Choice(["a4", "letter"]), help="What reports are printed for [default: a4, or the run's]."
 )
 LANGUAGE_OPTION = click.option(
     "--language", type=click.Choice(["en", "de"]), help="What reports and notices are in [default: en, or the run's]."
@@ -56,11 +56,11 @@ def report(
     from batchscan.workflow.printing import date_of_print, reprint  # noqa: PLC0415
     from batchscan.workflow.styles import style_with  # noqa: PLC0415
 
-    style = style_with(RunFolder(run), language, templates)
+    style = style_with(RunFolder(run), language, templates, paper)
     date, key = date_of_print(datetime.now(UTC)), read_signing_key(key_file) if key_file else None
     unreadable = []
     try:
-        for printed in reprint(RunFolder(run), slides, date, paper=paper or "a4", style=style, key=key):
+        for printed in reprint(RunFolder(run), slides, date, style=style, key=key):
             if isinstance(printed, Path):
                 click.echo(printed)
             else:

@@ -62,7 +62,6 @@ def render_slide_report(
     generated: datetime,
     *,
     enclosures: Enclosures | None = None,
-    paper: Paper = "a4",
     style: ReportStyle = SHIPPED,
 ) -> None:
     """Print the report of one done slide as PDF/A-3a and PDF/UA-1; the file has its name only when it is whole.
@@ -78,10 +77,8 @@ def render_slide_report(
     enclosures
         The very files that the result was read from: they are attached, and their digest stands on every page. None
         for a page alone, which can't be verified.
-    paper
-        What it is printed on; Letter has the same pages 6 % smaller.
     style
-        In which language, and by whose templates.
+        In which language, by whose templates and for which paper; Letter has the same pages 6 % smaller.
 
     Raises
     ------
@@ -98,7 +95,7 @@ def render_slide_report(
         html = slide_html(content, _images(content, result, pictures), data_digest, style)
     enclosed = enclosures.all if enclosures else {}
     with write_atomically(out_pdf, binary=True) as stream:
-        print_pdf(html, stream, archival=Archival(enclosed, generated), paper=paper)
+        print_pdf(html, stream, archival=Archival(enclosed, generated), paper=style.paper)
     logger.debug("printed %s", out_pdf)
 
 

@@ -20,6 +20,7 @@ from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined, Temp
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from batchscan.domain.errors import TemplateError
+from batchscan.domain.job import Paper
 from batchscan.report.language import ENGLISH, language, say, speaking, spoken
 from batchscan.report.own_files import check_folder, own_names, read_own, read_own_text
 from batchscan.report.words import unbroken
@@ -34,10 +35,11 @@ _TEMPLATE_SUFFIXES = (".html", ".css")
 
 @dataclass(frozen=True, slots=True)
 class ReportStyle:
-    """What a slide's pages look like besides what they say: a shipped language, and a laboratory's own templates."""
+    """A slide's pages besides what they say: in which language, by whose templates (None: ours), for which paper."""
 
     language: str = ENGLISH
     templates: Path | None = None
+    paper: Paper = "a4"
 
 
 SHIPPED = ReportStyle()

@@ -138,9 +138,7 @@ def _of_enclosures(found: ReportFile) -> Iterator[Finding]:
     for line in enclosures.sums.decode().splitlines():
         sha256, _, name = line.partition("  ")
         yield Finding.of(f"sha256 of {name}", f"{sha256}, by {SUMS}", agrees=line in stated)
-    lacking = [
-        str(n) for n, page in enumerate(found.pages, start=1) if not stands_in(f"Data {enclosures.digest}", page)
-    ]
+    lacking = [str(n) for n, page in enumerate(found.pages, start=1) if not stands_in(enclosures.digest, page)]
     where = f"isn't what page {', '.join(lacking)} says" if lacking else f"as each of {len(found.pages)} pages says"
     yield Finding.of("data digest", f"{enclosures.digest}, {where}", agrees=not lacking and bool(found.pages))
     added = ", ".join(found.foreign) or "no later revision, note, form, layer, action or script"

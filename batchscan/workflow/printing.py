@@ -9,7 +9,6 @@ from pathlib import Path
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import DamagedResult, OutputError, UsageError
-from batchscan.domain.job import Paper
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.render import render_slide_report
 from batchscan.report.styles import SHIPPED, ReportStyle
@@ -34,7 +33,6 @@ def print_slide(
     generated: datetime,
     *,
     report: bool,
-    paper: Paper = "a4",
     style: ReportStyle = SHIPPED,
 ) -> None:
     """Write heatmap.png, thumbnail.jpg and, if asked for, report.pdf into `folder`, where the result was read from.
@@ -50,16 +48,14 @@ def print_slide(
         enclosures = read_enclosures(folder, card)
         (folder / SIGNATURE).unlink(missing_ok=True)
         path = folder / REPORT
-        render_slide_report(result, card, pictures, path, generated, enclosures=enclosures, paper=paper, style=style)
+        render_slide_report(result, card, pictures, path, generated, enclosures=enclosures, style=style)
 
 
-def print_staged(
-    run: RunFolder, staged: Path, generated: datetime, *, report: bool, paper: Paper, style: ReportStyle
-) -> None:
+def print_staged(run: RunFolder, staged: Path, generated: datetime, *, report: bool, style: ReportStyle) -> None:
     """Print a result that isn't committed yet as it will be read to print it again: the bytes are then the same."""
     result, pictures = read_result(staged), read_pictures(staged)
     card = run.read_card(result.model.sha256)
-    print_slide(result, card, pictures, staged, generated, report=report, paper=paper, style=style)
+    print_slide(result, card, pictures, staged, generated, report=report, style=style)
 
 
 def date_of_print(now: datetime) -> datetime:
@@ -85,7 +81,6 @@ def reprint(
     slide_ids: tuple[str, ...],
     generated: datetime,
     *,
-    paper: Paper = "a4",
     style: ReportStyle | None = None,
     key: SigningKey | None = None,
 ) -> Iterator[Path | DamagedResult]:
@@ -93,26 +88,22 @@ def reprint(
 
     Parameters
     ----------
-    run, slide_ids
-        Of which reports.
-    generated, paper
-        The date on them, and what they are printed on.
+    run, slide_ids, generated
+        Of which reports, and the date on them.
     style
-        Language and templates; None for those of the run.
+        Language, templates and paper; None for those of the run.
     key
         What they are signed with; None leaves them unsigned.
 
     Yields
     ------
     Path or DamagedResult
-        Each PDF, of a slide without a result its notice; or why there is none, where a stored result can't be read.
+        Each PDF, of a slide without a result its notice; or why there is none, where a result can't be read.
 
     Raises
     ------
-    UsageError
-        If nothing is known of a slide here.
-    OutputError
-        If there is nothing to print.
+    UsageError, OutputError
+        If nothing is known of a slide here, or there is nothing to print.
     DamagedResult
         If run.json is damaged, so that there is no digest.
     TemplateError
@@ -128,7 +119,7 @@ def reprint(
         except DamagedResult as error:
             yield error
             continue
-        print_slide(result, card, pictures, folder, generated, report=True, paper=paper, style=style)
+        print_slide(result, card, pictures, folder, generated, report=True, style=style)
         if key:
             key.sign(folder / REPORT, folder / SIGNATURE)
         renew_open_files(folder, result)

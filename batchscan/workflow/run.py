@@ -241,6 +241,5 @@ def slide_work(
         print_report=job.report.per_slide,
         fresh=fresh,
         started=date_of_print(started),
-        paper=job.report.paper,
         style=style_of(job.report),
     )

@@ -20,7 +20,6 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
 from batchscan.domain.errors import SlideChanged, SlideError, SourceVanished, SpacingConflict
 from batchscan.domain.geometry import PatchGrid, Spacing
-from batchscan.domain.job import Paper
 from batchscan.domain.places import Place
 from batchscan.domain.profile import Profile
 from batchscan.domain.quality import Grade
@@ -82,8 +81,8 @@ class SlideWork:
         All that can change a number.
     finest_um_per_px
         Spacing that a vendor slide is stored at, if it is finer.
-    print_report, paper, style
-        Whether a PDF is wanted, for which paper, and in which language by whose templates.
+    print_report, style
+        Whether a PDF is wanted, in which language, by whose templates, for which paper.
     fresh
         Whether an earlier result must not be used again.
     started
@@ -100,7 +99,6 @@ class SlideWork:
     print_report: bool
     fresh: bool
     started: datetime
-    paper: Paper = "a4"
     style: ReportStyle = SHIPPED
 
     @property
@@ -230,7 +228,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     times = {**seconds, "write": time.perf_counter() - clock}
     result = replace(result, seconds={**times, "total": sum(times.values())})
     write_result(staged, result)
-    print_staged(work.run, staged, work.started, report=work.print_report, paper=work.paper, style=work.style)
+    print_staged(work.run, staged, work.started, report=work.print_report, style=work.style)
     sync_tree(staged)
     times = {**(seconds if surveyed.survey else {}), "write": time.perf_counter() - clock}
     spent = {**times, "total": sum(times.values())}

@@ -18,6 +18,7 @@ from test_render import WHEN, block
 
 from batchscan.domain.job import Paper
 from batchscan.report.render import render_slide_report
+from batchscan.report.styles import ReportStyle
 from batchscan.stores.enclosures import Enclosures
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,8 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def printed(out: Path, paper: Paper) -> Path:
     result = make_result(block())
-    render_slide_report(result, make_card(), make_pictures(result), out, WHEN, enclosures=ENCLOSURES, paper=paper)
+    style = ReportStyle(paper=paper)
+    render_slide_report(result, make_card(), make_pictures(result), out, WHEN, enclosures=ENCLOSURES, style=style)
     return out
 
 

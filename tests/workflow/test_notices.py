@@ -88,7 +88,7 @@ def test_one_that_would_say_the_same_is_not_printed_again(tmp_path: Path, monkey
     with Ledger.read(run.ledger) as ledger:
         print_notices(run, ledger, "overnight")
         printed: list[Path] = []
-        monkeypatch.setattr(notices, "render_page", lambda _, __, *, pdf, **_: printed.append(pdf))
+        monkeypatch.setattr(notices, "render_page", lambda _, __, *, pdf, **___: printed.append(pdf))
         print_notices(run, ledger, "overnight")
         assert printed == []
         run.notice("c").unlink()

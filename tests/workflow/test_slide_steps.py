@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pypdf import PdfReader
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import parse_card
@@ -26,6 +27,7 @@ from batchscan.domain.records import (
 )
 from batchscan.evaluation.extent import count_patches, measure_extent
 from batchscan.report.gallery import choose_gallery
+from batchscan.report.styles import ReportStyle
 from batchscan.scan.grid import blocks
 from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
@@ -167,3 +169,14 @@ def test_a_slide_whose_place_is_gone_is_neither_excluded_nor_taken_for_a_vendors
     found = blocks(old.table.row, old.table.col, SETTINGS.patch)[0]
     with pytest.raises(SourceVanished):
         scan(work_on(run), found)
+
+
+def test_a_report_is_printed_in_the_language_that_the_work_names(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    old = committed(run)
+    work = replace(work_on(run), print_report=True, style=ReportStyle("de"))
+    surveyed = SlideSurvey(old.slide, old.scan_digest, "sha256:3", survey=None, unchanged=False)
+    staged = finish(work, surveyed, []).staged
+    assert staged is not None
+    assert PdfReader(staged / "report.pdf").root_object["/Lang"] == "de"
