@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "openslide": "openslide-python",
     "dask": "distributed",
+    "fluent": "fluent-runtime",
     "google_crc32c": "google-crc32c",
 }
 # What only an extra installs.
