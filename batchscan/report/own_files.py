@@ -41,6 +41,8 @@ def read_own(folder: Path, name: str) -> bytes | None:
     """
     path = folder / name
     if not path.is_file():
+        if path.is_symlink():
+            raise TemplateError(f"{path}: is a link to no file; put the file itself there")
         return None
     if not path.resolve().is_relative_to(folder.resolve()):
         raise TemplateError(f"{path}: leads out of the templates folder; put the file itself there")

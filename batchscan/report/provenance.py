@@ -56,6 +56,11 @@ class Provenance:
     definitions: tuple[Fact, ...]
 
     @property
+    def stages(self) -> str:
+        """The timings in one line."""
+        return ", ".join(f"{fact.label} {fact.value}" for fact in self.timings)
+
+    @property
     def columns(self) -> Mapping[str, tuple[tuple[Fact, ...], ...]]:
         """Settings, slide and definitions, each in two columns of about the same height."""
         return {

@@ -143,3 +143,9 @@ def test_a_notice_holds_no_number_of_the_slide() -> None:
     assert not re.search(r"[0-9] (mm|%|patch)", words)
     assert "No result: this slide failed" in words
     assert "Copy the file again from its source, or have it scanned again." in words
+
+
+def test_a_time_too_short_to_print_is_escaped_once() -> None:
+    result = KINDS["slide"]()
+    quick = replace(result, seconds={**result.seconds, "read": 0.001})
+    assert "Seconds: read &lt;0.01 s, tissue 0.42 s, infer 1.50 s." in html_of(content_of(quick))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fluent.syntax import FluentParser, ast
 from fluent.syntax.visitor import Visitor
 
 from batchscan.domain.errors import TemplateError
+from batchscan.domain.quality import MEASURES
 from batchscan.report.language import Language, language, languages, say, speaking, spoken
 
 WORDS = Path(__file__).parents[2] / "templates" / "words"
@@ -88,3 +90,25 @@ def test_words_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "words/en.ftl").write_bytes(b"a = \xff\n")
     with pytest.raises(TemplateError, match=r"words/en\.ftl: can't be read .*expected UTF-8 text"):
         language("en", tmp_path)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_each_measure_of_quality_has_its_words(name: str) -> None:
+    stem = name.replace("_", "-")
+    assert {f"{stem}-{part}" for part in ("label", "low", "high", "how")} <= language("en").variables.keys()
+
+
+def test_no_message_of_the_catalogue_is_idle() -> None:
+    """Each is named in code or a template, whole or by a beginning that an end is put to."""
+    root = Path(__file__).parents[2]
+    sources = [*(root / "batchscan/report").glob("*.py"), *(root / "templates").glob("*.html")]
+    said = "".join(path.read_text("utf-8") for path in sources)
+    quoted = set(re.findall(r"[\"']([a-z][a-z0-9-]*?)-?(?:[\"']|\{)", said))
+    measures = {name.replace("_", "-") for name in MEASURES}
+    idle = [name for name in language("en").variables if name[0] != "-" and not beginnings(name) & (quoted | measures)]
+    assert idle == []
+
+
+def beginnings(name: str) -> set[str]:
+    parts = name.split("-")
+    return {"-".join(parts[:n]) for n in range(1, len(parts) + 1)}
