@@ -259,7 +259,7 @@ overview-no-focus = Kein Herd zu umranden.
 overview-many-foci = Alle { $count } Herde umrandet; die { $listed } flächengrößten sind nummeriert.
 overview-foci = Herde umrandet, nach Fläche nummeriert.
 overview-hole = Gestrichelt: Loch in einem Herd.
-overview-edges = An den Rändern: Pixel der Ebene 0.
+overview-edges = An den Rändern: Pixel der Ebene 0.
 overview-alt = Übersicht des Präparats { $slide }, { $size }. { $caption }
 heatmap-empty = Keine Kachel hat eine Wahrscheinlichkeit.
 heatmap-caption = p(IDC) jeder Kachel; dunkler ist wahrscheinlicher.
@@ -298,8 +298,8 @@ foci-undefined-why = das Präparat wurde nicht ausgewertet
 foci-none = Es gibt keinen Herd: Keine Kachel erreicht den Schwellenwert.
 foci-order = Die größte Fläche zuerst.
 foci-order-many = Die { $listed } flächengrößten von { $count }; die übrigen haben zusammen { $rest }; alle stehen in result.json und regions.geojson, die Kacheln eines jeden in patches.parquet.
-foci-positions = Orte sind Pixel der Ebene 0 des gespeicherten Präparats, von seiner linken oberen Ecke aus gezählt.
-foci-positions-reduced = Orte sind Pixel der Ebene 0 des gespeicherten Präparats, von seiner linken oberen Ecke aus gezählt; mal { $factor } sind es Pixel der ursprünglichen Datei.
+foci-positions = Orte sind Pixel der Ebene 0 des gespeicherten Präparats, von seiner linken oberen Ecke aus gezählt.
+foci-positions-reduced = Orte sind Pixel der Ebene 0 des gespeicherten Präparats, von seiner linken oberen Ecke aus gezählt; mal { $factor } sind es Pixel der ursprünglichen Datei.
 foci-one-patch = * Eine Kachel: die Diagonalen ihres Quadrats.
 foci-number = Nr.
 foci-area = Fläche
@@ -403,7 +403,7 @@ qc-overview-um-per-px = Übersicht
 qc-unreadable-share = Nicht lesbar, Anteil
 qc-damaged-squares = Schadquadrate
 qc-damaged-mm2 = Schadfläche
-qc-unscanned-tissue-mm2 = Gewebe ausgelassen
+qc-unscanned-tissue-mm2 = Ausgelassen
 
 ## Methode und Herkunft: was an anderen Patienten gemessen wurde.
 
