@@ -20,7 +20,8 @@ from batchscan.stores.pyramids import SlideStore, is_store, open_store
 from batchscan.stores.slides import VendorSlide
 from batchscan.stores.spacings import check_fine_enough
 from batchscan.workflow.ingest_steps import Step, plan_vendor, store_path
-from batchscan.workflow.slide_steps import SlideWork, open_given, slide_info, state_of_result
+from batchscan.workflow.slide_opening import open_given, slide_info
+from batchscan.workflow.slide_steps import SlideWork, state_of_result
 
 # Patches of a slide store that are read, spread over its tissue; if one is damaged, all are.
 _SAMPLES = 16
@@ -36,7 +37,7 @@ def inspect(work: SlideWork) -> SlidePlan:
         What a run would raise for it.
     """
     if is_store(work.request.path):
-        return _of_store(work, open_given(work))
+        return _of_store(work, open_given(work.request))
     step = plan_vendor(work.request, work.run.stores, work.finest_um_per_px)
     if step.write is None:
         return _of_store(work, open_store(store_path(work.run.stores, work.slide_id)))
@@ -57,7 +58,7 @@ def as_inspected(work: SlideWork, plan: SlidePlan, scores: list[BlockScores]) ->
 def _of_store(work: SlideWork, store: SlideStore) -> SlidePlan:
     card = _card(work.package)
     clock = time.perf_counter()
-    info = slide_info(work, store)
+    info = slide_info(work.request, store)
     contents = _contents(store)
     known = state_of_result(work, info, card)
     if known.earlier is not None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import SlideChanged, SlideError, SourceVanished, SpacingConflict
+from batchscan.domain.errors import SlideChanged, SlideError, SourceVanished
 from batchscan.domain.geometry import PatchGrid, Spacing
 from batchscan.domain.places import Place
 from batchscan.domain.profile import Profile
@@ -40,11 +40,10 @@ from batchscan.report.focus_views import focus_views
 from batchscan.report.styles import SHIPPED, ReportStyle
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
-from batchscan.scan.pulse import voice
 from batchscan.stores.open_files import write_open_files
 from batchscan.stores.open_stores import OpenStores
 from batchscan.stores.pictures import read_pictures, write_pictures
-from batchscan.stores.pyramids import SlideStore, contradicted_spacing, is_store, open_store
+from batchscan.stores.pyramids import SlideStore, is_store, open_store
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.stores.staging import sync_tree, tree_bytes
@@ -52,10 +51,10 @@ from batchscan.stores.summary import summary_numbers
 from batchscan.workflow.close_ups import close_ups
 from batchscan.workflow.focus_pictures import focus_pictures
 from batchscan.workflow.held_engine import HeldEngine
-from batchscan.workflow.ingest import ingest_slide
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.printing import print_staged
 from batchscan.workflow.result_state import ResultState, compared_result
+from batchscan.workflow.slide_opening import made_store, slide_info
 from batchscan.workflow.slide_quality import judged_slide, left_out, not_analysable
 
 _LOG = logging.getLogger(__name__)
@@ -166,8 +165,8 @@ def resolve_engine(package: str, name: str, precision: str) -> EngineInfo:
 
 def survey(work: SlideWork) -> SlideSurvey:
     """Open the slide; unless an earlier result can be used, find its tissue and lay the grid."""
-    store = _made(work)
-    info = slide_info(work, store)
+    store = made_store(work.request, work.run, work.finest_um_per_px)
+    info = slide_info(work.request, store)
     known = state_of_result(work, info, work.run.read_card(work.model.sha256))
     if known.earlier:
         return SlideSurvey(info, known.scan_digest, known.digest, survey=None, unchanged=known.unchanged)
@@ -241,36 +240,6 @@ def _new_place(work: SlideWork) -> Path:
     return work.run.staging_of(work.slide_id) / uuid.uuid4().hex
 
 
-def _made(work: SlideWork) -> SlideStore:
-    """The slide's store, made first if the slide is a vendor's file."""
-    request = work.request
-    if not is_store(request.path):
-        work.run.stores.mkdir(exist_ok=True)
-        gets_on = voice()
-        return open_store(ingest_slide(request, work.run.stores, work.finest_um_per_px, lambda _: gets_on()))
-    return open_given(work)
-
-
-def open_given(work: SlideWork) -> SlideStore:
-    """The store that was asked for.
-
-    Raises
-    ------
-    SlideError
-        If it can't be used, or contradicts the spacing given for it.
-    """
-    request = work.request
-    store = open_store(request.path, request.spacing)
-    own, given = contradicted_spacing(store, request.spacing), store.spacing
-    if own:
-        raise SpacingConflict(
-            f"{work.slide_id}: its store was made at {own.um_per_px:g} um/px (from {own.source}), but "
-            f"{given.um_per_px:g} is given (from {given.source}): leave that out, or ingest the "
-            "slide again with the spacing of its file"
-        )
-    return store
-
-
 def _open(work: SlideWork) -> SlideStore:
     """The store that the survey has made sure of, as it is now."""
     return open_store(*_place(work))
@@ -287,26 +256,6 @@ def _place(work: SlideWork) -> tuple[Place, Spacing | None]:
 def _file(work: SlideWork) -> Path | None:
     """The slide file, where the run made the store of it itself."""
     return None if is_store(work.request.path) else work.request.local_path
-
-
-def slide_info(work: SlideWork, store: SlideStore) -> SlideInfo:
-    """What is known of a slide once its store is open."""
-    return SlideInfo(
-        slide_id=work.slide_id,
-        patient_id=work.request.patient_id,
-        width_px=store.width_px,
-        height_px=store.height_px,
-        spacing=store.spacing,
-        fingerprint=store.fingerprint,
-        source_downsample=_source_downsample(store),
-    )
-
-
-def _source_downsample(store: SlideStore) -> float:
-    """What our own ingest has noted; another program's store may have anything there."""
-    source = store.record.get("source")
-    found = source.get("downsample") if isinstance(source, dict) else None
-    return float(found) if isinstance(found, int | float) and found > 0 else 1.0
 
 
 def _scanned(

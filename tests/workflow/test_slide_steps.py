@@ -32,7 +32,7 @@ from batchscan.scan.grid import blocks
 from batchscan.stores.pictures import read_pictures, write_pictures
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
-from batchscan.workflow import slide_steps
+from batchscan.workflow import slide_opening, slide_steps
 from batchscan.workflow.slide_steps import SlideSurvey, SlideWork, finish, scan, survey
 
 SIDE = 50
@@ -180,3 +180,23 @@ def test_a_report_is_printed_in_the_language_that_the_work_names(tmp_path: Path)
     staged = finish(work, surveyed, []).staged
     assert staged is not None
     assert PdfReader(staged / "report.pdf").root_object["/Lang"] == "de"
+
+
+def test_a_store_that_was_away_when_it_was_looked_at_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    answers = iter([False, True])
+    monkeypatch.setattr(slide_opening, "is_store", lambda _: next(answers))
+    (tmp_path / "run/S.ome.zarr").mkdir()
+    with pytest.raises(SourceVanished, match="S: its store was away for a moment"):
+        survey(work_on(run))
+
+
+def test_what_is_neither_store_nor_slide_is_excluded(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    (tmp_path / "run/S.ome.zarr").write_bytes(b"no slide")
+    with pytest.raises(UnopenableSlide):
+        survey(work_on(run))
