@@ -141,7 +141,10 @@ def _largest(result: SlideResult) -> str:
     if _is_one_patch(extent):
         return say("answer-largest-is-a-patch", wide=numbers.length(cell_mm(patch)), across=cell_diagonal(patch))
     dimensions = numbers.dimensions(extent.largest_focus_mm, extent.perpendicular_mm)
-    return say("answer-largest", dimensions=dimensions)
+    place = next((n for n, focus in enumerate(extent.foci, start=1) if focus is largest_focus(extent)), 1)
+    if place == 1:
+        return say("answer-largest", dimensions=dimensions)
+    return say("answer-largest-numbered", number=numbers.count(place), dimensions=dimensions)
 
 
 def _is_one_patch(extent: Extent) -> bool:

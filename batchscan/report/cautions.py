@@ -13,7 +13,7 @@ from batchscan.domain.records import SlideResult
 from batchscan.report import numbers
 from batchscan.report.boundaries import boundary_flags
 from batchscan.report.language import say
-from batchscan.report.performance import unseen
+from batchscan.report.performance import ever_unseen, unseen
 from batchscan.report.scores import has_neighbours, other_scores
 from batchscan.report.words import who_says
 
@@ -108,7 +108,7 @@ def value_range(values: Sequence[float | None]) -> str:
 
 
 def _known_errors(card: ModelCard) -> Iterator[str]:
-    tests = unseen(card)
+    tests = ever_unseen(card)
     for measure, message in (("specificity", "caution-false-positives"), ("sensitivity", "caution-false-negatives")):
         poor = [value for row in tests if (value := getattr(row, measure)) is not None and value < _POOR]
         if poor:

@@ -84,7 +84,7 @@ def how_sure(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
 
 
 def band_note(result: SlideResult) -> str:
-    """The band as a range, `range 88.1 to 104 mm²`; empty where there is none."""
+    """The band as a range, `threshold: 88.1 to 104 mm²`; empty where there is none."""
     band = area_band(result)
     if band is None:
         return ""
@@ -118,7 +118,9 @@ def _calibration(result: SlideResult) -> str:
     expected = expected_mm2(result)
     if expected is None:
         return say("sure-calibration-none")
-    return say("sure-calibration-sum", area=numbers.area(expected))
+    band = area_band(result)
+    is_apart = band is not None and not band.low_mm2 <= expected <= band.high_mm2
+    return say(f"sure-calibration-{'apart' if is_apart else 'sum'}", area=numbers.area(expected))
 
 
 def _agreement(card: ModelCard) -> str:

@@ -70,6 +70,12 @@ def unseen(card: ModelCard) -> tuple[Unseen, ...]:
     return tuple(Unseen(row.patient_id, row.auroc, row.sensitivity, row.specificity) for row in tests)
 
 
+def ever_unseen(card: ModelCard) -> tuple[Unseen, ...]:
+    """All of them: what cross-validation says, and this network's own test patients, which may have fared worse."""
+    tests = [row for row in card.performance if row.used_for == "test"] if card.cross_validation else []
+    return (*unseen(card), *(Unseen(row.patient_id, row.auroc, row.sensitivity, row.specificity) for row in tests))
+
+
 def _rows(card: ModelCard) -> Iterator[tuple[PerformanceRow, bool]]:
     """Each row, and whether it must not be left out."""
     if card.cross_validation:

@@ -7,6 +7,7 @@ isn't is an error, and files come from the laboratory's folder and from the pack
 from __future__ import annotations
 
 import base64
+import io
 import re
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from typing import Any
 
 from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from PIL import Image
 
 from batchscan.domain.errors import TemplateError
 from batchscan.domain.job import Paper
@@ -150,11 +152,21 @@ def _logo(templates: Path) -> str:
             continue
         if beginning not in found:
             raise TemplateError(f"{templates / name}: isn't a picture of the kind that its name says")
+        if not name.endswith(".svg"):
+            _check_picture(templates / name, found)
         # What draws an SVG passes over what it may not fetch: nobody would be told.
         if name.endswith(".svg") and _ELSEWHERE.search(found):
             raise TemplateError(f"{templates / name}: asks for something outside it; put it in as data:, or as paths")
         return data_uri(media_type, found)
     return ""
+
+
+def _check_picture(path: Path, content: bytes) -> None:
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            picture.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise TemplateError(f"{path}: can't be shown ({error}); save the picture again") from error
 
 
 def _where(error: Exception, templates: Path) -> str:

@@ -17,6 +17,7 @@ from batchscan.stores.regions import frame_of_file, write_regions
 from batchscan.stores.staging import SUFFIX, swap_in, sync_tree
 
 QUPATH = "qupath.geojson"
+OPEN_FILES = (QUPATH, FOCI, HEAT_MAP)
 
 
 def write_open_files(folder: Path, result: SlideResult) -> None:

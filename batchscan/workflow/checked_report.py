@@ -22,6 +22,7 @@ from batchscan.report.content import slide_content
 from batchscan.report.language import ENGLISH, language, languages, speaking
 from batchscan.report.page_words import page_one_words, stands_in
 from batchscan.stores.enclosures import CARD, ENCLOSED, SUMS, Enclosures
+from batchscan.stores.open_files import OPEN_FILES, write_open_files
 from batchscan.stores.packages import open_package, shipped_models
 from batchscan.stores.pictures import read_pictures
 from batchscan.stores.pyramids import open_store
@@ -94,6 +95,7 @@ def _of_result(run: RunFolder, slide_id: str, nearby: Nearby, *, with_report: bo
         return
     has_heatmap = (folder / HEATMAP).is_file()
     yield Finding.of(HEATMAP, "there" if has_heatmap else "missing", agrees=has_heatmap)
+    yield from _of_open_files(folder, result)
     has_its_name = result.slide.slide_id == slide_id
     yield Finding.of("slide_id", f"{result.slide.slide_id}, in the folder {slide_id}", agrees=has_its_name)
     yield from _of_places(result, nearby)
@@ -108,6 +110,25 @@ def _of_result(run: RunFolder, slide_id: str, nearby: Nearby, *, with_report: bo
     # What it encloses is what the numbers above were made from, or the report is another result's.
     yield from _beside(folder, found.enclosed)
     yield from _of_page_one(found, made, card)
+
+
+def _of_open_files(folder: Path, result: SlideResult) -> Iterator[Finding]:
+    """What QuPath, napari and tables open, made again; an older result may have none of it."""
+    with tempfile.TemporaryDirectory() as place:
+        write_open_files(Path(place), result)
+        for name in OPEN_FILES:
+            if not (folder / name).exists():
+                yield Finding.left_out(name, "isn't there; batchscan report makes it")
+                continue
+            same_bytes = _bytes_of(Path(place, name)) == _bytes_of(folder / name)
+            words = "as made from the result" if same_bytes else "isn't what the result comes to"
+            yield Finding.of(name, words, agrees=same_bytes)
+
+
+def _bytes_of(path: Path) -> dict[str, bytes]:
+    """A file's content, or that of each in a folder by its place there."""
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    return {str(each.relative_to(path)): each.read_bytes() for each in files}
 
 
 def _of_report(found: ReportFile, nearby: Nearby) -> Iterator[Finding]:
@@ -141,6 +162,14 @@ def _of_enclosures(found: ReportFile) -> Iterator[Finding]:
     lacking = [str(n) for n, page in enumerate(found.pages, start=1) if not stands_in(enclosures.digest, page)]
     where = f"isn't what page {', '.join(lacking)} says" if lacking else f"as each of {len(found.pages)} pages says"
     yield Finding.of("data digest", f"{enclosures.digest}, {where}", agrees=not lacking and bool(found.pages))
+    n_pages = len(found.pages)
+    astray = [str(n) for n, page in enumerate(found.pages, start=1) if f"{n} / {n_pages}" not in page]
+    words = (
+        f"page {', '.join(astray)} isn't of {n_pages} by its number"
+        if astray
+        else f"{n_pages}, as each one's number says"
+    )
+    yield Finding.of("pages", words, agrees=not astray)
     added = ", ".join(found.foreign) or "no later revision, note, form, layer, action or script"
     yield Finding.of("nothing added to the PDF", added, agrees=not found.foreign)
     words = "as printed, by the sha256 in its identifier" if found.is_sealed else "changed, or saved by another program"

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batchscan.domain.errors import BatchscanError, OutputError, SigningError, UnverifiableReport
+from batchscan.domain.errors import BatchscanError, DamagedResult, OutputError, SigningError, UnverifiableReport
 from batchscan.domain.plain_text import plain
 from batchscan.domain.records import SlideStatus
 from batchscan.domain.verified import Finding, Verified
@@ -181,14 +181,17 @@ def _near_run(
     run: RunFolder, facts: Mapping[str, Any], model: str | None, archive: Path | None
 ) -> Callable[[str], Nearby]:
     """What there is nearby for each slide of a run, by its id."""
-    job = facts["job"]
-    sources = [archive] if archive else [Path(one) for one in job["slides"]["sources"] if "://" not in one]
+    try:
+        given, package = facts["job"]["slides"]["sources"], facts["job"]["model"]["package"]
+    except (KeyError, TypeError) as error:
+        raise DamagedResult(f"{run.path}: {RUN_FACTS} doesn't hold its job; run the job again") from error
+    sources = [archive] if archive else [Path(one) for one in given if "://" not in one]
     stores = _stores_of(sources)
 
     def near(slide_id: str) -> Nearby:
         made = store_path(run.stores, slide_id)
         store = made if made.is_dir() else stores.get(slide_id)
-        return Nearby(run.slide(slide_id), model or job["model"]["package"], {slide_id: store} if store else {})
+        return Nearby(run.slide(slide_id), model or package, {slide_id: store} if store else {})
 
     return near
 

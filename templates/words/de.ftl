@@ -67,6 +67,7 @@ answer-found = { $area } in { $n ->
    *[other] { $count } Herden
   }, { $share } des ausgewerteten Gewebes.
 answer-largest = Der größte Herd misst { $dimensions }.
+answer-largest-numbered = Der größte Herd, Nr. { $number }, misst { $dimensions }.
 answer-largest-is-a-patch = Der größte Herd ist eine einzelne Kachel, { $wide } breit und über Eck { $across }.
 seen-in-training = Mit diesem Patienten wurde das Modell trainiert: Die Zahlen sind nicht unabhängig davon.
 seen-in-validation = Mit diesem Patienten wurde das Modell validiert: Die Zahlen sind nicht unabhängig davon.
@@ -75,7 +76,7 @@ caveat = Aussage über dieses Präparat, für die Forschung; trennt DCIS nicht v
 ## Seite eins: ihre Zahlen.
 
 figure-area = IDC-positive Fläche
-figure-area-range = Spanne { $low } bis { $high }
+figure-area-range = Schwelle: { $low } bis { $high }
 figure-area-same = im Unsicherheitsbereich dieselbe
 figure-share = Anteil am Gewebe
 figure-share-of = von { $area }, die lesbar waren
@@ -113,6 +114,7 @@ sure-threshold-same = { $high } mit jedem Schwellenwert im Unsicherheitsbereich,
 sure-calibration = Kalibrierung
 sure-calibration-none = keine: p(IDC) ist ein Score und kein Risiko, es folgt keine Fläche daraus.
 sure-calibration-sum = { $area } ergibt die Summe der Wahrscheinlichkeiten selbst.
+sure-calibration-apart = { $area } ergibt die Summe der Wahrscheinlichkeiten selbst: nicht in der Spanne darüber.
 sure-agreement = Abgleich
 sure-agreement-none = keine Grenzen: Die Modellkarte enthält keinen Vergleich mit markierten Flächen.
 sure-agreement-bias = keine Grenzen: { $n ->

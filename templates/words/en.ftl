@@ -77,6 +77,8 @@ answer-found = { $area } in { $n ->
    *[other] { $count } foci
   }, { $share } of the tissue that was read.
 answer-largest = The largest focus measures { $dimensions }.
+# Foci are numbered by area; the one with the greatest dimension needn't be No. 1.
+answer-largest-numbered = The largest focus, No. { $number }, measures { $dimensions }.
 # $across: from corner to corner.
 answer-largest-is-a-patch = The largest focus is one patch, { $wide } wide and { $across } across its corners.
 # That the model has seen this patient: in training, or in validation.
@@ -87,7 +89,7 @@ caveat = Slide-level, research use; cannot separate DCIS from IDC; not the speci
 ## Page one: its numbers. Each has a label, and below it, smaller, a note: both have room for some 34 letters.
 
 figure-area = IDC-positive area
-figure-area-range = range { $low } to { $high }
+figure-area-range = threshold: { $low } to { $high }
 figure-area-same = the same over the uncertain band
 figure-share = Share of tissue
 figure-share-of = of { $area } read
@@ -125,6 +127,8 @@ sure-threshold-same = { $high } with the threshold anywhere in the uncertain ban
 sure-calibration = Calibration
 sure-calibration-none = none: p(IDC) is a score and no risk, so no area follows from it.
 sure-calibration-sum = { $area } is what the probabilities themselves add up to.
+# Where that isn't within what moving the threshold gives.
+sure-calibration-apart = { $area } is what the probabilities themselves add up to: not within the range above.
 sure-agreement = Agreement
 sure-agreement-none = no limits: the model’s card holds no comparison of areas with labels.
 # $bias: how far the area was off, on average.

@@ -41,6 +41,16 @@ def test_calibrated_probabilities_add_up() -> None:
     assert expected_mm2(rejudged(result, Aggregation(temperature=2.0))) == pytest.approx(3 * 0.16 * 0.5)
 
 
+def test_a_sum_that_the_threshold_does_not_explain_is_said_to_be_apart() -> None:
+    # Of cells of 0.16 mm2: within the band's two to three, two and a half; beside one of 1, three of a third.
+    within = make_result(np.array([[0.9, 0.9, 0.5, 0.2]]))
+    apart = make_result(np.array([[0.9, 0.3, 0.3, 0.3]]))
+    for result, end in ((within, "add up to."), (apart, "add up to: not within the range above.")):
+        found = rejudged(result, Aggregation(temperature=0.999))
+        said = next(fact.value for fact in how_sure(found, make_card()) if fact.label == "Calibration")
+        assert said.endswith(end)
+
+
 def card_with(*errors: float | None, **changes: Any) -> ModelCard:
     folds = tuple(
         make_fold(f"S{i}", 100, 10, auroc=0.9, **({} if error is None else {"idc_mm2_error": error}))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from report_factory import make_card, make_cross_validation, make_fold, make_result, tissue_grid
 
 from batchscan.report.cautions import accuracy, cautions
-from batchscan.report.performance import performance_note, performance_rows, unseen
+from batchscan.report.performance import ever_unseen, performance_note, performance_rows, unseen
 
 CROSS_VALIDATED = make_card(cross_validation=make_cross_validation())
 
@@ -55,4 +55,11 @@ def test_page_one_goes_by_cross_validation_where_there_is_any() -> None:
     )
     known = [text for text in cautions(make_result(tissue_grid()), CROSS_VALIDATED) if "is known to" in text]
     assert known == ["This model is known to call too many patches IDC-positive on unseen patients (specificity 0.66)."]
+    # The network's own test patient may have fared worse than those of the networks that were made like it.
+    assert {row.patient for row in ever_unseen(CROSS_VALIDATED)} == {"8863", "8865"}
+    assert len(ever_unseen(CROSS_VALIDATED)) == 3
+    worse = CROSS_VALIDATED.performance[-1].model_copy(update={"used_for": "test", "specificity": 0.25})
+    card = CROSS_VALIDATED.model_copy(update={"performance": (worse,)})
+    told = list(cautions(make_result(tissue_grid()), card))
+    assert any("(specificity 0.25 to 0.66)" in text for text in told)
     assert not [text for text in cautions(make_result(tissue_grid()), make_card()) if "is known to" in text]

@@ -24,6 +24,7 @@ BLOCKS = (
     "limits identity definitions signoff"
 ).split()
 EXTENDS = '{% extends "batchscan/slide.html" %}\n'
+A_FILE = "file:" + "//" + "/hostname"
 
 
 def page_in(folder: Path, language: str = "en") -> str:
@@ -94,8 +95,9 @@ def test_what_a_template_prints_is_escaped(tmp_path: Path) -> None:
         ({"words__en_ftl": "footer = { $when } { $what }\n"}, r"footer: there is no \$what; it may use \$digest, \$v"),
         ({"words__en_ftl": "footer = { -firm }\n"}, r"en\.ftl, footer: .*firm"),
         ({"words__en_ftl": "footer =\n    .title = a\n"}, r"'footer' isn't a message"),
+        ({"logo_png": "\x89PNG\r\njunk"}, r"logo\.png: can't be shown"),
         ({"logo_png": "a text"}, r"logo\.png: isn't a picture of the kind"),
-        ({"logo_svg": '<svg><image href="file:///etc/a.png"/></svg>'}, r"logo\.svg: asks for something outside it"),
+        ({"logo_svg": f'<svg><image href="{A_FILE}"/></svg>'}, r"logo\.svg: asks for something outside it"),
         ({"logo_svg": '<!DOCTYPE svg [<!ENTITY a "b">]><svg>&a;</svg>'}, r"logo\.svg: asks for something outside it"),
         ({"notice_html": "{{ content.fooci }}"}, r"notice\.html, line 1: .*fooci"),
     ],
@@ -112,8 +114,8 @@ def test_a_fault_is_told_with_its_place_before_anything_is_printed(
     "files",
     [
         {"lab_css": "h1 { background: url(https://example.org/a.png) }"},
-        {"lab_css": "h1 { background: url(file:///etc/hostname) }"},
-        {"lab_html": '<img src="file:///etc/hostname">'},
+        {"lab_css": f"h1 {{ background: url({A_FILE}) }}"},
+        {"lab_html": f'<img src="{A_FILE}">'},
         {"slide_html": EXTENDS + '{% block head %}<link rel="stylesheet" href="https://a.org/a.css">{% endblock %}'},
     ],
 )  # fmt: skip

@@ -19,12 +19,13 @@ from pypdf.annotations import FreeText
 from pypdf.generic import DictionaryObject, NameObject
 from verified_runs import WHEN, card, print_again, rewritten, true_result, verified_run, with_enclosed
 
-from batchscan.domain.errors import OutputError, UnverifiableReport
+from batchscan.domain.errors import DamagedResult, OutputError, UnverifiableReport
 from batchscan.domain.verified import Verdict, Verified
 from batchscan.report.render import render_slide_report
 from batchscan.stores.enclosures import Enclosures, read_enclosures
+from batchscan.stores.open_files import write_open_files
 from batchscan.stores.pictures import read_pictures
-from batchscan.stores.results import RunFolder
+from batchscan.stores.results import RunFolder, read_result
 from batchscan.workflow.checked_report import Nearby, checked_report, checked_result
 from batchscan.workflow.verify import RunOpened, verify_report, verify_run
 
@@ -191,6 +192,10 @@ def test_what_was_added_to_a_report_is_found(report: Path, change: Callable[[Pdf
     assert (found.verdict, found.words) == (Verdict.DIFFERS, what)
 
 
+def test_a_page_that_was_taken_out_is_missed(report: Path) -> None:
+    assert "pages" in wrong(checked(rewritten(report, lambda pdf: pdf.remove_page(len(pdf.pages) - 1))))
+
+
 def test_a_changed_byte_anywhere_is_found(report: Path) -> None:
     """Also in a picture, of which nothing else is compared."""
     content = bytearray(report.read_bytes())
@@ -230,6 +235,32 @@ def test_a_spoilt_result_of_a_run_is_named(
     spoil(copied.slide("S1"))
     verified = checked_result(copied.path, "S1", ALONE, lambda _: None, with_report=True)
     assert any(one.what == what and words in one.words for one in verified.differing), verified.differing
+
+
+def test_what_other_programs_open_is_held_against_the_result(copied: RunFolder) -> None:
+    folder = copied.slide("S1")
+    names = ("qupath.geojson", "foci.csv", "heatmap.ome.zarr")
+
+    def verdicts() -> list[Verdict]:
+        found = checked_result(copied.path, "S1", ALONE, lambda _: None, with_report=True).findings
+        return [one.verdict for one in found if one.what in names]
+
+    assert verdicts() == [Verdict.NOT_CHECKED] * 3
+    write_open_files(folder, read_result(folder))
+    assert verdicts() == [Verdict.AGREES] * 3
+    for changed in (folder / "qupath.geojson", folder / "foci.csv", folder / "heatmap.ome.zarr/zarr.json"):
+        changed.write_bytes(changed.read_bytes() + b"\n")
+    assert verdicts() == [Verdict.DIFFERS] * 3
+
+
+@pytest.mark.parametrize("facts", [{}, {"name": "n", "started": "", "model": {}, "job": {}}])
+def test_a_run_json_that_lacks_something_is_damaged_and_hinders_no_report(
+    copied: RunFolder, facts: dict[str, object]
+) -> None:
+    (copied.path / "run.json").write_text(json.dumps(facts))
+    with pytest.raises(DamagedResult, match=r"run\.json .*run the job again"):
+        list(verify_run(copied.path))
+    assert wrong(verify_report(copied.slide("S1") / "report.pdf")) == set()
 
 
 def test_a_result_that_is_gone_is_named_and_the_others_go_on(tmp_path: Path) -> None:
