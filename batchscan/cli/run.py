@@ -85,7 +85,7 @@ def run(job: Path, out: Path | None, scheduler: str | None, workers: int | None,
     type=click.FloatRange(0.05, 20),
     metavar="UM_PER_PX",
     help="Spacing that slide files are read and stored at, if they are finer: with the model's own the scan is about "
-    "ten times as fast, and close-ups are as fine as ever [default: 1.0].",
+    "five times as fast, and close-ups are as fine as ever [default: 1.0].",
 )
 @SCHEDULER_OPTION
 @WORKERS_OPTION

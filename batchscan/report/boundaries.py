@@ -48,3 +48,13 @@ def boundary_flags(result: SlideResult) -> Iterator[str]:
             patch=numbers.length(patch_mm),
             limit=numbers.setting(limit),
         )
+    yield from _about_1_mm(result, patch_mm)
+
+
+def _about_1_mm(result: SlideResult, patch_mm: float) -> Iterator[str]:
+    """How many foci, the largest apart, might or might not be over 1 mm."""
+    extent = result.extent
+    others = [focus.greatest_mm for focus in extent.foci if focus.greatest_mm != extent.largest_focus_mm]
+    n = sum(abs(greatest_mm - 1.0) <= patch_mm + _HAIR_MM for greatest_mm in others)
+    if n:
+        yield say("caution-over-1-mm", n=n, count=numbers.count(n), patch=numbers.length(patch_mm))

@@ -28,7 +28,7 @@ class GalleryPicture:
 
 @dataclass(frozen=True, slots=True)
 class GalleryGroup:
-    """Patches shown for one reason."""
+    """Patches shown for one reason; of those that there are none, the title says so."""
 
     title: str
     pictures: tuple[GalleryPicture, ...]
@@ -44,7 +44,8 @@ def gallery_groups(result: SlideResult) -> tuple[GalleryGroup, ...]:
     ending = "-neighbours" if has_neighbours(result.settings) else ""
     wide = numbers.micrometres(result.settings.patch.side_um)
     highest = say(f"gallery-highest{ending}", wide=wide)
-    if all(patch.why == "highest" for patch in chosen):
+    are_all = all(patch.why == "highest" for patch in chosen)
+    if are_all:
         highest = say(f"gallery-all{ending}", count=numbers.count(len(chosen)), wide=wide)
     titles = {
         "highest": highest,
@@ -56,6 +57,8 @@ def gallery_groups(result: SlideResult) -> tuple[GalleryGroup, ...]:
         pictures = tuple(_gallery_picture(result, at[patch.row, patch.col]) for patch in chosen if patch.why == why)
         if pictures:
             groups.append(GalleryGroup(title, pictures))
+        elif why == "isolated" and result.counts.positive and not are_all:
+            groups.append(GalleryGroup(say("gallery-isolated-none"), ()))
     return tuple(groups)
 
 

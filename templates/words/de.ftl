@@ -160,6 +160,10 @@ caution-boundary = Grenzfall: { $dimensions }, auf eine Kachel genau (± { $patc
     [one] liegt
    *[other] liegen
   } beiderseits der Grenze von { $limit } mm.
+caution-over-1-mm = { $n ->
+    [one] Der größte Durchmesser { $count } weiteren Herdes liegt
+   *[other] Die größten Durchmesser { $count } weiterer Herde liegen
+  } höchstens eine Kachel (± { $patch }) neben 1 mm: So viele mehr oder weniger können über 1 mm liegen.
 boundary-greatest = größter Durchmesser { $length }
 boundary-perpendicular = senkrechter Durchmesser { $length }
 boundary-field = Ausdehnung insgesamt { $length }
@@ -277,7 +281,7 @@ tissue-alt = Gewebemaske derselben Ansicht: { $n ->
     [one] { $count } Rasterfeld
    *[other] { $count } Rasterfelder
   } von { $all } ausgewertet, { $unreadable } davon nicht lesbar.
-marks-caption = Schraffiert: Stift; gekreuzt: Falten und dunkler Schmutz; gepunktet: Kacheln mit einer Schärfe unter { $limit }.
+marks-caption = Schraffiert: Stift; gekreuzt: Falten und dunkler Schmutz; gepunktet: Kacheln mit einer Schärfe unter { $limit }, wie wenig Gewebe sie auch haben.
 marks-alt = Übersicht des Präparats { $slide }, Störendes markiert.
 marks-found = Gefunden: { $found }.
 marks-none = Nichts wurde gemessen.
@@ -325,9 +329,10 @@ gallery-highest = Höchste p(IDC); jede { $wide } breit
 gallery-highest-neighbours = Höchste p(IDC) mit Nachbarkacheln; jede { $wide } breit
 gallery-all = Alle lesbaren Kacheln ({ $count }), höchste p(IDC) zuerst; jede { $wide } breit
 gallery-all-neighbours = Alle lesbaren Kacheln ({ $count }), höchste p(IDC) mit Nachbarkacheln zuerst; jede { $wide } breit
-gallery-uncertain = Am unsichersten: dem Schwellenwert von { $limit } am nächsten
-gallery-uncertain-neighbours = Am unsichersten: p(IDC) mit Nachbarkacheln dem Schwellenwert von { $limit } am nächsten
+gallery-uncertain = Am wenigsten sicher: dem Schwellenwert von { $limit } am nächsten
+gallery-uncertain-neighbours = Am wenigsten sicher: p(IDC) mit Nachbarkacheln dem Schwellenwert von { $limit } am nächsten
 gallery-isolated = Höchste vereinzelte: positiv, und keine der acht Kacheln um sie herum ist es
+gallery-isolated-none = Keine Kachel ist für sich allein positiv: Jede positive hat eine positive neben sich.
 gallery-missing = Bild nicht gespeichert
 positive = positiv
 negative = negativ

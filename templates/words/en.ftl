@@ -176,6 +176,11 @@ caution-boundary = Boundary: { $dimensions }, known to one patch (± { $patch })
     [one] straddles
    *[other] straddle
   } the limit of { $limit } mm.
+# How many foci, besides the largest, may be longer or shorter than 1 mm.
+caution-over-1-mm = { $n ->
+    [one] The greatest dimension of { $count } other focus is
+   *[other] The greatest dimensions of { $count } other foci are
+  } within one patch (± { $patch }) of 1 mm: so many more or fewer may be over 1 mm.
 boundary-greatest = greatest dimension { $length }
 boundary-perpendicular = perpendicular dimension { $length }
 boundary-field = field extent { $length }
@@ -294,7 +299,7 @@ tissue-alt = Tissue mask of the same view: { $n ->
     [one] { $count } cell
    *[other] { $count } cells
   } of { $all } were scanned, { $unreadable } of them could not be read.
-marks-caption = Hatched: pen; crossed: folds and dark debris; dotted: patches with a sharpness below { $limit }.
+marks-caption = Hatched: pen; crossed: folds and dark debris; dotted: patches with a sharpness below { $limit }, however little tissue they have.
 marks-alt = Overview of slide { $slide } with what spoils it marked.
 marks-found = Found: { $found }.
 marks-none = Nothing was measured.
@@ -344,9 +349,10 @@ gallery-highest = Highest p(IDC); each { $wide } wide
 gallery-highest-neighbours = Highest p(IDC) with its neighbours; each { $wide } wide
 gallery-all = All patches that were read ({ $count }), highest p(IDC) first; each { $wide } wide
 gallery-all-neighbours = All patches that were read ({ $count }), highest p(IDC) with its neighbours first; each { $wide } wide
-gallery-uncertain = Most uncertain: nearest the threshold of { $limit }
-gallery-uncertain-neighbours = Most uncertain: p(IDC) with its neighbours nearest the threshold of { $limit }
+gallery-uncertain = Least certain: nearest the threshold of { $limit }
+gallery-uncertain-neighbours = Least certain: p(IDC) with its neighbours nearest the threshold of { $limit }
 gallery-isolated = Highest isolated: positive, and none of the eight patches about it is
+gallery-isolated-none = No patch is positive by itself: each that is has a positive one beside it.
 gallery-missing = picture not stored
 positive = positive
 negative = negative

@@ -63,3 +63,12 @@ def test_nothing_is_flagged_far_from_limits_or_without_dimensions() -> None:
     assert list(boundary_flags(make_result(block(5, 6)))) == []
     assert list(boundary_flags(make_result(np.full((5, 5), 0.1)))) == []
     assert list(boundary_flags(make_result(np.full((5, 5), np.nan)))) == []
+
+
+def test_foci_that_may_or_may_not_be_over_1_mm_are_counted() -> None:
+    """Two cells side by side are hypot(0.8, 0.4) = 0.89 mm, four 1.65 mm, one 0.57 mm; the block is 3.39 x 3.39 mm."""
+    p = block(6, 6)
+    p[20, 3:5] = p[20, 10:14] = p[20, 20] = p[26, 3:5] = 0.9
+    (about,) = (text for text in boundary_flags(make_result(p)) if "other" in text)
+    assert about.startswith("The greatest dimensions of 2 other foci are within one patch (\u00b1 0.4 mm) of 1 mm")
+    assert not any("other" in text for text in boundary_flags(make_result(block(2, 1))))

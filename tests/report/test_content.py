@@ -261,6 +261,18 @@ def test_the_gallery_says_where_and_what() -> None:
     assert [picture.place for picture in isolated.pictures] == [(2, 3)]
 
 
+def test_that_no_positive_patch_stands_alone_is_said() -> None:
+    p = np.full((20, 20), 0.1)
+    nothing = content_of(make_result(p)).gallery
+    p[5:11, 8:12] = 0.9
+    *_, none_alone = content_of(make_result(p)).gallery
+    assert (none_alone.title, none_alone.pictures) == (
+        "No patch is positive by itself: each that is has a positive one beside it.",
+        (),
+    )
+    assert all(group.pictures for group in nothing)
+
+
 def test_a_card_of_other_weights_is_refused() -> None:
     with pytest.raises(ModelError, match=r"5e5e5e5e5e5e.*print with the model package"):
         content_of(make_result(tissue_grid()), weights_sha256="00" * 32)
@@ -337,7 +349,7 @@ def test_pictures_and_captions_say_that_neighbours_have_a_part_in_p() -> None:
     assert "144 patches with their neighbours, 0 at or above" in content.second.alt
     assert [group.title for group in content.gallery] == [
         "Highest p(IDC) with its neighbours; each 400 µm wide",
-        "Most uncertain: p(IDC) with its neighbours nearest the threshold of 0.5",
+        "Least certain: p(IDC) with its neighbours nearest the threshold of 0.5",
     ]
     (picture,) = (each for each in content.gallery[0].pictures if each.place == (3, 3))
     assert picture.p_raw == "0.900"

@@ -41,7 +41,7 @@ def test_the_example_of_the_documentation_on_paper(tmp_path: Path) -> None:
     assert all("Institut für Pathologie, Musterstadt" in page for page in pages)
     assert all("Forschungsprojekt 4711" in page for page in pages)
     text = " ".join(pages)
-    assert "Am unsichersten" not in text
+    assert "Am wenigsten sicher" not in text
     assert "Beurteilung" in text
     assert "Institut für Pathologie, Musterstadt, Telefon 0123 456789, Präparat 8867" in text
     assert "IDC-positives Gewebe durch dieses Modell gefunden" in pages[0]
