@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from batchscan.domain.card import ModelCard
 from batchscan.domain.errors import DamagedResult, OutputError, UsageError
 from batchscan.domain.records import Pictures, SlideResult
 from batchscan.report.render import render_slide_report
+from batchscan.report.style_check import check_style
 from batchscan.report.styles import SHIPPED, ReportStyle
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.enclosures import read_enclosures
@@ -110,7 +112,7 @@ def reprint(
         If the style can't be used.
     """
     with_result, stopped = _asked(run, slide_ids)
-    style = style or style_of_run(run)
+    style = _checked(style or style_of_run(run), run, with_result)
     for slide_id in with_result:
         folder = run.slide(slide_id)
         try:
@@ -126,6 +128,15 @@ def reprint(
         yield folder / REPORT
     renew_digest(run, style)
     yield from map(run.notice, stopped)
+
+
+def _checked(style: ReportStyle, run: RunFolder, slide_ids: list[str]) -> ReportStyle:
+    """The style, in whose templates reports can be printed, as the first whole result's card shows, before any is."""
+    for slide_id in slide_ids if style.templates else ():
+        with contextlib.suppress(DamagedResult):
+            check_style(style, run.read_card(read_result(run.slide(slide_id)).model.sha256))
+            break
+    return style
 
 
 def _asked(run: RunFolder, slide_ids: tuple[str, ...]) -> tuple[list[str], list[str]]:

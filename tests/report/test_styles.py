@@ -183,6 +183,14 @@ def test_ours_alone_and_the_example_pass(tmp_path: Path) -> None:
     check_style(ReportStyle("de", write_example(tmp_path)), make_card())
 
 
+def test_a_page_that_no_longer_says_what_it_is_for_is_refused(tmp_path: Path) -> None:
+    own = write(tmp_path / "a", slide_html=EXTENDS + "{% block header %}{% endblock %}")
+    with pytest.raises(TemplateError, match=r"slide\.html: leaves out what the page may be used for"):
+        check_style(ReportStyle("en", own), make_card())
+    elsewhere = "{% block header %}{% endblock %}{% block footer %}<p>{{ content.research_use }}</p>{% endblock %}"
+    check_style(ReportStyle("en", write(tmp_path / "b", slide_html=EXTENDS + elsewhere)), make_card())
+
+
 def test_a_folders_fingerprint_is_of_names_and_bytes(tmp_path: Path) -> None:
     one = write(tmp_path / "one", lab_css="a", words__en_ftl="b = c")
     assert fingerprint(one) == fingerprint(write(tmp_path / "two", lab_css="a", words__en_ftl="b = c"))

@@ -61,6 +61,14 @@ def test_reports_are_printed_again_in_another_style_and_still_agree_with_their_d
     assert verified.differing == ()
 
 
+def test_templates_that_cannot_be_used_are_refused_before_a_report_is_replaced(tmp_path: Path, own: Path) -> None:
+    run = verified_run(tmp_path / "run", "S1")
+    before = (run.slide("S1") / "report.pdf").read_bytes()
+    (own / "extra.html").symlink_to(tmp_path / "run/run.json")
+    assert said("report", run.path, "--templates", own) == 1
+    assert (run.slide("S1") / "report.pdf").read_bytes() == before
+
+
 def test_without_options_it_is_the_runs_own_style(tmp_path: Path, own: Path) -> None:
     run = verified_run(tmp_path / "run", "S1")
     facts = run.read_facts()
