@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,9 @@ def on_paper() -> Iterator[None]:
     """In such a module, for a test that looks at the PDF."""
     with printed():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _as_loud_as_at_first() -> None:
+    """The command, called in another test, makes the package quieter for good."""
+    logging.getLogger("batchscan").setLevel(logging.NOTSET)

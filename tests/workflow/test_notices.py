@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,8 +111,6 @@ def test_a_notice_goes_when_its_slide_has_a_result(tmp_path: Path) -> None:
 
 def test_the_end_of_a_run_prints_only_so_many_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = a_run(tmp_path, FAILED, EXCLUDED)
-    # The command, in another test, makes it quieter.
-    caplog.set_level(logging.WARNING, "batchscan")
     with Ledger.read(run.ledger) as ledger:
         assert print_notices(run, ledger, "overnight", most=1) == 1
         assert names(run) == ["b.pdf"]
