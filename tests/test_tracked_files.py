@@ -56,7 +56,7 @@ def test_no_text_is_about_one_machine() -> None:
 def test_a_machine_word_is_found() -> None:
     bad = [f"open('/{folder}/x')" for folder in ("work", "root", "farm")]
     bad += [f"--index{'-'}url x", f"file:{'/' * 3}opt", f"https://files.python{'hosted'}.org/x"]
-    good = [f"home{'work'}/{'root'}/x", "docs/work/", "the root of the tree"]
+    good = [f"home{'work'}/{'root'}/x", f"docs/{'work'}/", "the root of the tree"]
     assert machine_words("\n".join([*good, *bad])) == [f"{4 + i}: {line}" for i, line in enumerate(bad)]
 
 

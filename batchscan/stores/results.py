@@ -110,13 +110,13 @@ class RunFolder:
                     stream.write(file.read_bytes())
         write_json(path, card.model_dump(mode="json"))
 
-    def read_facts(self) -> dict[str, Any]:
+    def read_facts(self, *needed: str) -> dict[str, Any]:
         """What run.json says of the run as a whole.
 
         Raises
         ------
         DamagedResult
-            If it is missing or damaged.
+            If it is missing or damaged, or lacks one of those that are needed.
         """
         try:
             facts = json.loads((self.path / RUN_FACTS).read_text(encoding="utf-8"))
@@ -124,6 +124,8 @@ class RunFolder:
             raise DamagedResult(f"{self.path}: has no readable {RUN_FACTS}; run the job again") from error
         if not isinstance(facts, dict):
             raise DamagedResult(f"{self.path}: {RUN_FACTS} isn't what batchscan writes; run the job again")
+        if missing := [name for name in needed if name not in facts]:
+            raise DamagedResult(f"{self.path}: {RUN_FACTS} lacks {', '.join(missing)}; run the job again")
         return facts
 
     def results(self) -> list[str]:

@@ -171,7 +171,7 @@ def renew_digest(run: RunFolder, style: ReportStyle | None = None) -> None:
     OutputError
         If there is no ledger, or a page can't be written.
     """
-    facts = run.read_facts()
+    facts = run.read_facts("name", "started", "finished", "model", "engine", "threshold", "counts")
     printed = all((run.slide(slide_id) / REPORT).is_file() for slide_id in run.results())
     with Ledger.read(run.ledger) as ledger:
         write_summary(run.path / "summary.csv", ledger.rows())

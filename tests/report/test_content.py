@@ -267,7 +267,7 @@ def test_that_no_positive_patch_stands_alone_is_said() -> None:
     p[5:11, 8:12] = 0.9
     *_, none_alone = content_of(make_result(p)).gallery
     assert (none_alone.title, none_alone.pictures) == (
-        "No patch is positive by itself: each that is has a positive one beside it.",
+        "No positive patch is isolated: each has another beside it.",
         (),
     )
     assert all(group.pictures for group in nothing)

@@ -27,6 +27,7 @@ from batchscan.stores.open_files import write_open_files
 from batchscan.stores.pictures import read_pictures
 from batchscan.stores.results import RunFolder, read_result
 from batchscan.workflow.checked_report import Nearby, checked_report, checked_result
+from batchscan.workflow.printing import renew_digest
 from batchscan.workflow.verify import RunOpened, verify_report, verify_run
 
 ALONE = Nearby(None, None, {})
@@ -258,8 +259,9 @@ def test_a_run_json_that_lacks_something_is_damaged_and_hinders_no_report(
     copied: RunFolder, facts: dict[str, object]
 ) -> None:
     (copied.path / "run.json").write_text(json.dumps(facts))
-    with pytest.raises(DamagedResult, match=r"run\.json .*run the job again"):
-        list(verify_run(copied.path))
+    for use in (lambda: list(verify_run(copied.path)), lambda: renew_digest(copied)):
+        with pytest.raises(DamagedResult, match=r"run\.json .*run the job again"):
+            use()
     assert wrong(verify_report(copied.slide("S1") / "report.pdf")) == set()
 
 
