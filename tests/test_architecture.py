@@ -47,7 +47,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pyarrow": ("stores/*",),
     "sqlite3": ("stores/ledger.py", "stores/ledger_view.py"),
     "distributed": tuple(
-        f"scan/{name}.py" for name in ("cluster", "dispatch", "pulse", "revival", "step", "workforce")
+        f"scan/{name}.py" for name in ("cluster", "dispatch", "fetching", "pulse", "revival", "step", "workforce")
     ),
     "dask": ("scan/cluster.py",),
     "h5py": ("stores/network_files.py",),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import atexit
 import base64
+import contextlib
 import hashlib
+import io
 import logging
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -316,9 +319,13 @@ def _page(
 def _weasyprint() -> Any:
     """WeasyPrint, loaded only to print: it is slow to load, and fails where Pango is missing."""
     try:
-        import weasyprint.text.fonts  # noqa: PLC0415 - as said
-        import weasyprint.urls  # noqa: PLC0415
+        with contextlib.redirect_stdout(io.StringIO()):  # where it would print a page on where to get help
+            import weasyprint.text.fonts  # noqa: PLC0415 - as said
+            import weasyprint.urls  # noqa: PLC0415
     except (ImportError, OSError) as error:
+        # What of it was loaded would be taken for the whole the next time.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "weasyprint"]:
+            del sys.modules[name]
         packages = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
         raise OutputError(f"Pango can't be loaded ({error}); run: sudo apt-get install {packages}") from error
     # It tells Pillow to take cut images for whole ones, in all of the process: nobody else here may.

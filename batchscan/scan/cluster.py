@@ -172,6 +172,8 @@ def _local_cluster(processes: Sequence[Seat]) -> Iterator[Client]:
         "distributed.worker.memory.monitor-interval": "500ms",
         "distributed.admin.tick.interval": "1s",
         "distributed.diagnostics.computations.max-history": 1,
+        # With NVIDIA's library installed, a worker that shall see no GPU dies of asking it for device -1.
+        "distributed.diagnostics.nvml": False,
     }
     with (
         _safe_path(),
@@ -195,12 +197,21 @@ def _started(processes: Sequence[Seat]) -> SpecCluster:
     options = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     scheduler = {"cls": Scheduler, "options": options}
     for _ in range(_TRIES):
-        with contextlib.suppress(RuntimeError, TimeoutError):
+        try:
             return SpecCluster(_specs(processes), scheduler, silence_logs=logging.CRITICAL)
+        except (RuntimeError, TimeoutError) as error:
+            lost = error
     raise ClusterError(
-        f"worker processes died {_TRIES} times while they started: most likely there is too little memory for "
-        f"{len(processes)}; try --workers 1"
-    )
+        f"worker processes died {_TRIES} times while they started ({_root_cause(lost)}): where that doesn't say why, "
+        f"there is too little memory for {len(processes)}; try --workers 1"
+    ) from lost
+
+
+def _root_cause(error: BaseException) -> str:
+    """What stands at the beginning of a chain of errors, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _specs(processes: Sequence[Seat]) -> dict[str, dict[str, Any]]:

@@ -26,6 +26,7 @@ from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import ClusterError, ModelError
 from batchscan.domain.records import SlideOutcome
 from batchscan.scan.cluster import DISCONNECTED
+from batchscan.scan.fetching import Fetched, fetch
 from batchscan.scan.pulse import Pulse, Sign, heard
 from batchscan.scan.seats import ASIDE, NETWORK
 from batchscan.scan.slide_events import (
@@ -49,7 +50,6 @@ _TICK_S = 1.0
 _MOST_AWAY = 50
 # A step that merely waited on workers that died is handed out anew so often.
 _MOST_LOST = 20
-_FETCH_S = 120.0
 _OWN_GAP_S = 5.0
 _NOTHING_S = 120.0
 
@@ -61,7 +61,7 @@ class _Board(Generic[W, S, R]):
         self._client = client
         self._steps = steps
         self._patience = patience
-        self._happened: queue.SimpleQueue[Pulse | str] = queue.SimpleQueue()
+        self._happened: queue.SimpleQueue[Pulse | Fetched] = queue.SimpleQueue()
         self._tasks: dict[str, Task] = {}
         self._retries: list[Retry] = []
         self.under_way = 0
@@ -116,7 +116,7 @@ class _Board(Generic[W, S, R]):
             yield from self._tick()
             yield Waited()
 
-    def _on(self, happened: Pulse | str) -> Iterator[Event]:
+    def _on(self, happened: Pulse | Fetched) -> Iterator[Event]:
         yield from self._on_pulse(happened) if isinstance(happened, Pulse) else self._on_done(happened)
 
     def _on_pulse(self, pulse: Pulse) -> Iterator[Event]:
@@ -144,15 +144,15 @@ class _Board(Generic[W, S, R]):
             slide.begun = True
             yield SlideStarted(slide.work.slide_id, worker)
 
-    def _on_done(self, token: str) -> Iterator[Event]:
-        task = self._tasks.pop(token, None)
+    def _on_done(self, fetched: Fetched) -> Iterator[Event]:
+        task = self._tasks.pop(fetched.token, None)
         if task is None:
             return
         self._heard, slide = time.monotonic(), task.slide
-        slide.tasks.discard(token)
-        if task.future.cancelled():
+        slide.tasks.discard(fetched.token)
+        error, returned = fetched.error, fetched.value
+        if isinstance(error, CancelledError):
             raise ClusterError(DISCONNECTED)
-        error = task.future.exception()
         if isinstance(error, KilledWorker) and task.address is None and task.n_lost < _MOST_LOST:
             self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
             return
@@ -164,7 +164,6 @@ class _Board(Generic[W, S, R]):
             # The step itself can't raise: what it returned can't be fetched.
             yield from self._trouble(slide, lost(error))
             return
-        returned = self._fetched(task)
         if returned is None or self._dismissed(returned):
             self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
             return
@@ -175,17 +174,6 @@ class _Board(Generic[W, S, R]):
             yield from self._follow(slide, returned)
         else:
             yield from self._trouble(slide, returned)
-
-    def _fetched(self, task: Task) -> Returned | Raised | None:
-        """What a step returned; None if it was lost with its worker."""
-        try:
-            value: Returned | Raised = task.future.result(timeout=_FETCH_S)
-        except CancelledError as error:
-            raise ClusterError(DISCONNECTED) from error
-        except (TimeoutError, OSError, KilledWorker):
-            task.future.cancel()
-            return None
-        return value
 
     def _dismissed(self, returned: Returned | Raised) -> bool:
         """Whether the worker was sent away because the model, fine where the run began, isn't what it has."""
@@ -226,7 +214,7 @@ class _Board(Generic[W, S, R]):
         task.future = self._workforce.submit(*words, priority=priority, among=elsewhere, kind=kind)
         slide.tasks.add(task.token)
         self._tasks[task.token] = task
-        task.future.add_done_callback(lambda _, token=task.token: self._happened.put(token))
+        fetch(self._client, task.future, task.token, self._happened.put)
 
     def _death(self, task: Task, address: str) -> Iterator[Event]:
         """A step's worker has died under it: whoever was alone at work there is to blame."""

@@ -133,18 +133,21 @@ def choose_gpus(engine: str, workers: int | None, found: FoundGpus | None = None
     Parameters
     ----------
     engine
-        As the job has it. Only `keras` computes on GPUs; `auto` and `openvino` are for CPUs.
+        As the job has it. Only `keras` computes on GPUs; `auto` and `openvino` are for CPUs, and `auto` says so.
     workers
         Worker processes that the operator asks for; None for one a GPU.
     found
         What there is; None to look.
     """
-    if engine != "keras":
+    if engine not in {"keras", "auto"}:
         return GpuChoice((), ())
     found = find_gpus() if found is None else found
     if not found.devices:
         return GpuChoice((), ())
     obstacle = keras_without_gpus()
+    if engine == "auto":
+        remedy = f"; before that: {obstacle}" if obstacle else ""
+        return GpuChoice((), (f"{_count(found.devices)} not used: for that give --engine keras{remedy}",))
     if obstacle:
         return GpuChoice((), (f"{_count(found.devices)} not used: {obstacle}",))
     devices = found.devices[:workers]

@@ -51,19 +51,38 @@ def import_keras(threads: int) -> Any:
     if "keras" in sys.modules:
         if os.environ.get("TF_NUM_INTRAOP_THREADS") != str(threads):
             log.debug("keras was imported before: it keeps its number of threads")
-        return importlib.import_module("keras")
+        return _resizing_in_floats(importlib.import_module("keras"))
     os.environ.update(thread_environment(threads))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("absl", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with _without_chatter():
-            return importlib.import_module("keras")
+            return _resizing_in_floats(importlib.import_module("keras"))
     except ImportError as error:
         raise ModelError(
             f"keras can't be imported: {' '.join(str(error).split())}; expected Keras 3 with the backend that "
             f"KERAS_BACKEND names (default tensorflow): install it, or use the openvino engine"
         ) from error
+
+
+def _resizing_in_floats(keras: Any) -> Any:
+    """The module, whose `Resizing` gives uint8 patches the same values on every backend.
+
+    Keras 3.15 casts to floats there in a graph of TensorFlow alone. JAX, PyTorch and TensorFlow outside a graph round
+    each enlarged pixel to a whole number, which moves p_raw by .002.
+    """
+    layer = keras.layers.Resizing
+    if getattr(layer.transform_images, "in_floats", False):
+        return keras
+    as_shipped = layer.transform_images
+
+    def transform_images(self: Any, images: Any, *args: Any, **named: Any) -> Any:
+        return as_shipped(self, self.backend.cast(images, self.compute_dtype), *args, **named)
+
+    transform_images.in_floats = True  # type: ignore[attr-defined]
+    layer.transform_images = transform_images
+    return keras
 
 
 @contextlib.contextmanager

@@ -6,12 +6,11 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import batchscan
 from batchscan.domain.speed import Machine, Place
-from batchscan.stores.machine import memory_bytes
+from batchscan.stores.machine import memory_bytes, versions_of
 
 _CPUINFO = Path("/proc/cpuinfo")
 # Each decides which kernels a network is run with.
@@ -27,6 +26,8 @@ _LIBRARIES = (
     "keras",
     "tensorflow-cpu",
     "tensorflow",
+    "jax",
+    "torch",
     "openvino",
     "weasyprint",
     "matplotlib",
@@ -68,13 +69,7 @@ def _cpu_facts() -> dict[str, str]:
 
 def installed_versions() -> dict[str, str]:
     """batchscan, Python, and the libraries that do the work, of those that are there."""
-    found = {"batchscan": batchscan.__version__, "python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"batchscan": batchscan.__version__, "python": platform.python_version(), **versions_of(_LIBRARIES)}
 
 
 def git_commit() -> str | None:

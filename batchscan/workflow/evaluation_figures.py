@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +25,7 @@ from batchscan.evaluation.patch_level import patch_level
 from batchscan.evaluation.readers import reader_name, rule_words
 from batchscan.evaluation.subgroups import columns_of, subgroups
 from batchscan.evaluation.unit_level import Units, patient_units, slide_units, unit_level, unit_words
+from batchscan.stores.machine import versions_of
 from batchscan.workflow.cohort_reviews import cohort_reviewed
 from batchscan.workflow.judged_cohort import JudgedCohort
 
@@ -202,7 +202,7 @@ def _provenance(judged: JudgedCohort, made: Made) -> Provenance:
         manifest=made.manifest.name,
         manifest_sha256=_file_sha256(made.manifest),
         references=_references(judged),
-        versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        versions={"python": platform.python_version(), **versions_of(_LIBRARIES)},
     )
 
 

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 from batchscan import __version__
@@ -44,6 +43,7 @@ from batchscan.scan.slide_events import (
     WorkersChanged,
 )
 from batchscan.stores.ledger import Ledger, now
+from batchscan.stores.machine import versions_of
 from batchscan.stores.packages import ModelPackage
 from batchscan.stores.results import REPORT, RESULT, RUN_FACTS, SIGNATURE, RunFolder, write_json
 from batchscan.stores.signatures import SigningKey
@@ -60,7 +60,10 @@ _BEAT_S = 30.0
 # And how often it prints summary.csv and the pages anew: what is there when it is killed is no older.
 _PRINT_S = 60.0
 _LOG = logging.getLogger(__name__)
-_LIBRARIES = ("keras", "openvino", "distributed", "zarr", "numpy", "openslide-python", "weasyprint")
+_LIBRARIES = (
+    *("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "openvino"),
+    *("distributed", "zarr", "numpy", "openslide-python", "weasyprint"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +300,7 @@ class RunRecord:
             "versions": {
                 "batchscan": __version__,
                 "python": platform.python_version(),
-                **{name: version(name) for name in _LIBRARIES},
+                **versions_of(_LIBRARIES),
             },
             "host": {"name": platform.node(), "system": platform.platform(), "cpus": os.cpu_count()},
             "engine": asdict(self.engine) if self.engine else None,

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -333,3 +336,34 @@ def test_the_typeface_is_loaded_once_a_thread(tmp_path: Path, monkeypatch: pytes
     other.join()
     assert len(made) == 1
     assert (tmp_path / "d.pdf").read_bytes() == (tmp_path / "a.pdf").read_bytes()
+
+
+# As WeasyPrint is loaded where Pango is missing: half of it, then an error, and a page of advice on stdout.
+HALF = {
+    "__init__.py": "import weasyprint.urls\nimport weasyprint.text.fonts\n",
+    "urls.py": "",
+    "text/__init__.py": "",
+    "text/fonts.py": "print('advice')\nraise OSError('cannot load library')\n",
+}
+TWICE = """
+from batchscan.domain.errors import OutputError
+from batchscan.report.render import pdf_library
+for _ in range(2):
+    try:
+        pdf_library()
+    except OutputError as error:
+        print(error)
+"""
+
+
+def test_a_missing_pango_is_one_line_each_time_it_is_missed(tmp_path: Path) -> None:
+    for name, content in HALF.items():
+        path = tmp_path / "weasyprint" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", TWICE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("Pango can't be loaded (cannot load library); run: ") for line in lines)

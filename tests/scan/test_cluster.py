@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -61,6 +62,38 @@ def test_workers_for_the_cpu_see_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None
         assert {name: report[:2] for name, report in _by_name(client).items()} == {
             "cpu-0": ("-1", ""), "cpu-1": ("-1", ""),
         }  # fmt: skip
+
+
+# What NVIDIA's own does on a machine with one GPU.
+NVML = """
+class NVMLError_LibraryNotFound(Exception): pass
+class NVMLError_DriverNotLoaded(Exception): pass
+class NVMLError_Unknown(Exception): pass
+class NVMLError_InvalidArgument(Exception): pass
+def nvmlInit(): pass
+def nvmlSystemGetDriverVersion(): return "580.159.04"
+def nvmlDeviceGetCount(): return 1
+def nvmlDeviceGetHandleByIndex(index):
+    if index != 0:
+        raise NVMLError_InvalidArgument
+    return index
+"""
+
+
+def test_workers_that_see_no_gpu_live_beside_nvidias_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pynvml.py").write_text(NVML)
+    monkeypatch.syspath_prepend(tmp_path)  # handed on to what is spawned
+    with connect(None, 1) as client:
+        assert set(_by_name(client)) == {"cpu-0"}
+
+
+def test_workers_that_never_start_are_reported_with_what_they_died_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os, sys\nif '--multiprocessing-fork' in sys.argv: os._exit(7)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ClusterError, match=r"died 5 times while they started \(RuntimeError: .+\)"), connect(None, 1):
+        pass
 
 
 def kept() -> tuple[object, ...]:

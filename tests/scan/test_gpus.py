@@ -85,9 +85,23 @@ def test_more_workers_than_gpus_share_them_and_that_is_said() -> None:
 
 
 @pytest.mark.usefixtures("gpu_build")
-@pytest.mark.parametrize("engine", ["auto", "openvino"])
-def test_engines_of_the_cpu_have_no_gpu(engine: str) -> None:
-    assert choose_gpus(engine, None, FOUND) == GpuChoice((), ())
+def test_an_engine_of_the_cpu_has_no_gpu() -> None:
+    assert choose_gpus("openvino", None, FOUND) == GpuChoice((), ())
+    assert choose_gpus("auto", None, FoundGpus((), (), "none")) == GpuChoice((), ())
+
+
+@pytest.mark.usefixtures("gpu_build")
+def test_whoever_leaves_the_engine_open_hears_of_gpus() -> None:
+    assert choose_gpus("auto", None, FOUND) == GpuChoice((), ("2 GPUs not used: for that give --engine keras",))
+
+
+def test_whoever_leaves_the_engine_open_hears_what_keras_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "_installed", lambda name: name == "tensorflow-cpu")
+    choice = choose_gpus("auto", None, FOUND)
+    assert choice.devices == ()
+    (note,) = choice.notes
+    assert note.startswith("2 GPUs not used: for that give --engine keras; before that: ")
+    assert "pip install 'tensorflow[and-cuda]'" in note
 
 
 def test_a_keras_for_cpus_leaves_the_gpus_alone_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,18 @@ def test_a_network_is_read_back_uncompiled(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(network.get_weights(), again.get_weights(), strict=True))
 
 
+def test_patches_are_enlarged_without_rounding_in_a_graph_and_outside_one() -> None:
+    """Outside is how JAX and PyTorch do it, where Keras rounds uint8 unless it is kept from that."""
+    keras = import_keras(1)
+    network = keras.Sequential(
+        [keras.Input((5, 5, 3), dtype="uint8"), keras.layers.Resizing(9, 9), keras.layers.Flatten()]
+    )
+    patch = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3), dtype=np.uint8)
+    outside = np.asarray(keras.ops.convert_to_numpy(network(patch)))
+    assert (outside != np.round(outside)).any()
+    np.testing.assert_array_equal(outside, network.predict_on_batch(patch))
+
+
 def test_a_lambda_layer_is_refused(tmp_path: Path) -> None:
     keras = import_keras(1)
     network = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda values: values * 2)])
