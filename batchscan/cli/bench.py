@@ -152,16 +152,22 @@ def _rows(record: BenchRecord) -> Iterator[Row]:
 
 
 def _run_rows(name: str, run: RunSpeed | Unknown, record: BenchRecord) -> Iterator[Row]:
-    from batchscan.domain.speed import RUNS, Unknown, ratio  # noqa: PLC0415 - see the package's docstring
+    from batchscan.domain.speed import RUNS, Pace, Unknown, ratio  # noqa: PLC0415 - see the package's docstring
 
     if isinstance(run, Unknown):
         yield "run", RUNS[name], "-", run.why
         return
-    share = ratio(run.steady, record.ceiling(run))
-    of_ceiling = "" if share is None else f"{share:.2f} of {run.engine.name} {run.engine.precision} alone"
-    yield "run", RUNS[name], f"{run.steady.per_s:,.0f} patches/s", of_ceiling
+
+    def of_ceiling(pace: Pace) -> str:
+        share = ratio(pace, record.ceiling(run))
+        return "" if share is None else f"{share:.2f} of {run.engine.name} {run.engine.precision} alone"
+
+    yield "run", RUNS[name], f"{run.steady.per_s:,.0f} patches/s", of_ceiling(run.steady)
+    if run.onward:
+        yield "", "  once each worker has ended a slide", f"{run.onward.per_s:,.0f} patches/s", of_ceiling(run.onward)
     n_slides = f"{run.n_slides} slides"
-    yield "", f"  with start and end, {n_slides}, {run.whole.seconds:.1f} s", f"{run.whole.per_s:,.0f} patches/s", ""
+    start_and_end = f"  with start and end, {n_slides}, {run.whole.seconds:.1f} s"
+    yield "", start_and_end, f"{run.whole.per_s:,.0f} patches/s", of_ceiling(run.whole)
     if name.startswith("scan"):
         beside = f"  a slide besides reading and network: tissue {run.tissue_s:.2f} s, results {run.write_s:.2f} s"
         yield "", beside, f"{run.beside_s:.2f} s", ""

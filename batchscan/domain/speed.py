@@ -80,6 +80,9 @@ class RunSpeed:
         Patches, from the moment that the workers are there to the end of the last slide.
     whole
         Patches, from before the workers are started until the run has ended.
+    onward
+        Patches scanned from the moment that as many slides have ended as there are workers, so that none has its model
+        to open or its libraries to load any more, to the end of the last slide; None where that is hardly anything.
     beside_s
         Median over slides of the seconds that their steps took on the workers besides reading pixels and inference;
         where slides are files, making their stores is part of it.
@@ -91,6 +94,7 @@ class RunSpeed:
     engine: EngineInfo
     steady: Pace
     whole: Pace
+    onward: Pace | None
     beside_s: float
     tissue_s: float
     write_s: float
@@ -327,7 +331,9 @@ class BenchRecord:
             **asdict(run),
             "steady": run.steady.as_json(),
             "whole": run.whole.as_json(),
+            "onward": run.onward.as_json() if run.onward else None,
             "ceiling_patches_per_s": ceiling,
             "ratio_to_ceiling": ratio(run.steady, ceiling),
+            "onward_ratio_to_ceiling": ratio(run.onward, ceiling),
             "why": None if ceiling else "its engine wasn't measured",
         }

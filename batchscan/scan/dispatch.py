@@ -1,6 +1,6 @@
 """Slides and their blocks -> tasks on Dask workers -> events, in the order things happen.
 
-A slide is one survey task, a task for each of its blocks, and one finish task. Coordinates and scores travel,
+A slide is one survey task, tasks for its blocks, and one finish task. Coordinates and scores travel,
 pixels do not. Only so many slides are under way at once as keep the workers busy, so that memory stays flat
 over thousands of slides, and steps of slides under way go before new slides.
 
@@ -41,7 +41,7 @@ from batchscan.scan.slide_events import (
     WorkersChanged,
 )
 from batchscan.scan.step import Raised, Returned, Trouble, all_stuck, died, lost, run_step, stuck
-from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W
+from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W, in_groups, scan_each
 from batchscan.scan.workforce import Workforce
 
 _LOG = logging.getLogger(__name__)
@@ -185,17 +185,20 @@ class _Board(Generic[W, S, R]):
     def _follow(self, slide: SlideUnderWay[W, S], returned: Returned) -> Iterator[Event]:
         slide_id, value = slide.work.slide_id, returned.value
         if slide.survey is None:
-            slide.survey = value
-            slide.waiting = len(value.blocks)
+            # Each step costs messages: where others keep the workers busy, it may be a large one.
+            enough = len(self._tasks) >= self._workforce.n_threads
+            groups = tuple(in_groups(value.blocks) if enough else ((block,) for block in value.blocks))
+            slide.survey, slide.waiting = value, len(groups)
             slide.spent(value.seconds)
             yield SlideSurveyed(slide_id, sum(len(block.rows) for block in value.blocks))
-            for block in value.blocks:
-                self._submit(slide, self._steps.scan, slide.work, block, priority=1)
+            for group in groups:
+                self._submit(slide, scan_each, self._steps.scan, slide.work, group, priority=1)
         elif slide.waiting:
             slide.waiting -= 1
-            slide.scores.append(value)
-            slide.spent(value.seconds)
-            yield BlockScanned(slide_id, len(value.p_raw))
+            for scores in value:
+                slide.scores.append(scores)
+                slide.spent(scores.seconds)
+                yield BlockScanned(slide_id, len(scores.p_raw))
         else:
             self.under_way -= 1
             yield SlideFinished(slide_id, slide.end(returned.worker), value)
@@ -207,7 +210,7 @@ class _Board(Generic[W, S, R]):
         self, slide: SlideUnderWay[W, S], step: Callable[..., Any], *arguments: Any, priority: int, n_lost: int = 0
     ) -> None:
         # Where a slide had an accident, the next attempt goes elsewhere if there is anywhere else.
-        kind = NETWORK if step is self._steps.scan else ASIDE
+        kind = NETWORK if step is scan_each else ASIDE
         elsewhere = self._workforce.elsewhere(slide.avoid, kind)
         task = Task(slide, None, step, arguments, priority, elsewhere=elsewhere, n_lost=n_lost)
         words = run_step, self._topic, task.token, step, *arguments

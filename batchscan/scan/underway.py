@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import SourceVanished
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
+from batchscan.scan.pulse import voice
 from batchscan.scan.step import Raised, Trouble
 
 # So often a slide is tried again that alone is gone: whoever replaces it may not be done.
@@ -49,6 +50,30 @@ class Steps(Generic[W, S, R]):
     survey: Callable[[W], S]
     scan: Callable[[W, Block], BlockScores]
     finish: Callable[[W, S, list[BlockScores]], R]
+
+
+_PATCHES_TOGETHER = 1000
+
+
+def in_groups(blocks: Iterable[Block]) -> Iterator[tuple[Block, ...]]:
+    """All blocks, in their order, so many together that one step of them has some thousand patches."""
+    group: list[Block] = []
+    for block in blocks:
+        if group and sum(map(len, group)) + len(block) > _PATCHES_TOGETHER:
+            yield tuple(group)
+            group = []
+        group.append(block)
+    if group:
+        yield tuple(group)
+
+
+def scan_each(scan: Callable[[W, Block], BlockScores], work: W, blocks: Iterable[Block]) -> list[BlockScores]:
+    """What a worker does as one step: scan blocks one after the other, saying in between that it gets on."""
+    gets_on, scores = voice(), []
+    for block in blocks:
+        scores.append(scan(work, block))
+        gets_on()
+    return scores
 
 
 @dataclass(frozen=True, slots=True)

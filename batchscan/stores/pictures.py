@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +101,40 @@ def read_pictures(folder: Path) -> Pictures:
             overview=_pixels(place / "overview.jpg"),
             overview_um_per_px=float(facts["overview_um_per_px"]),
             tissue=_pixels(place / "tissue.png").astype(np.bool_),
-            patches={_place(file): _pixels(file) for file in sorted((place / "patches").glob("r*_c*.jpg"))},
+            patches=_patches(place),
             pen=_mask(place / "pen.png"),
             dark=_mask(place / "dark.png"),
-            foci={_box(file): _pixels(file) for file in sorted((place / "foci").glob("x*_y*_w*_h*.jpg"))},
+            foci=_foci(place),
         )
     except (OSError, ValueError, KeyError) as error:
-        raise DamagedResult(f"{place}: the stored pictures can't be read ({error}); scan the slide again") from error
+        raise _damaged(place, error) from error
+
+
+def with_stored_close_ups(folder: Path, pictures: Pictures) -> Pictures:
+    """Pictures of a slide with the patches and foci that `write_pictures` stored of them, as JPEG has left them.
+
+    Raises
+    ------
+    DamagedResult
+        If one is damaged.
+    """
+    place = folder / _PICTURES
+    try:
+        return replace(pictures, patches=_patches(place), foci=_foci(place))
+    except (OSError, ValueError) as error:
+        raise _damaged(place, error) from error
+
+
+def _damaged(place: Path, error: Exception) -> DamagedResult:
+    return DamagedResult(f"{place}: the stored pictures can't be read ({error}); scan the slide again")
+
+
+def _patches(place: Path) -> dict[tuple[int, int], Uint8Array]:
+    return {_place(file): _pixels(file) for file in sorted((place / "patches").glob("r*_c*.jpg"))}
+
+
+def _foci(place: Path) -> dict[BoxPx, Uint8Array]:
+    return {_box(file): _pixels(file) for file in sorted((place / "foci").glob("x*_y*_w*_h*.jpg"))}
 
 
 def _pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -11,12 +11,15 @@ from batchscan.domain.errors import BatchscanError, ManifestError
 from batchscan.domain.job import Job
 from batchscan.domain.records import EngineInfo, SlideRequest, SlideStatus
 from batchscan.domain.speed import Pace, RunSpeed, Unknown
-from batchscan.scan.slide_events import SlideSurveyed
+from batchscan.scan.slide_events import BlockScanned, SlideSurveyed
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.manifest import write_manifest
 from batchscan.stores.results import RunFolder
 from batchscan.workflow.run import RunEnded, RunEvent, RunReady, run_job
 from batchscan.workflow.run_record import SlideEnded
+
+# So many slides a worker, and what comes after its first is most of the run.
+_ENOUGH = 4
 
 
 def write_many(manifest: Path, slide: Path, n_slides: int) -> None:
@@ -44,19 +47,26 @@ class _Watched:
     def __init__(self) -> None:
         self._began = self._ready = self._ended = self._last = time.monotonic()
         self._engine = EngineInfo("", "")
-        self._n_patches = self._n_slides = 0
+        self._n_patches = self._n_slides = self._n_scanned = 0
+        self._workers = 1
+        # When as many slides had ended as there are workers, and how many patches had been scanned by then.
+        self._warm: tuple[float, int] | None = None
         self._trouble = ""
 
     def see(self, event: RunEvent) -> None:
         moment = time.monotonic()
         match event:
-            case RunReady(_, _, engine):
-                self._ready, self._engine = moment, engine
+            case RunReady(workers, _, engine):
+                self._ready, self._engine, self._workers = moment, engine, workers
             case SlideSurveyed(_, n_patches):
                 self._n_patches += n_patches
+            case BlockScanned(_, n_patches):
+                self._n_scanned += n_patches
             case SlideEnded(outcome, _):
                 self._last = moment
                 self._n_slides += 1
+                if self._n_slides == self._workers:
+                    self._warm = moment, self._n_scanned
                 if outcome.status is not SlideStatus.DONE:
                     self._trouble = self._trouble or outcome.sentence
             case RunEnded():
@@ -72,10 +82,17 @@ class _Watched:
             engine=self._engine,
             steady=Pace(self._n_patches, self._last - self._ready),
             whole=Pace(self._n_patches, self._ended - self._began),
+            onward=self._onward(),
             beside_s=statistics.median(map(_beside_s, spent)),
             tissue_s=statistics.median(each["tissue"] for each in spent),
             write_s=statistics.median(each["write"] for each in spent),
         )
+
+    def _onward(self) -> Pace | None:
+        if self._warm is None or self._n_slides < _ENOUGH * self._workers:
+            return None
+        since, n_before = self._warm
+        return Pace(self._n_scanned - n_before, self._last - since)
 
 
 def _beside_s(seconds: Mapping[str, float]) -> float:

@@ -18,7 +18,7 @@ from batchscan.stores.atomic import write_atomically
 from batchscan.stores.enclosures import read_enclosures
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.open_files import renew_open_files
-from batchscan.stores.pictures import read_pictures, write_thumbnail
+from batchscan.stores.pictures import read_pictures, with_stored_close_ups, write_thumbnail
 from batchscan.stores.results import HEATMAP, REPORT, SIGNATURE, THUMBNAIL, RunFolder, read_result
 from batchscan.stores.signatures import SigningKey
 from batchscan.stores.summary import write_summary
@@ -53,9 +53,16 @@ def print_slide(
         render_slide_report(result, card, pictures, path, generated, enclosures=enclosures, style=style)
 
 
-def print_staged(run: RunFolder, staged: Path, generated: datetime, *, report: bool, style: ReportStyle) -> None:
-    """Print a result that isn't committed yet as it will be read to print it again: the bytes are then the same."""
-    result, pictures = read_result(staged), read_pictures(staged)
+def print_staged(
+    run: RunFolder, staged: Path, pictures: Pictures, generated: datetime, *, report: bool, style: ReportStyle
+) -> None:
+    """Print a result that isn't committed yet as it will be read to print it again: the bytes are then the same.
+
+    Overview and masks in `pictures` come from the files that are copied there; close-ups are read only to be shown.
+    """
+    result = read_result(staged)
+    if report:
+        pictures = with_stored_close_ups(staged, pictures)
     card = run.read_card(result.model.sha256)
     print_slide(result, card, pictures, staged, generated, report=report, style=style)
 

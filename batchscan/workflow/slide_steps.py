@@ -227,7 +227,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     times = {**seconds, "write": time.perf_counter() - clock}
     result = replace(result, seconds={**times, "total": sum(times.values())})
     write_result(staged, result)
-    print_staged(work.run, staged, work.started, report=work.print_report, style=work.style)
+    print_staged(work.run, staged, pictures, work.started, report=work.print_report, style=work.style)
     sync_tree(staged)
     times = {**(seconds if surveyed.survey else {}), "write": time.perf_counter() - clock}
     spent = {**times, "total": sum(times.values())}

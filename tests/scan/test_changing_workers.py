@@ -18,6 +18,7 @@ from distributed import Client
 from gated_slides import STEPS, Gated
 
 from batchscan.domain.errors import ClusterError, ModelError
+from batchscan.scan import underway
 from batchscan.scan.cluster import connect
 from batchscan.scan.dispatch import run_slides
 from batchscan.scan.slide_events import Event, SlideFinished, SlideRetried, SlideStopped, WorkersChanged
@@ -77,6 +78,11 @@ class Stage:
 def address() -> Iterator[str]:
     with scheduler() as (address, _):
         yield address
+
+
+@pytest.fixture(autouse=True)
+def _each_block_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(underway, "_PATCHES_TOGETHER", 0)
 
 
 @pytest.fixture

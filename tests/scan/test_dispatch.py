@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dask_processes import free_port, scheduler_with_a_worker
@@ -28,7 +29,7 @@ from batchscan.scan.slide_events import (
     SlideSurveyed,
     Waited,
 )
-from batchscan.scan.underway import Patience
+from batchscan.scan.underway import Patience, scan_each
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,26 @@ def test_every_slide_goes_all_the_way_on_worker_processes(client: Client) -> Non
         assert event.end.worker
         assert event.end.peak_rss_mb
         assert event.end.peak_rss_mb > 10
+
+
+def test_blocks_go_together_while_others_keep_the_workers_busy(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: dict[str, list[int]] = {}
+    submit = client.submit
+
+    def noting(function: object, topic: str, token: str, step: object, *arguments: Any, **named: Any) -> Any:
+        if step is scan_each:
+            _, script, blocks = arguments
+            groups.setdefault(script.slide_id, []).append(len(blocks))
+        return submit(function, topic, token, step, *arguments, **named)
+
+    monkeypatch.setattr(client, "submit", noting)
+    events = list(run_slides(client, [Script(f"s{i}", n_blocks=4) for i in range(8)], STEPS))
+    assert sum(isinstance(event, BlockScanned) for event in events) == 8 * 4
+    assert groups["s0"] == [4]
+    assert {sum(sizes) for sizes in groups.values()} == {4}
+    # The last has all workers to itself.
+    list(run_slides(client, [Script("alone", n_blocks=4)], STEPS))
+    assert groups["alone"] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("at", ["survey", "scan", "finish"])

@@ -1,14 +1,16 @@
-"""How often, and when, a slide is tried again; nothing runs here."""
+"""How often, and when, a slide is tried again, and which blocks are one step; nothing runs here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from batchscan.domain.records import SlideStatus
+from batchscan.scan.grid import Block
 from batchscan.scan.step import Raised, Trouble
-from batchscan.scan.underway import Patience, SlideUnderWay
+from batchscan.scan.underway import Patience, SlideUnderWay, in_groups
 
 PATIENCE = Patience(attempts=3, first_delay_s=2.0)
 
@@ -45,3 +47,22 @@ def _delays(*troubles: Trouble) -> list[float | None]:
 )
 def test_a_slide_is_tried_again_so_often(troubles: tuple[Trouble, ...], expected: list[float | None]) -> None:
     assert _delays(*troubles) == expected
+
+
+def _block(n_patches: int) -> Block:
+    cells = np.arange(n_patches, dtype=np.int32)
+    return Block(cells, cells, 0, 0, n_patches, n_patches)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([], []),
+        ([1500], [[1500]]),
+        ([400, 400, 200, 1], [[400, 400, 200], [1]]),
+        ([1200, 300, 200], [[1200], [300, 200]]),
+        ([400] * 5, [[400, 400], [400, 400], [400]]),
+    ],
+)
+def test_blocks_of_a_thousand_patches_are_one_step(sizes: list[int], expected: list[list[int]]) -> None:
+    assert [[len(block) for block in group] for group in in_groups(map(_block, sizes))] == expected

@@ -20,6 +20,7 @@ from batchscan.domain.errors import ModelError, OutputError
 from batchscan.domain.job import Job, RunSection, SlidesSection
 from batchscan.domain.records import EngineInfo, SlideOutcome, SlideStatus
 from batchscan.domain.speed import RUNS, Pace, Unknown, WorkerSpeeds
+from batchscan.scan.slide_events import BlockScanned
 from batchscan.stores.packages import open_package
 from batchscan.stores.synthetic_slides import SyntheticSlide
 from batchscan.workflow import bench as benching
@@ -194,7 +195,8 @@ def test_the_page_says_what_was_found_and_why_something_was_not() -> None:
     assert "engine keras f32, from memory 500 patches/s" in lines
     assert "engine keras bf16, from memory - no GPU" in lines
     assert f"run {RUNS['scan']} 800 patches/s 0.80 of openvino f32 alone" in lines
-    assert "with start and end, 4 slides, 8.0 s 500 patches/s" in lines
+    assert "once each worker has ended a slide 882 patches/s 0.88 of openvino f32 alone" in lines
+    assert "with start and end, 4 slides, 8.0 s 500 patches/s 0.50 of openvino f32 alone" in lines
     assert f"run {RUNS['from_file']} - a slide failed" in lines
     assert "ingest level 0 to a store 40.0 MPix/s 0.80 of OpenSlide alone" in lines
     assert page[0] == "machine  a CPU, 2 cores, 16 GiB; avx2"
@@ -225,3 +227,19 @@ def test_a_slide_that_fails_leaves_no_figure(tmp_path: Path, monkeypatch: Any) -
     events = [bench_runs.RunReady(1, "m", EngineInfo("e", "f32")), bench_runs.SlideEnded(failed, reused=False)]
     monkeypatch.setattr(bench_runs, "run_job", lambda _: iter(events))
     assert bench_runs.timed_run(a_job(tmp_path)) == Unknown("a: can't be read")
+
+
+@pytest.mark.parametrize(("n_slides", "onward"), [(8, Pace(600, 12.0)), (7, None)])
+def test_a_long_run_is_also_timed_from_each_workers_first_slide_on(
+    monkeypatch: pytest.MonkeyPatch, n_slides: int, onward: Pace | None
+) -> None:
+    """Each slide ends 2 s after the one before."""
+    seconds = itertools.count(0.0, 1.0)
+    monkeypatch.setattr(bench_runs.time, "monotonic", lambda: next(seconds))
+    watched = bench_runs._Watched()
+    watched.see(bench_runs.RunReady(2, "m", EngineInfo("e", "f32")))
+    done = SlideOutcome("a", SlideStatus.DONE, "", "")
+    for _ in range(n_slides):
+        watched.see(BlockScanned("a", 100))
+        watched.see(bench_runs.SlideEnded(done, reused=False))
+    assert watched._onward() == onward
