@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from statistics import mean, stdev
 
@@ -103,8 +103,8 @@ def _rows(result: SlideResult, card: ModelCard) -> Iterator[Fact]:
     if band:
         yield Fact(say("sure-threshold"), _threshold(band, result.settings.threshold))
         yield Fact(say("sure-calibration"), _calibration(result))
-        yield Fact(say("sure-agreement"), _agreement(card))
-    yield Fact(say("sure-patches"), _patches(card))
+        yield Fact(say("sure-agreement"), _agreement(result, card))
+    yield Fact(say("sure-patches"), _patches(result, card))
 
 
 def _threshold(band: AreaBand, threshold: float) -> str:
@@ -123,7 +123,7 @@ def _calibration(result: SlideResult) -> str:
     return say(f"sure-calibration-{'apart' if is_apart else 'sum'}", area=numbers.area(expected))
 
 
-def _agreement(card: ModelCard) -> str:
+def _agreement(result: SlideResult, card: ModelCard) -> str:
     found = area_agreement(card)
     if found is None:
         return say("sure-agreement-none")
@@ -133,14 +133,27 @@ def _agreement(card: ModelCard) -> str:
     low, high = (numbers.difference(limit, decimals=1) for limit in found.limits_mm2)
     few = "-few" if found.n < _ENOUGH_SLIDES else ""
     slides = numbers.counted(found.n, "slides")
-    return say(f"sure-agreement-limits{few}", low=low, high=high, bias=bias, slides=slides)
+    said = say(f"sure-agreement-limits{few}", low=low, high=high, bias=bias, slides=slides)
+    folds = card.cross_validation.slides if card.cross_validation else ()
+    return " ".join([said, _here(result, found.limits_mm2), *_known(result, {fold.slide for fold in folds})])
 
 
-def _patches(card: ModelCard) -> str:
+def _here(result: SlideResult, limits_mm2: tuple[float, float]) -> str:
+    low, high = _ends(labelled_band(result.extent.idc_mm2 or 0.0, limits_mm2))
+    return say("sure-agreement-here", low=low, high=high) if low else say("sure-agreement-here-same", high=high)
+
+
+def labelled_band(found_mm2: float, limits_mm2: tuple[float, float]) -> AreaBand:
+    """What limits of agreement leave for the area that a pathologist would have labelled where so much was found."""
+    low, high = limits_mm2
+    return AreaBand(max(0.0, found_mm2 - high), max(0.0, found_mm2 - low))
+
+
+def _patches(result: SlideResult, card: ModelCard) -> str:
     tests = unseen(card)
     if not tests:
         return say("sure-patches-none")
-    return say(
+    said = say(
         "sure-patches-alike" if card.cross_validation else "sure-patches-own",
         auroc=value_range([row.auroc for row in tests]),
         sensitivity=value_range([row.sensitivity for row in tests]),
@@ -148,6 +161,13 @@ def _patches(card: ModelCard) -> str:
         n=len(tests),
         count=numbers.count(len(tests)),
     )
+    return " ".join([said, *_known(result, {row.patient for row in tests})])
+
+
+def _known(result: SlideResult, names: Collection[str]) -> Iterator[str]:
+    """That the slide is one of those which the card's figures are of: they are no independent word on it."""
+    if result.slide.slide_id in names or result.slide.patient_id in names:
+        yield say("sure-known")
 
 
 def _read_patches(result: SlideResult) -> tuple[Float64Array, Float64Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -53,6 +54,7 @@ from batchscan.workflow.morning import print_digest
 from batchscan.workflow.quarantine import Quarantine
 from batchscan.workflow.slide_steps import FinishedSlide
 from batchscan.workflow.sources import AskedSlides
+from batchscan.workflow.styles import style_of, style_of_facts
 from batchscan.workflow.worker_time import WorkerTime
 
 # How often the runner gives a sign of life in the ledger.
@@ -105,7 +107,12 @@ class RunRecord:
         """Open the books for these slides; what an earlier run said is gone. Returns what the operator should know."""
         self.paths = {request.slide_id: request.path for request in asked.requests}
         self.quarantine = Quarantine(self.ledger, asked.requests, self.package.info.sha256, self.job.run.attempts)
-        notes = (*self._changes(), *other_scores(self.settings, self.package.card), *self._unlisted(asked))
+        notes = (
+            *self._changes(),
+            *self._printed_otherwise(),
+            *other_scores(self.settings, self.package.card),
+            *self._unlisted(asked),
+        )
         absent = [SlideRequest(each.slide_id, each.slide_id, self.folder.path) for each in asked.not_ingested]
         self._asked = frozenset(request.slide_id for request in (*asked.requests, *absent))
         self.ledger.begin([*asked.requests, *absent], {"started": now(), "name": self.folder.path.name})
@@ -281,6 +288,18 @@ class RunRecord:
         for name, (was, now_is) in pairs.items():
             if was != now_is:
                 yield f"{name} was {was} in this run folder and is {now_is} now: its results are replaced"
+
+    def _printed_otherwise(self) -> Iterator[str]:
+        """That results which are there already keep the pages that they have."""
+        if not self.job.report.per_slide or not self.folder.results():
+            return
+        with contextlib.suppress(DamagedResult):
+            was, now_is = style_of_facts(self.folder.read_facts()), style_of(self.job.report)
+            if was != now_is:
+                yield (
+                    "reports of results that are done already keep the language, paper and templates that they were "
+                    f"printed in; `batchscan report {self.folder.path}` prints all of them as this run has it"
+                )
 
     def _unlisted(self, asked: AskedSlides) -> Iterator[str]:
         wanted = {request.slide_id for request in asked.requests}

@@ -123,6 +123,9 @@ sure-agreement-bias = keine Grenzen: { $n ->
   } seiner Kreuzvalidierung lag die Fläche dieses Modells im Mittel um { $bias } daneben.
 sure-agreement-limits = gefunden − markiert { $low } bis { $high } mm² (95 %), im Mittel { $bias }: { $slides }.
 sure-agreement-limits-few = gefunden − markiert { $low } bis { $high } mm² (95 %), im Mittel { $bias }: { $slides }, zu wenige, um dessen sicher zu sein.
+sure-agreement-here = Hier wären nach diesen Grenzen { $low } bis { $high } markiert.
+sure-agreement-here-same = Hier wären nach diesen Grenzen { $high } markiert.
+sure-known = Dieses Präparat ist eines davon.
 sure-patches = Je Kachel
 sure-patches-none = an keinem Patienten gemessen, den das Modell nie gesehen hat.
 sure-patches-own = AUROC { $auroc }, Sensitivität { $sensitivity }, Spezifität { $specificity } ({ $n ->
@@ -343,6 +346,7 @@ patch-alt-neighbours = Kachel bei { $position } px, p(IDC) { $p }, p_raw { $raw 
 
 method-title = Methode und Herkunft
 model-title = Modell
+quoted-in-english = Englisches ist zitiert: aus der Modellkarte oder vom Programm.
 model-name = Name, Version
 model-architecture = Architektur
 model-use = Zweck
@@ -508,7 +512,7 @@ means-band = p(IDC) von { $low } bis { $high }: Chancen, p ÷ (1 − p), bis zu 
 means-sum-label = Kalibrierte Summe
 means-sum = Σ a t p(IDC) über die lesbaren Kacheln; angegeben, wo p(IDC) kalibriert ist.
 means-agreement-label = Abgleich
-means-agreement = auf kreuzvalidierten Präparaten gefundene − markierte Fläche: ihr Mittel, und Mittel ± 1,96 Standardabweichungen (95-%-Übereinstimmungsgrenzen nach Bland und Altman).
+means-agreement = auf kreuzvalidierten Präparaten gefundene − markierte Fläche: Mittel, und Mittel ± 1,96 Standardabweichungen (95-%-Grenzen nach Bland und Altman). Hier markiert: gefundene Fläche weniger eine Grenze, mindestens 0.
 
 ## Das Feld, das von Hand ausgefüllt wird, am Ende.
 

@@ -138,6 +138,11 @@ sure-agreement-bias = no limits: on the { $n ->
   } of its cross-validation this model’s area was off by { $bias } on average.
 sure-agreement-limits = found − labelled { $low } to { $high } mm² (95 %), { $bias } on average: { $slides }.
 sure-agreement-limits-few = found − labelled { $low } to { $high } mm² (95 %), { $bias } on average: { $slides }, too few to be sure of that.
+# What these limits come to on this slide, whose found area they are applied to.
+sure-agreement-here = Here, by these limits, { $low } to { $high } would be labelled.
+sure-agreement-here-same = Here, by these limits, { $high } would be labelled.
+# This very slide is one of those that the figures before are of.
+sure-known = This slide is one of them.
 sure-patches = Patch by patch
 sure-patches-none = not measured on any patient that the model never saw.
 sure-patches-own = AUROC { $auroc }, sensitivity { $sensitivity }, specificity { $specificity } ({ $n ->
@@ -363,6 +368,8 @@ patch-alt-neighbours = Patch at { $position } px, p(IDC) { $p }, p_raw { $raw },
 
 method-title = Method and provenance
 model-title = Model
+# Below the model's facts, on pages in another language than English.
+quoted-in-english = In English: quoted from the model’s card, or from the program.
 model-name = Name, version
 model-architecture = Architecture
 model-use = Intended use
@@ -534,7 +541,7 @@ means-band = p(IDC) from { $low } to { $high }: odds, p ÷ (1 − p), within a f
 means-sum-label = Calibrated sum
 means-sum = Σ a t p(IDC) over the patches that were read; given where p(IDC) is calibrated.
 means-agreement-label = Agreement
-means-agreement = on cross-validated slides, area found − area labelled: its mean, and mean ± 1.96 standard deviations (95 % limits of agreement, Bland and Altman).
+means-agreement = area found − area labelled on cross-validated slides: mean, and mean ± 1.96 standard deviations (95 % limits, Bland and Altman). Labelled here: area found less a limit, 0 at least.
 
 ## The box that a reviewer fills in by hand, at the end.
 

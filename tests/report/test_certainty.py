@@ -12,7 +12,7 @@ from report_factory import UNREADABLE, make_card, make_fold, make_result, rejudg
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import CrossValidation, ModelCard
 from batchscan.domain.records import SlideResult
-from batchscan.report.certainty import area_agreement, area_band, expected_mm2, how_sure
+from batchscan.report.certainty import AreaBand, area_agreement, area_band, expected_mm2, how_sure, labelled_band
 
 
 def graded() -> SlideResult:
@@ -69,13 +69,34 @@ def test_limits_of_agreement_by_hand() -> None:
     assert found.limits_mm2 == pytest.approx((3 - 1.96 * 7**0.5, 3 + 1.96 * 7**0.5))
     words = {fact.label: fact.value for fact in how_sure(graded(), card_with(1.0, 2.0, 6.0))}
     assert words["Agreement"] == (
-        "found \u2212 labelled \u22122.2 to +8.2 mm² (95 %), +3.0 mm² on average: 3 slides, too few to be sure of that."
+        "found \u2212 labelled \u22122.2 to +8.2 mm² (95 %), +3.0 mm² on average: 3 slides, "
+        "too few to be sure of that. Here, by these limits, 0 to 2.43 mm² would be labelled."
     )
+
+
+def test_what_limits_leave_for_what_would_be_labelled() -> None:
+    """Of 10 mm2 found, where 3 less to 8 more than labelled was found before, 2 to 13 mm2 would be labelled."""
+    assert labelled_band(10.0, (-3.0, 8.0)) == AreaBand(2.0, 13.0)
+    assert labelled_band(1.0, (2.0, 8.0)) == AreaBand(0.0, 0.0)
+    words = {fact.label: fact.value for fact in how_sure(graded(), card_with(0.2, 0.2, 0.2))}
+    assert words["Agreement"].endswith("Here, by these limits, 0.04 mm² would be labelled.")
+
+
+@pytest.mark.parametrize(
+    ("slide_id", "patient_id", "is_said"),
+    [("S1", "P", True), ("S", "S1", True), ("S", "P", False), ("S10", "P", False)],
+)
+def test_a_slide_that_the_cards_figures_are_of_says_so(slide_id: str, patient_id: str, *, is_said: bool) -> None:
+    result = graded()
+    result = replace(result, slide=replace(result.slide, slide_id=slide_id, patient_id=patient_id))
+    words = {fact.label: fact.value for fact in how_sure(result, card_with(1.0, 2.0, 6.0))}
+    assert words["Agreement"].endswith(" This slide is one of them.") is is_said
+    assert words["Patch by patch"].endswith(" This slide is one of them.") is is_said
 
 
 def test_enough_slides_are_not_called_few() -> None:
     words = {fact.label: fact.value for fact in how_sure(graded(), card_with(*([1.0, 2.0] * 10)))}
-    assert words["Agreement"].endswith("on average: 20 slides.")
+    assert "on average: 20 slides. Here, by" in words["Agreement"]
 
 
 def test_two_slides_have_no_limits_and_a_card_without_areas_says_so() -> None:

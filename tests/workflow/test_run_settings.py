@@ -15,7 +15,7 @@ from batchscan.domain.errors import JobError, OutputError
 from batchscan.domain.job import Job, validated_job
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package
-from batchscan.stores.results import RunFolder
+from batchscan.stores.results import RESULT, RunFolder, write_json
 from batchscan.workflow.run import check_run_folder, scan_settings
 from batchscan.workflow.run_record import RunRecord
 from batchscan.workflow.sources import AskedSlides
@@ -76,6 +76,31 @@ def test_another_calibration_or_tolerance_in_a_run_folder_is_told(package: Model
             ),
             f"tolerance was {settings.tolerance} in this run folder and is 0.25 now: its results are replaced",
         )
+
+
+def test_reports_that_stay_in_another_language_are_told_of(package: ModelPackage, tmp_path: Path) -> None:
+    folder, job = RunFolder(tmp_path / "r"), a_job()
+    folder.create()
+    folder.keep_card(package.card, package.seen_path, package.profile_path)
+    german = job.model_copy(update={"report": job.report.model_copy(update={"language": "de"})})
+    unprinted = german.model_copy(update={"report": german.report.model_copy(update={"per_slide": False})})
+    settings, nothing = scan_settings(job, package), AskedSlides((), ())
+    with Ledger.hold(folder.ledger) as ledger:
+
+        def noted(asked: Job) -> list[str]:
+            RunRecord(folder, ledger, job, package, settings).begin(nothing)
+            return [
+                note
+                for note in RunRecord(folder, ledger, asked, package, settings).begin(nothing)
+                if "language" in note
+            ]
+
+        assert noted(german) == []  # nothing is printed yet
+        folder.slide("S").mkdir(parents=True)
+        write_json(folder.slide("S") / RESULT, {})
+        (note,) = noted(german)
+        assert note.endswith(f"`batchscan report {folder.path}` prints all of them as this run has it")
+        assert noted(job) == noted(unprinted) == []
 
 
 def a_job_with_quality(**quality: Any) -> Job:
