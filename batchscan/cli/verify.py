@@ -32,8 +32,16 @@ _NAMED = 30
     metavar="PUBLIC",
     help="PEM file with the Ed25519 public key of who should have signed.",
 )
+@click.option(
+    "--print-again",
+    "again",
+    is_flag=True,
+    help="Print each report anew from its run's files and compare all bytes, pictures too: a second or two each.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def verify(what: Path, model: str | None, archive: Path | None, key_file: Path | None, *, as_json: bool) -> None:
+def verify(
+    what: Path, model: str | None, archive: Path | None, key_file: Path | None, *, again: bool, as_json: bool
+) -> None:
     """Compare a report with its own data, or a run with its files.
 
     FILE.pdf: its attachments must have the sha256 that they are listed with, the digest of that list must stand on
@@ -43,13 +51,15 @@ def verify(what: Path, model: str | None, archive: Path | None, key_file: Path |
     Exit 0 if all that could be compared agrees, 3 if something differs or is missing, 1 if it can't be read.
 
     Without a signature this finds damage, and a change of one thing; it can't find that somebody made a whole new
-    report, data and digests too. Compare the data digest with a page on paper, or have reports signed
-    (`batchscan report --sign`) and give --key.
+    report, data and digests too, or changed a picture and computed the seal anew. --print-again finds the latter where
+    the run is here. Compare the data digest with a page on paper, or have reports signed (`batchscan report --sign`)
+    and give --key.
     """
     from batchscan.stores.signatures import read_public_key  # noqa: PLC0415 - see the package's docstring
     from batchscan.workflow.verify import verify_report, verify_run  # noqa: PLC0415
 
-    given: dict[str, Any] = {"model": model, "archive": archive, "key": read_public_key(key_file) if key_file else None}
+    key = read_public_key(key_file) if key_file else None
+    given: dict[str, Any] = {"model": model, "archive": archive, "key": key, "again": again}
     is_run = what.is_dir()
     verified = tuple(_drawn(verify_run(what, **given))) if is_run else (verify_report(what, **given),)
     differing = [one for one in verified if one.differing]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,12 @@ class ReportFile:
         The text of each.
     enclosed
         Attached files by name.
-    printed_by
-        Name and version of the program that it says it was printed by.
+    printed_by, producer
+        Name and version of the program that it says it was printed by, and of what wrote the PDF for that.
+    printed_at
+        When, by what it says; None where it doesn't.
+    width_pt
+        Of its first page, points; 0 of none.
     foreign
         What a report never has, in words: a later revision, annotations, actions.
     language
@@ -52,6 +57,9 @@ class ReportFile:
     pages: tuple[str, ...]
     enclosed: Mapping[str, bytes]
     printed_by: str
+    producer: str
+    printed_at: datetime | None
+    width_pt: float
     foreign: tuple[str, ...]
     language: str
     is_sealed: bool
@@ -97,6 +105,9 @@ def read_report_file(path: Path) -> ReportFile:
             tuple(page.extract_text() for page in reader.pages),
             enclosed,
             plain(str(reader.metadata.author or "") if reader.metadata else ""),
+            plain(str(reader.metadata.producer or "") if reader.metadata else ""),
+            reader.metadata.creation_date if reader.metadata else None,
+            float(reader.pages[0].mediabox.width) if len(reader.pages) else 0.0,
             tuple(_foreign(reader, content)),
             str(reader.root_object.get("/Lang", "")),
             is_sealed(content),

@@ -29,6 +29,8 @@ from batchscan.stores.pyramids import open_store
 from batchscan.stores.regions import foci_geojson
 from batchscan.stores.report_files import ReportFile, read_report_file
 from batchscan.stores.results import HEATMAP, PATCHES, REGIONS, REPORT, RESULT, RunFolder, read_result
+from batchscan.workflow.printed_again import WHAT as PRINTED_AGAIN
+from batchscan.workflow.printed_again import printed_again
 from batchscan.workflow.recomputed import compared, recomputed
 
 _RESULT_FILES = (RESULT, REGIONS, PATCHES)
@@ -46,11 +48,14 @@ class Nearby:
         A model package, by name or folder; None for a shipped one of the same name.
     stores
         Slide stores by the ids of their slides.
+    again
+        Whether a report is to be printed again, too.
     """
 
     folder: Path | None
     model: str | None
     stores: Mapping[str, Path]
+    again: bool = False
 
 
 def checked_report(path: Path, nearby: Nearby, get_on: Callable[[int], None]) -> Verified:
@@ -63,7 +68,7 @@ def checked_report(path: Path, nearby: Nearby, get_on: Callable[[int], None]) ->
     """
     found = read_report_file(path)
     get_on(1)
-    return Verified(path.name, tuple(_with_signs(_of_report(found, nearby), get_on)))
+    return Verified(path.name, tuple(_with_signs(_of_report(path, found, nearby), get_on)))
 
 
 def checked_result(
@@ -110,6 +115,8 @@ def _of_result(run: RunFolder, slide_id: str, nearby: Nearby, *, with_report: bo
     # What it encloses is what the numbers above were made from, or the report is another result's.
     yield from _beside(folder, found.enclosed)
     yield from _of_page_one(found, made, card)
+    if nearby.again:
+        yield printed_again(run, slide_id, folder / REPORT, found, card)
 
 
 def _of_open_files(folder: Path, result: SlideResult) -> Iterator[Finding]:
@@ -131,7 +138,7 @@ def _bytes_of(path: Path) -> dict[str, bytes]:
     return {str(each.relative_to(path)): each.read_bytes() for each in files}
 
 
-def _of_report(found: ReportFile, nearby: Nearby) -> Iterator[Finding]:
+def _of_report(path: Path, found: ReportFile, nearby: Nearby) -> Iterator[Finding]:
     yield from _of_enclosures(found)
     try:
         result, card = _enclosed_result(found.enclosed)
@@ -144,6 +151,10 @@ def _of_report(found: ReportFile, nearby: Nearby) -> Iterator[Finding]:
     if nearby.folder:
         yield from _beside(nearby.folder, found.enclosed)
     yield from _of_places(result, nearby)
+    if nearby.again and nearby.folder:
+        yield printed_again(RunFolder(nearby.folder.parent.parent), nearby.folder.name, path, found, card)
+    elif nearby.again:
+        yield Finding.left_out(PRINTED_AGAIN, "its pictures aren't here; give the report in its run folder")
 
 
 def _of_enclosures(found: ReportFile) -> Iterator[Finding]:

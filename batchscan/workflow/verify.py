@@ -43,7 +43,12 @@ class RunOpened:
 
 
 def verify_report(
-    report: Path, *, model: str | None = None, archive: Path | None = None, key: PublicKey | None = None
+    report: Path,
+    *,
+    model: str | None = None,
+    archive: Path | None = None,
+    key: PublicKey | None = None,
+    again: bool = False,
 ) -> Verified:
     """Compare a report with what it encloses, and with what is on this machine.
 
@@ -57,20 +62,27 @@ def verify_report(
         Where its slide is; None for where its run had it from.
     key
         Who should have signed it; None if nobody has to.
+    again
+        Whether it is also printed anew from its run's files, and compared byte by byte: a second or two.
 
     Raises
     ------
     UnverifiableReport
         If it isn't a PDF of batchscan's, or is made to harm.
     """
-    nearby = _nearby(report, model, archive)
+    nearby = replace(_nearby(report, model, archive), again=again)
     with _checkers() as checkers:
         verified = _checked(checkers, checked_report, report, nearby)
     return replace(verified, findings=(*verified.findings, _signature(report, key)))
 
 
 def verify_run(
-    run: Path, *, model: str | None = None, archive: Path | None = None, key: PublicKey | None = None
+    run: Path,
+    *,
+    model: str | None = None,
+    archive: Path | None = None,
+    key: PublicKey | None = None,
+    again: bool = False,
 ) -> Iterator[RunOpened | Verified]:
     """Compare each committed result of a run with its files; parameters as of `verify_report`.
 
@@ -95,7 +107,11 @@ def verify_run(
     done = {slide_id for slide_id, status in statuses.items() if status is SlideStatus.DONE}
     committed = set(folder.results())
     yield RunOpened(len(done | committed))
-    near = _near_run(folder, facts, model, archive)
+    near_without = _near_run(folder, facts, model, archive)
+
+    def near(slide_id: str) -> Nearby:
+        return replace(near_without(slide_id), again=again)
+
     with _checkers() as checkers, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         one = partial(_verified_result, checkers, folder, near, key, with_report=bool(facts.get("reports", True)))
         try:
