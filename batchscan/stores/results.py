@@ -49,6 +49,7 @@ SIGNATURE_SUFFIX = ".sig"
 SIGNATURE = REPORT + SIGNATURE_SUFFIX
 """Beside the report, where a lab signs its reports."""
 THUMBNAIL = "thumbnail.jpg"
+SUMMARY = "summary.csv"
 RUN_FACTS, INDEX = "run.json", "index.html"
 _PLAIN_SETTINGS = ("min_tissue", "max_unreadable", "threshold", "tolerance", "orientations")
 _OF_QUALITY = ("grade", "measures")

@@ -1,14 +1,15 @@
-"""Results and the ledger -> summary.csv, a row a slide; an undefined number is an empty cell, never 0."""
+"""Results and the ledger <-> summary.csv, a row a slide; an undefined number is an empty cell, never 0."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from batchscan.domain.records import SlideResult
 from batchscan.stores.atomic import write_atomically
-from batchscan.stores.cells import TableWriter
+from batchscan.stores.cells import TableWriter, from_cell
 from batchscan.stores.ledger_view import LedgerRow
 
 _EXTENT = (
@@ -60,6 +61,27 @@ def write_summary(path: Path, rows: Iterable[LedgerRow]) -> None:
         writer = TableWriter(stream)
         writer.writerow(COLUMNS)
         writer.writerows(_cells(summary_row(row)) for row in rows)
+
+
+def read_summary(path: Path) -> dict[str, dict[str, str]]:
+    """slide_id -> its row, as text; nothing where there is no table that can be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [{name: from_cell(cell or "") for name, cell in row.items()} for row in csv.DictReader(stream)]
+    except (OSError, ValueError, csv.Error):
+        return {}
+    return {row.get("slide_id", ""): row for row in rows}
+
+
+def differing_cells(row: Mapping[str, str], result: SlideResult) -> tuple[str, ...]:
+    """In words, what a row has otherwise than its result; seconds apart, of which a later print has others."""
+    numbers = summary_numbers(result)
+    expected = {"slide_id": result.slide.slide_id, "patient_id": result.slide.patient_id, "status": "done", **numbers}
+    cells = dict(zip(COLUMNS, _cells({name: expected.get(name) for name in COLUMNS}), strict=True))
+    told = [name for name in COLUMNS if not name.startswith("seconds_") and name not in {"reason", "sentence"}]
+    return tuple(
+        f"{name} {row.get(name) or 'empty'}, not {cells[name]}" for name in told if row.get(name) != str(cells[name])
+    )
 
 
 def _cells(row: Mapping[str, Any]) -> Iterator[Any]:

@@ -28,11 +28,13 @@ from batchscan.stores.pictures import read_pictures
 from batchscan.stores.pyramids import open_store
 from batchscan.stores.regions import foci_geojson
 from batchscan.stores.report_files import ReportFile, read_report_file
-from batchscan.stores.results import HEATMAP, PATCHES, REGIONS, REPORT, RESULT, RunFolder, read_result
+from batchscan.stores.results import HEATMAP, PATCHES, REGIONS, REPORT, RESULT, SUMMARY, RunFolder, read_result
+from batchscan.stores.summary import differing_cells
 from batchscan.workflow.printed_again import WHAT as PRINTED_AGAIN
 from batchscan.workflow.printed_again import printed_again
 from batchscan.workflow.recomputed import compared, recomputed
 
+_MOST_CELLS = 5
 _RESULT_FILES = (RESULT, REGIONS, PATCHES)
 
 
@@ -50,12 +52,15 @@ class Nearby:
         Slide stores by the ids of their slides.
     again
         Whether a report is to be printed again, too.
+    row
+        The result's row of summary.csv, as text.
     """
 
     folder: Path | None
     model: str | None
     stores: Mapping[str, Path]
     again: bool = False
+    row: Mapping[str, str] | None = None
 
 
 def checked_report(path: Path, nearby: Nearby, get_on: Callable[[int], None]) -> Verified:
@@ -101,6 +106,7 @@ def _of_result(run: RunFolder, slide_id: str, nearby: Nearby, *, with_report: bo
     has_heatmap = (folder / HEATMAP).is_file()
     yield Finding.of(HEATMAP, "there" if has_heatmap else "missing", agrees=has_heatmap)
     yield from _of_open_files(folder, result)
+    yield _of_row(nearby.row, result)
     has_its_name = result.slide.slide_id == slide_id
     yield Finding.of("slide_id", f"{result.slide.slide_id}, in the folder {slide_id}", agrees=has_its_name)
     yield from _of_places(result, nearby)
@@ -117,6 +123,14 @@ def _of_result(run: RunFolder, slide_id: str, nearby: Nearby, *, with_report: bo
     yield from _of_page_one(found, made, card)
     if nearby.again:
         yield printed_again(run, slide_id, folder / REPORT, found, card)
+
+
+def _of_row(row: Mapping[str, str] | None, result: SlideResult) -> Finding:
+    what = f"row of {SUMMARY}"
+    if row is None:
+        return Finding.left_out(what, "there is none")
+    wrong = differing_cells(row, result)
+    return Finding.of(what, "; ".join(wrong[:_MOST_CELLS]) or "the result's numbers", agrees=not wrong)
 
 
 def _of_open_files(folder: Path, result: SlideResult) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from batchscan.stores.enclosures import read_enclosures
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.open_files import renew_open_files
 from batchscan.stores.pictures import read_pictures, with_stored_close_ups, write_thumbnail
-from batchscan.stores.results import HEATMAP, REPORT, SIGNATURE, THUMBNAIL, RunFolder, read_result
+from batchscan.stores.results import HEATMAP, REPORT, SIGNATURE, SUMMARY, THUMBNAIL, RunFolder, read_result
 from batchscan.stores.signatures import SigningKey
 from batchscan.stores.summary import write_summary
 from batchscan.workflow.morning import print_digest
@@ -181,6 +181,6 @@ def renew_digest(run: RunFolder, style: ReportStyle | None = None) -> None:
     facts = run.read_facts("name", "started", "finished", "model", "engine", "threshold", "counts")
     printed = all((run.slide(slide_id) / REPORT).is_file() for slide_id in run.results())
     with Ledger.read(run.ledger) as ledger:
-        write_summary(run.path / "summary.csv", ledger.rows())
+        write_summary(run.path / SUMMARY, ledger.rows())
         training = run.training_counts(facts["model"]["sha256"])
         print_digest(run, ledger, {**facts, "reports": printed}, training, pdf=True, most_notices=None, style=style)

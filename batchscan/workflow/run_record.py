@@ -46,7 +46,7 @@ from batchscan.scan.slide_events import (
 from batchscan.stores.ledger import Ledger, now
 from batchscan.stores.machine import versions_of
 from batchscan.stores.packages import ModelPackage
-from batchscan.stores.results import REPORT, RESULT, RUN_FACTS, SIGNATURE, RunFolder, write_json
+from batchscan.stores.results import REPORT, RESULT, RUN_FACTS, SIGNATURE, SUMMARY, RunFolder, write_json
 from batchscan.stores.signatures import SigningKey
 from batchscan.stores.summary import write_summary
 from batchscan.workflow.ingest_steps import store_path
@@ -259,7 +259,7 @@ class RunRecord:
         found = Counter(self.ledger.statuses().values())
         counts = {status.value: found[status] for status in ENDED}
         counts |= {"remaining": found.total() - sum(counts.values()), "asked": found.total()}
-        write_summary(self.folder.path / "summary.csv", self.ledger.rows())
+        write_summary(self.folder.path / SUMMARY, self.ledger.rows())
         facts = self._write_run_json(finished, counts, running=running)
         training = self.folder.training_counts(self.package.info.sha256)
         print_digest(self.folder, self.ledger, facts, training, pdf=pdf)

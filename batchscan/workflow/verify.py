@@ -22,8 +22,9 @@ from batchscan.domain.verified import Finding, Verified
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.pyramids import is_store
 from batchscan.stores.report_files import read_report_bytes
-from batchscan.stores.results import REPORT, RUN_FACTS, SIGNATURE_SUFFIX, RunFolder
+from batchscan.stores.results import REPORT, RUN_FACTS, SIGNATURE_SUFFIX, SUMMARY, RunFolder
 from batchscan.stores.signatures import PublicKey
+from batchscan.stores.summary import read_summary
 from batchscan.workflow.archive_tables import MANIFEST
 from batchscan.workflow.checked_report import Nearby, checked_report, checked_result
 from batchscan.workflow.ingest_steps import store_path
@@ -107,10 +108,10 @@ def verify_run(
     done = {slide_id for slide_id, status in statuses.items() if status is SlideStatus.DONE}
     committed = set(folder.results())
     yield RunOpened(len(done | committed))
-    near_without = _near_run(folder, facts, model, archive)
+    by_slide, rows = _near_run(folder, facts, model, archive), read_summary(folder.path / SUMMARY)
 
     def near(slide_id: str) -> Nearby:
-        return replace(near_without(slide_id), again=again)
+        return replace(by_slide(slide_id), again=again, row=rows.get(slide_id))
 
     with _checkers() as checkers, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         one = partial(_verified_result, checkers, folder, near, key, with_report=bool(facts.get("reports", True)))
