@@ -164,7 +164,12 @@ def _run_rows(name: str, run: RunSpeed | Unknown, record: BenchRecord) -> Iterat
 
     yield "run", RUNS[name], f"{run.steady.per_s:,.0f} patches/s", of_ceiling(run.steady)
     if run.onward:
-        yield "", "  once each worker has ended a slide", f"{run.onward.per_s:,.0f} patches/s", of_ceiling(run.onward)
+        yield (
+            "",
+            "  once as many slides have ended as there are workers",
+            f"{run.onward.per_s:,.0f} patches/s",
+            of_ceiling(run.onward),
+        )
     n_slides = f"{run.n_slides} slides"
     start_and_end = f"  with start and end, {n_slides}, {run.whole.seconds:.1f} s"
     yield "", start_and_end, f"{run.whole.per_s:,.0f} patches/s", of_ceiling(run.whole)

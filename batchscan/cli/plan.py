@@ -81,8 +81,8 @@ def _draw(events: Iterator[PlanEvent], shown: Display) -> JobPlan:
 
     for event in events:
         match event:
-            case PlanBegun(n_slides):
-                shown.line(f"{_number(n_slides, 'slide')} to look at; starting workers")
+            case PlanBegun(n_slides, notes):
+                shown.line("\n".join((*notes, f"{_number(n_slides, 'slide')} to look at; starting workers")))
                 shown.expect(jobs=n_slides)
             case RunReady(workers, model, engine):
                 shown.line(f"workers: {workers}, model: {model}, engine: {engine.name} {engine.precision}")

@@ -81,8 +81,8 @@ class RunSpeed:
     whole
         Patches, from before the workers are started until the run has ended.
     onward
-        Patches scanned from the moment that as many slides have ended as there are workers, so that none has its model
-        to open or its libraries to load any more, to the end of the last slide; None where that is hardly anything.
+        Patches scanned from the moment that as many slides have ended as there are workers, when as good as all have
+        opened the model and loaded their libraries, to the end of the last slide; None where that is hardly anything.
     beside_s
         Median over slides of the seconds that their steps took on the workers besides reading pixels and inference;
         where slides are files, making their stores is part of it.

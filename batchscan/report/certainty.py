@@ -21,6 +21,7 @@ from batchscan.report.words import Fact
 _WITHIN = 1.96
 # A standard deviation of fewer errors says nothing, and one of a few says little.
 _LEAST_SLIDES, _ENOUGH_SLIDES = 3, 20
+_STRANGE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,42 +133,54 @@ def _agreement(result: SlideResult, card: ModelCard) -> str:
         return say("sure-agreement-bias", n=found.n, count=numbers.count(found.n), bias=bias)
     low, high = (numbers.difference(limit, decimals=1) for limit in found.limits_mm2)
     few = "-few" if found.n < _ENOUGH_SLIDES else ""
-    slides = numbers.counted(found.n, "slides")
-    said = say(f"sure-agreement-limits{few}", low=low, high=high, bias=bias, slides=slides)
     folds = card.cross_validation.slides if card.cross_validation else ()
-    return " ".join([said, _here(result, found.limits_mm2), *_known(result, {fold.slide for fold in folds})])
+    known = _known(result, {fold.slide for fold in folds})
+    slides = numbers.counted(found.n, "slides")
+    said = say(f"sure-agreement-limits{few}", low=low, high=high, bias=bias, slides=slides, known=known)
+    # Of few slides such limits hold less than they say, and of a known slide they are no forecast.
+    band = None if few or known != _STRANGE else labelled_band(result, found.limits_mm2)
+    if band is None:
+        return said
+    least, most = _ends(band)
+    return f"{said} {say('sure-agreement-here', low=least, high=most)}" if least else said
 
 
-def _here(result: SlideResult, limits_mm2: tuple[float, float]) -> str:
-    low, high = _ends(labelled_band(result.extent.idc_mm2 or 0.0, limits_mm2))
-    return say("sure-agreement-here", low=low, high=high) if low else say("sure-agreement-here-same", high=high)
+def labelled_band(result: SlideResult, limits_mm2: tuple[float, float]) -> AreaBand | None:
+    """What limits of agreement leave for the area, mm2, that would be labelled where so much was found.
 
-
-def labelled_band(found_mm2: float, limits_mm2: tuple[float, float]) -> AreaBand:
-    """What limits of agreement leave for the area that a pathologist would have labelled where so much was found."""
+    At least none and at most all tissue; None where less was found than the limits say is found beyond what is
+    labelled, as they don't fit such a slide, and where no area is defined.
+    """
+    found_mm2, tissue_mm2 = result.extent.idc_mm2, result.extent.tissue_mm2
     low, high = limits_mm2
-    return AreaBand(max(0.0, found_mm2 - high), max(0.0, found_mm2 - low))
+    if found_mm2 is None or tissue_mm2 is None or found_mm2 < low:
+        return None
+    return AreaBand(max(0.0, found_mm2 - high), min(tissue_mm2, found_mm2 - low))
 
 
 def _patches(result: SlideResult, card: ModelCard) -> str:
     tests = unseen(card)
     if not tests:
         return say("sure-patches-none")
-    said = say(
+    return say(
         "sure-patches-alike" if card.cross_validation else "sure-patches-own",
         auroc=value_range([row.auroc for row in tests]),
         sensitivity=value_range([row.sensitivity for row in tests]),
         specificity=value_range([row.specificity for row in tests]),
         n=len(tests),
         count=numbers.count(len(tests)),
+        known=_known(result, {row.patient for row in tests}),
     )
-    return " ".join([said, *_known(result, {row.patient for row in tests})])
 
 
-def _known(result: SlideResult, names: Collection[str]) -> Iterator[str]:
-    """That the slide is one of those which the card's figures are of: they are no independent word on it."""
-    if result.slide.slide_id in names or result.slide.patient_id in names:
-        yield say("sure-known")
+def _known(result: SlideResult, names: Collection[str]) -> str:
+    """Whether figures of the card are of this very slide, or of its patient: then they are no independent word on it.
+
+    By name, as the card has no other: somebody else's slide of the same name counts too.
+    """
+    if result.slide.slide_id in names:
+        return "slide"
+    return "patient" if result.slide.patient_id in names else _STRANGE
 
 
 def _read_patches(result: SlideResult) -> tuple[Float64Array, Float64Array]:

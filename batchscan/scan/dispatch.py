@@ -26,7 +26,7 @@ from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import ClusterError, ModelError
 from batchscan.domain.records import SlideOutcome
 from batchscan.scan.cluster import DISCONNECTED
-from batchscan.scan.fetching import Fetched, fetch
+from batchscan.scan.fetching import Fetched, fetch, packed
 from batchscan.scan.pulse import Pulse, Sign, heard
 from batchscan.scan.seats import ASIDE, NETWORK
 from batchscan.scan.slide_events import (
@@ -213,7 +213,7 @@ class _Board(Generic[W, S, R]):
         kind = NETWORK if step is scan_each else ASIDE
         elsewhere = self._workforce.elsewhere(slide.avoid, kind)
         task = Task(slide, None, step, arguments, priority, elsewhere=elsewhere, n_lost=n_lost)
-        words = run_step, self._topic, task.token, step, *arguments
+        words = packed, run_step, self._topic, task.token, step, *arguments
         task.future = self._workforce.submit(*words, priority=priority, among=elsewhere, kind=kind)
         slide.tasks.add(task.token)
         self._tasks[task.token] = task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any
 
 from distributed import Client, KilledWorker
 
-_FETCH_S = 120.0
+# Less than the dispatcher waits for a sign of anybody.
+_FETCH_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def fetch(client: Client, future: Any, token: str, then: Callable[[Fetched], Non
     client
         Whose future it is.
     future
-        Of a step.
+        Of a step that went through `packed`.
     token
         The step's.
     then
@@ -49,11 +51,23 @@ def fetch(client: Client, future: Any, token: str, then: Callable[[Fetched], Non
     future.add_done_callback(lambda done: _done(client, done, token, then))
 
 
+def packed(step: Callable[..., Any], *arguments: Any) -> bytes:
+    """What a worker does for `fetch`: a step, and what it returned as bytes.
+
+    Many results travel together, and one that can't be put together again would be the error of them all.
+    """
+    return pickle.dumps(step(*arguments), protocol=pickle.HIGHEST_PROTOCOL)
+
+
 def _done(client: Client, future: Any, token: str, then: Callable[[Fetched], None]) -> None:
-    if future.status != "finished":
-        then(Fetched(token, error=CancelledError() if future.cancelled() else future.exception()))
+    if future.cancelled():
+        then(Fetched(token, error=CancelledError()))
+        return
+    if future.status == "error":
+        then(Fetched(token, error=future.exception()))
         return
     # The client puts together what is asked for while an answer is under way; to wait here would keep it from that.
+    # What was lost meanwhile is done again, and the client waits for that by itself.
     waiting = _gathered(client, future)
     try:
         gathered = asyncio.run_coroutine_threadsafe(waiting, _loop_of(client))
@@ -71,16 +85,19 @@ def _loop_of(client: Client) -> asyncio.AbstractEventLoop:
 
 
 async def _gathered(client: Client, future: Any) -> Any:
-    return await asyncio.wait_for(client.gather(future, asynchronous=True), _FETCH_S)
+    asked = asyncio.ensure_future(client.gather(future, asynchronous=True))
+    # Whose patience ends first must not take the answer from the others that wait for the same one.
+    asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.wait_for(asyncio.shield(asked), _FETCH_S)
 
 
 def _fetched(future: Any, token: str, gathered: Future[Any]) -> Fetched:
     try:
-        return Fetched(token, gathered.result())
+        return Fetched(token, pickle.loads(gathered.result()))  # noqa: S301 - from our own workers, as all that Dask brings
     except CancelledError as error:
-        return Fetched(token, error=error)
+        # Another's request may have been cancelled; only a future of ours that was says that the scheduler has gone.
+        return Fetched(token, error=error) if future.cancelled() else Fetched(token)
     except (TimeoutError, OSError, KilledWorker):
-        future.cancel()
         return Fetched(token)
     except Exception as error:  # noqa: BLE001 - whatever unpickling it leads to
         return Fetched(token, error=error)

@@ -56,7 +56,7 @@ _PATCHES_TOGETHER = 1000
 
 
 def in_groups(blocks: Iterable[Block]) -> Iterator[tuple[Block, ...]]:
-    """All blocks, in their order, so many together that one step of them has some thousand patches."""
+    """All blocks, in their order, so many together that they have at most a thousand patches; a larger one alone."""
     group: list[Block] = []
     for block in blocks:
         if group and sum(map(len, group)) + len(block) > _PATCHES_TOGETHER:

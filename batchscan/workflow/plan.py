@@ -58,9 +58,10 @@ _SAMPLING = Steps(calibration.take_sample, calibration.nothing_to_scan, calibrat
 
 @dataclass(frozen=True, slots=True)
 class PlanBegun:
-    """So many slides were asked for; the workers come next."""
+    """So many slides were asked for, and what the operator should know beforehand; the workers come next."""
 
     n_slides: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +217,14 @@ def plan_job(job: Job, began: float, *, fresh: bool = False, retry: bool = False
     asked = find_slides(job.slides.sources, override)
     check_run_folder(RunFolder(job.run.out))
     model = f"{package.info.name} {package.info.version}"
-    yield PlanBegun(len(asked))
+    gpus = gpus_of(job)
+    yield PlanBegun(len(asked), gpus.notes)
     findings = _Findings({} if fresh or retry else given_up(job, asked.requests, package.info.sha256))
     if len(findings.unusable) == len(asked.requests):
         yield _joined(job, asked, findings, 0, model, None, 0.0)
         return
-    devices = gpus_of(job).devices
-    local = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
-    with connect(job.run.scheduler, local, devices, aside_of(devices, local)) as client:
+    local = job.run.workers or len(gpus.devices) or default_workers(WORKER_BYTES)
+    with connect(job.run.scheduler, local, gpus.devices, aside_of(gpus.devices, local)) as client:
         wanted = where_of(package, job), job.model.engine, job.model.precision
         engine = call_on_worker(client, slide_steps.resolve_engine, *wanted)
         workers = n_workers(client)

@@ -121,20 +121,32 @@ sure-agreement-bias = keine Grenzen: { $n ->
     [one] Auf dem Präparat
    *[other] Auf den { $count } Präparaten
   } seiner Kreuzvalidierung lag die Fläche dieses Modells im Mittel um { $bias } daneben.
-sure-agreement-limits = gefunden − markiert { $low } bis { $high } mm² (95 %), im Mittel { $bias }: { $slides }.
-sure-agreement-limits-few = gefunden − markiert { $low } bis { $high } mm² (95 %), im Mittel { $bias }: { $slides }, zu wenige, um dessen sicher zu sein.
-sure-agreement-here = Hier wären nach diesen Grenzen { $low } bis { $high } markiert.
-sure-agreement-here-same = Hier wären nach diesen Grenzen { $high } markiert.
-sure-known = Dieses Präparat ist eines davon.
+sure-agreement-limits = gefunden − markiert { $low } bis { $high } mm² (95 %), im Mittel { $bias }: { $slides }{ $known ->
+    [slide] , darunter dieses
+    [patient] , darunter eines dieses Patienten
+   *[none] {""}
+  }.
+sure-agreement-limits-few = gefunden − markiert { $low } bis { $high } mm² (95 %), im Mittel { $bias }: { $slides }{ $known ->
+    [slide] , darunter dieses
+    [patient] , darunter eines dieses Patienten
+   *[none] {""}
+  }, zu wenige, um dessen sicher zu sein.
+sure-agreement-here = Auf einem solchen Präparat wären { $low } bis { $high } markiert.
 sure-patches = Je Kachel
 sure-patches-none = an keinem Patienten gemessen, den das Modell nie gesehen hat.
 sure-patches-own = AUROC { $auroc }, Sensitivität { $sensitivity }, Spezifität { $specificity } ({ $n ->
     [one] { $count } ungesehener Patient
    *[other] { $count } ungesehene Patienten
+  }{ $known ->
+    [none] {""}
+   *[slide] , darunter dieser
   }).
 sure-patches-alike = AUROC { $auroc }, Sensitivität { $sensitivity }, Spezifität { $specificity } (gleich gebaute Netze, { $n ->
     [one] { $count } ungesehener Patient
    *[other] { $count } ungesehene Patienten
+  }{ $known ->
+    [none] {""}
+   *[slide] , darunter dieser
   }).
 
 ## Seite eins: was nicht ausgewertet werden konnte.
@@ -512,7 +524,7 @@ means-band = p(IDC) von { $low } bis { $high }: Chancen, p ÷ (1 − p), bis zu 
 means-sum-label = Kalibrierte Summe
 means-sum = Σ a t p(IDC) über die lesbaren Kacheln; angegeben, wo p(IDC) kalibriert ist.
 means-agreement-label = Abgleich
-means-agreement = auf kreuzvalidierten Präparaten gefundene − markierte Fläche: Mittel, und Mittel ± 1,96 Standardabweichungen (95-%-Grenzen nach Bland und Altman). Hier markiert: gefundene Fläche weniger eine Grenze, mindestens 0.
+means-agreement = auf kreuzvalidierten Präparaten gefundene − markierte Fläche: Mittel ± 1,96 Standardabweichungen (95 %, Bland und Altman). Auf einem solchen Präparat: gefundene Fläche weniger die eine oder andere.
 
 ## Das Feld, das von Hand ausgefüllt wird, am Ende.
 

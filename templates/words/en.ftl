@@ -136,23 +136,34 @@ sure-agreement-bias = no limits: on the { $n ->
     [one] { $count } slide
    *[other] { $count } slides
   } of its cross-validation this model’s area was off by { $bias } on average.
-sure-agreement-limits = found − labelled { $low } to { $high } mm² (95 %), { $bias } on average: { $slides }.
-sure-agreement-limits-few = found − labelled { $low } to { $high } mm² (95 %), { $bias } on average: { $slides }, too few to be sure of that.
-# What these limits come to on this slide, whose found area they are applied to.
-sure-agreement-here = Here, by these limits, { $low } to { $high } would be labelled.
-sure-agreement-here-same = Here, by these limits, { $high } would be labelled.
-# This very slide is one of those that the figures before are of.
-sure-known = This slide is one of them.
+sure-agreement-limits = found − labelled { $low } to { $high } mm² (95 %), { $bias } on average: { $slides }{ $known ->
+    [slide] , this one among them
+    [patient] , one of this patient among them
+   *[none] {""}
+  }.
+sure-agreement-limits-few = found − labelled { $low } to { $high } mm² (95 %), { $bias } on average: { $slides }{ $known ->
+    [slide] , this one among them
+    [patient] , one of this patient among them
+   *[none] {""}
+  }, too few to be sure of that.
+# What these limits come to on this slide.
+sure-agreement-here = On such a slide { $low } to { $high } would be labelled.
 sure-patches = Patch by patch
 sure-patches-none = not measured on any patient that the model never saw.
 sure-patches-own = AUROC { $auroc }, sensitivity { $sensitivity }, specificity { $specificity } ({ $n ->
     [one] { $count } patient
    *[other] { $count } patients
-  } never seen).
+  } never seen{ $known ->
+    [none] {""}
+   *[slide] , this one among them
+  }).
 sure-patches-alike = AUROC { $auroc }, sensitivity { $sensitivity }, specificity { $specificity } (networks made like this one, { $n ->
     [one] { $count } patient
    *[other] { $count } patients
-  } never seen).
+  } never seen{ $known ->
+    [none] {""}
+   *[slide] , this one among them
+  }).
 
 ## Page one: what could not be analysed. Labels have room for some 15 letters.
 
@@ -541,7 +552,7 @@ means-band = p(IDC) from { $low } to { $high }: odds, p ÷ (1 − p), within a f
 means-sum-label = Calibrated sum
 means-sum = Σ a t p(IDC) over the patches that were read; given where p(IDC) is calibrated.
 means-agreement-label = Agreement
-means-agreement = area found − area labelled on cross-validated slides: mean, and mean ± 1.96 standard deviations (95 % limits, Bland and Altman). Labelled here: area found less a limit, 0 at least.
+means-agreement = area found − area labelled on cross-validated slides: mean ± 1.96 standard deviations (95 %, Bland and Altman). On such a slide: area found less either.
 
 ## The box that a reviewer fills in by hand, at the end.
 

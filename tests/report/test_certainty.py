@@ -69,34 +69,51 @@ def test_limits_of_agreement_by_hand() -> None:
     assert found.limits_mm2 == pytest.approx((3 - 1.96 * 7**0.5, 3 + 1.96 * 7**0.5))
     words = {fact.label: fact.value for fact in how_sure(graded(), card_with(1.0, 2.0, 6.0))}
     assert words["Agreement"] == (
-        "found \u2212 labelled \u22122.2 to +8.2 mm² (95 %), +3.0 mm² on average: 3 slides, "
-        "too few to be sure of that. Here, by these limits, 0 to 2.43 mm² would be labelled."
+        "found \u2212 labelled \u22122.2 to +8.2 mm² (95 %), +3.0 mm² on average: 3 slides, too few to be sure of that."
     )
 
 
-def test_what_limits_leave_for_what_would_be_labelled() -> None:
-    """Of 10 mm2 found, where 3 less to 8 more than labelled was found before, 2 to 13 mm2 would be labelled."""
-    assert labelled_band(10.0, (-3.0, 8.0)) == AreaBand(2.0, 13.0)
-    assert labelled_band(1.0, (2.0, 8.0)) == AreaBand(0.0, 0.0)
-    words = {fact.label: fact.value for fact in how_sure(graded(), card_with(0.2, 0.2, 0.2))}
-    assert words["Agreement"].endswith("Here, by these limits, 0.04 mm² would be labelled.")
+def test_limits_come_to_a_range_on_a_slide_like_those_they_are_of() -> None:
+    """Of 0.24 mm2 found in 0.48 of tissue, where up to 0.1 less and 0.2 more than labelled is found: .04 to .34."""
+    found = graded()
+    assert (found.extent.idc_mm2, found.extent.tissue_mm2) == pytest.approx((0.24, 0.48))
+    assert labelled_band(found, (-0.1, 0.2)) == AreaBand(pytest.approx(0.04), pytest.approx(0.34))
+    assert labelled_band(found, (-1.0, 0.5)) == AreaBand(0.0, pytest.approx(0.48))  # no more than there is tissue
+    assert labelled_band(found, (0.3, 0.5)) is None  # less than nothing would be labelled
+    assert labelled_band(make_result(np.full((5, 5), np.nan)), (-1.0, 1.0)) is None
+
+
+def test_the_range_is_told_of_enough_slides_and_none_of_a_known_one() -> None:
+    enough = card_with(*([-0.05, 0.05] * 10))
+    assert agreement(graded(), enough).endswith("20 slides. On such a slide 0.14 to 0.34 mm² would be labelled.")
+    assert "On such a slide" not in agreement(graded(), card_with(-0.05, 0.05, 0.05))
+    assert agreement(named("S1", "P"), enough).endswith("20 slides, this one among them.")
 
 
 @pytest.mark.parametrize(
-    ("slide_id", "patient_id", "is_said"),
-    [("S1", "P", True), ("S", "S1", True), ("S", "P", False), ("S10", "P", False)],
+    ("slide_id", "patient_id", "agreed", "by_patch"),
+    [
+        ("S1", "P", ", this one among them", ", this one among them"),
+        ("S", "S1", ", one of this patient among them", ", this one among them"),
+        ("S", "P", "", ""),
+        ("S10", "P", "", ""),
+    ],
 )
-def test_a_slide_that_the_cards_figures_are_of_says_so(slide_id: str, patient_id: str, *, is_said: bool) -> None:
-    result = graded()
-    result = replace(result, slide=replace(result.slide, slide_id=slide_id, patient_id=patient_id))
-    words = {fact.label: fact.value for fact in how_sure(result, card_with(1.0, 2.0, 6.0))}
-    assert words["Agreement"].endswith(" This slide is one of them.") is is_said
-    assert words["Patch by patch"].endswith(" This slide is one of them.") is is_said
+def test_a_slide_that_the_cards_figures_are_of_says_so(
+    slide_id: str, patient_id: str, agreed: str, by_patch: str
+) -> None:
+    words = {fact.label: fact.value for fact in how_sure(named(slide_id, patient_id), card_with(1.0, 2.0, 6.0))}
+    assert words["Agreement"].endswith(f": 3 slides{agreed}, too few to be sure of that.")
+    assert words["Patch by patch"].endswith(f"3 patients never seen{by_patch}).")
 
 
-def test_enough_slides_are_not_called_few() -> None:
-    words = {fact.label: fact.value for fact in how_sure(graded(), card_with(*([1.0, 2.0] * 10)))}
-    assert "on average: 20 slides. Here, by" in words["Agreement"]
+def agreement(result: SlideResult, card: ModelCard) -> str:
+    return next(fact.value for fact in how_sure(result, card) if fact.label == "Agreement")
+
+
+def named(slide_id: str, patient_id: str) -> SlideResult:
+    found = graded()
+    return replace(found, slide=replace(found.slide, slide_id=slide_id, patient_id=patient_id))
 
 
 def test_two_slides_have_no_limits_and_a_card_without_areas_says_so() -> None:

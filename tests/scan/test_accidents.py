@@ -16,7 +16,7 @@ from batchscan.domain.errors import SourceVanished
 from batchscan.domain.records import SlideStatus
 from batchscan.scan.cluster import connect
 from batchscan.scan.dispatch import run_slides
-from batchscan.scan.slide_events import Event, SlideFinished, SlideRetried, SlideStarted, SlideStopped
+from batchscan.scan.slide_events import BlockScanned, Event, SlideFinished, SlideRetried, SlideStarted, SlideStopped
 from batchscan.scan.underway import Patience
 
 FINE = 12
@@ -99,6 +99,20 @@ def test_one_accident_costs_one_attempt(client: Client, tmp_path: Path, does: st
     n_blocks, first_rows, _ = events[-1].result
     # The first attempt's blocks are not in the second one's result.
     assert (n_blocks, first_rows) == (2, [0, 10])
+
+
+def test_blocks_that_were_one_step_are_done_again_after_a_death(client: Client, tmp_path: Path) -> None:
+    unlucky = Script("unlucky", n_blocks=3, at="scan", does="die", times=1, notes=tmp_path)
+    scripts = [unlucky, *(Script(f"fine{i}", n_blocks=1) for i in range(FINE))]
+    events = list(run_slides(client, scripts, STEPS, Patience(attempts=2)))
+    mine = events_of(events, "unlucky")
+    assert [event.accident for event in mine if isinstance(event, SlideRetried)] == [True]
+    assert sum(isinstance(event, BlockScanned) for event in mine) == 3
+    # The one that killed its worker, then all three.
+    assert tried(tmp_path, "unlucky", "scan") == 1 + 3
+    assert isinstance(mine[-1], SlideFinished)
+    assert mine[-1].result[:2] == (3, [0, 10, 20])
+    assert all(isinstance(events_of(events, f"fine{i}")[-1], SlideFinished) for i in range(FINE))
 
 
 def test_accidents_of_earlier_runs_count(client: Client, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import queue
 import threading
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
-from distributed import Client, KilledWorker
+from distributed import Client, KilledWorker, wait
 
+from batchscan.scan import fetching
 from batchscan.scan.cluster import connect
-from batchscan.scan.fetching import Fetched, fetch
+from batchscan.scan.fetching import Fetched, fetch, packed
 
 
 class Unpicklable:
@@ -27,10 +29,6 @@ def _refuse() -> None:
 
 def give(value: object) -> object:
     return value
-
-
-def give_the_unpicklable() -> object:
-    return Unpicklable()
 
 
 def fail() -> None:
@@ -50,7 +48,7 @@ def what_became_of(client: Client, future: Any) -> Fetched:
 
 
 def test_what_a_step_returned_comes_with_its_token(client: Client) -> None:
-    assert what_became_of(client, client.submit(give, 7)) == Fetched("token", 7)
+    assert what_became_of(client, client.submit(packed, give, 7)) == Fetched("token", 7)
 
 
 def test_errors_and_cancelled_steps_are_told(client: Client) -> None:
@@ -60,10 +58,18 @@ def test_errors_and_cancelled_steps_are_told(client: Client) -> None:
     assert isinstance(what_became_of(client, future).error, CancelledError)
 
 
-def test_a_value_that_cannot_be_unpickled_is_an_error_of_that_step(client: Client) -> None:
-    became = what_became_of(client, client.submit(give_the_unpicklable))
-    assert became.value is None
-    assert isinstance(became.error, ArithmeticError)
+def test_a_value_that_cannot_be_unpickled_is_an_error_of_that_step_alone(client: Client) -> None:
+    """Asked for together, they travel together."""
+    told: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
+    values = [Unpicklable() if number == 3 else number for number in range(8)]
+    futures = [client.submit(packed, type(value) if number == 3 else give, *() if number == 3 else (value,), pure=False)
+               for number, value in enumerate(values)]  # fmt: skip
+    wait(futures)
+    for number, future in enumerate(futures):
+        fetch(client, future, str(number), told.put)
+    became = {each.token: each for each in (told.get(timeout=30) for _ in values)}
+    assert isinstance(became.pop("3").error, ArithmeticError)
+    assert {each.value for each in became.values()} == {0, 1, 2, 4, 5, 6, 7}
 
 
 class SlowClient:
@@ -73,7 +79,7 @@ class SlowClient:
         self.loop = self
         self.asyncio_loop = asyncio.new_event_loop()
         self._n, self._error = n, error
-        self._wanted = 0
+        self._wanted = self.n_answered = 0
         self._all_there = asyncio.Event()
         threading.Thread(target=self.asyncio_loop.run_forever, daemon=True).start()
 
@@ -85,7 +91,8 @@ class SlowClient:
         await asyncio.wait_for(self._all_there.wait(), 30)
         if self._error is not None:
             raise self._error
-        return future.value
+        self.n_answered += 1
+        return pickle.dumps(future.value)
 
 
 class DoneFuture:
@@ -95,13 +102,12 @@ class DoneFuture:
 
     def __init__(self, value: object) -> None:
         self.value = value
-        self.is_cancelled = False
 
     def add_done_callback(self, call: Any) -> None:
         call(self)
 
-    def cancel(self) -> None:
-        self.is_cancelled = True
+    def cancelled(self) -> bool:
+        return False
 
 
 def test_none_waits_for_another_to_be_fetched() -> None:
@@ -113,12 +119,25 @@ def test_none_waits_for_another_to_be_fetched() -> None:
     client.asyncio_loop.call_soon_threadsafe(client.asyncio_loop.stop)
 
 
-@pytest.mark.parametrize("error", [OSError("gone"), TimeoutError(), KilledWorker("task", None, 0)])
-def test_what_is_lost_with_its_worker_is_neither_value_nor_error(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [OSError("gone"), TimeoutError(), KilledWorker("task", None, 0), asyncio.CancelledError()]
+)
+def test_what_is_lost_with_its_worker_is_neither_value_nor_error(error: BaseException) -> None:
     client: Any = SlowClient(error=error)
-    future = DoneFuture(1)
-    assert what_became_of(client, future) == Fetched("token")
-    assert future.is_cancelled
+    assert what_became_of(client, DoneFuture(1)) == Fetched("token")
+    client.asyncio_loop.call_soon_threadsafe(client.asyncio_loop.stop)
+
+
+def test_whose_patience_ends_takes_nothing_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
+    client: Any = SlowClient(n=2)
+    monkeypatch.setattr(fetching, "_FETCH_S", 0.0)
+    fetch(client, DoneFuture("late"), "impatient", told.put)
+    assert told.get(timeout=30) == Fetched("impatient")
+    monkeypatch.setattr(fetching, "_FETCH_S", 30.0)
+    fetch(client, DoneFuture("there"), "patient", told.put)
+    assert told.get(timeout=30) == Fetched("patient", "there")
+    assert client.n_answered == 2
     client.asyncio_loop.call_soon_threadsafe(client.asyncio_loop.stop)
 
 

@@ -64,5 +64,5 @@ def _block(n_patches: int) -> Block:
         ([400] * 5, [[400, 400], [400, 400], [400]]),
     ],
 )
-def test_blocks_of_a_thousand_patches_are_one_step(sizes: list[int], expected: list[list[int]]) -> None:
+def test_blocks_of_up_to_a_thousand_patches_are_one_step(sizes: list[int], expected: list[list[int]]) -> None:
     assert [[len(block) for block in group] for group in in_groups(map(_block, sizes))] == expected

@@ -32,6 +32,7 @@ from batchscan.stores.ledger import Ledger
 from batchscan.stores.pictures import write_pictures
 from batchscan.stores.regions import write_regions
 from batchscan.stores.results import REGIONS, REPORT, RunFolder, write_result
+from batchscan.stores.summary import summary_numbers
 
 SPACING = Spacing(4.0, SpacingSource.VENDOR)
 PATCH = PatchSpec(50, 8.0, 1.0)
@@ -85,12 +86,13 @@ def make_run(folder: Path, results: Iterable[SlideResult], ended: Iterable[Slide
     for each in results:
         _commit(run, each)
     done = [SlideOutcome(each.slide.slide_id, SlideStatus.DONE) for each in results]
+    numbers = {each.slide.slide_id: summary_numbers(each) for each in results}
     with Ledger.hold(run.ledger) as ledger:
         ledger.begin([SlideRequest(*ids, folder) for ids in asked], {})
         for outcome in (*done, *ended):
             if outcome.status is not SlideStatus.PENDING:
                 ledger.slide_started(outcome.slide_id)
-                ledger.slide_ended(outcome, AttemptEnd())
+                ledger.slide_ended(outcome, AttemptEnd(), numbers.get(outcome.slide_id, {}))
     return folder
 
 

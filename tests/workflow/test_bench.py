@@ -195,7 +195,7 @@ def test_the_page_says_what_was_found_and_why_something_was_not() -> None:
     assert "engine keras f32, from memory 500 patches/s" in lines
     assert "engine keras bf16, from memory - no GPU" in lines
     assert f"run {RUNS['scan']} 800 patches/s 0.80 of openvino f32 alone" in lines
-    assert "once each worker has ended a slide 882 patches/s 0.88 of openvino f32 alone" in lines
+    assert "once as many slides have ended as there are workers 882 patches/s 0.88 of openvino f32 alone" in lines
     assert "with start and end, 4 slides, 8.0 s 500 patches/s 0.50 of openvino f32 alone" in lines
     assert f"run {RUNS['from_file']} - a slide failed" in lines
     assert "ingest level 0 to a store 40.0 MPix/s 0.80 of OpenSlide alone" in lines

@@ -34,7 +34,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_a_run_that_nobody_has_reviewed_says_so(run: RunFolder) -> None:
     assert read_reviewed(run).as_json() == {
-        "n_foci": 0, "reviewed": 0, "agreed": 0, "disagreed": 0, "divided": 0, "unsure": 0, "missed": 0,
+        "n_foci": 6, "reviewed": 0, "agreed": 0, "disagreed": 0, "divided": 0, "unsure": 0, "missed": 0,
         "of_earlier_results": 0, "reviewers": [], "slides": [], "unreadable": [],
     }  # fmt: skip
 

@@ -58,7 +58,10 @@ def test_keras_has_a_worker_a_gpu(a_job: Callable[..., Job], monkeypatch: pytest
 
 
 def test_what_computes_on_the_cpu_or_elsewhere_has_none(a_job: Callable[..., Job]) -> None:
-    assert _begin(a_job("auto", workers=3)) == ((), (None, 3, (), 0))
+    assert _begin(a_job("openvino", workers=3)) == ((), (None, 3, (), 0))
+    (note,), asked = _begin(a_job("auto", workers=3))
+    assert note.startswith("2 GPUs not used: for that give --engine keras")
+    assert asked == (None, 3, (), 0)
     assert _begin(a_job("keras", workers=3, scheduler="tcp://h:1")) == ((), ("tcp://h:1", 3, (), 0))
 
 
