@@ -9,6 +9,7 @@ from batchscan.report.cautions import n_uncertain, uncertain_band
 from batchscan.report.certainty import band_note
 from batchscan.report.foci import cell_diagonal, cell_mm, largest_focus
 from batchscan.report.language import say
+from batchscan.report.omitted import pen_mm2
 from batchscan.report.quality import refusal, refused_figures
 from batchscan.report.words import Fact, reason, spacing
 
@@ -87,7 +88,7 @@ def _of_extent(result: SlideResult) -> tuple[Fact, ...]:
 
 
 def _of_tissue(result: SlideResult) -> tuple[Fact, ...]:
-    low, high = map(numbers.score, uncertain_band(result.settings.threshold))
+    low, high = map(numbers.fine_score, uncertain_band(result.settings.threshold))
     n_tissue = numbers.counted(result.counts.tissue, "patches")
     return (
         Fact(say("figure-tissue"), numbers.area(result.extent.tissue_mm2), n_tissue),
@@ -118,8 +119,10 @@ def _not_analysed(result: SlideResult) -> Fact:
     if unscanned_mm2 is None or unreadable_mm2 is None:
         patches = numbers.counted(result.counts.unreadable, "patches")
         return Fact(say("figure-unreadable"), numbers.area(unreadable_mm2), patches)
-    area = numbers.area(unscanned_mm2 + unreadable_mm2)
-    return Fact(say("figure-not-analysed"), area, say("figure-not-analysed-note"))
+    area, pen = numbers.area(unscanned_mm2 + unreadable_mm2), pen_mm2(result)
+    # What lies under pen isn't known to be tissue, nor to be none.
+    note = say("figure-not-analysed-pen", area=numbers.area(pen)) if pen else say("figure-not-analysed-note")
+    return Fact(say("figure-not-analysed"), area, note)
 
 
 def _without_focus(result: SlideResult) -> str:

@@ -10,11 +10,12 @@ from statistics import mean, stdev
 import numpy as np
 
 from batchscan.domain.card import ModelCard
-from batchscan.domain.records import Float64Array, SlideResult
+from batchscan.domain.records import Float64Array, ScanSettings, SlideResult
 from batchscan.report import numbers
 from batchscan.report.cautions import ROUNDING, uncertain_band, value_range
 from batchscan.report.language import say
 from batchscan.report.performance import unseen
+from batchscan.report.scores import other_scores
 from batchscan.report.words import Fact
 
 # 95 % of normally distributed differences lie within so many standard deviations (Bland & Altman 1986).
@@ -110,7 +111,7 @@ def _rows(result: SlideResult, card: ModelCard) -> Iterator[Fact]:
 
 def _threshold(band: AreaBand, threshold: float) -> str:
     low, high = _ends(band)
-    p_low, p_high = map(numbers.score, uncertain_band(threshold))
+    p_low, p_high = map(numbers.fine_score, uncertain_band(threshold))
     ends = {"high": high, "p-low": p_low, "p-high": p_high}
     return say("sure-threshold-range", low=low, **ends) if low else say("sure-threshold-same", **ends)
 
@@ -137,12 +138,17 @@ def _agreement(result: SlideResult, card: ModelCard) -> str:
     known = _known(result, {fold.slide for fold in folds})
     slides = numbers.counted(found.n, "slides")
     said = say(f"sure-agreement-limits{few}", low=low, high=high, bias=bias, slides=slides, known=known)
-    # Of few slides such limits hold less than they say, and of a known slide they are no forecast.
-    band = None if few or known != _STRANGE else labelled_band(result, found.limits_mm2)
+    # Of few slides such limits hold less than they say; of a known slide, or one judged otherwise, nothing.
+    fits = not few and known == _STRANGE and _is_judged_as(card, result.settings)
+    band = labelled_band(result, found.limits_mm2) if fits else None
     if band is None:
         return said
     least, most = _ends(band)
     return f"{said} {say('sure-agreement-here', low=least, high=most)}" if least else said
+
+
+def _is_judged_as(card: ModelCard, settings: ScanSettings) -> bool:
+    return settings.threshold == card.threshold.value and not any(other_scores(settings, card))
 
 
 def labelled_band(result: SlideResult, limits_mm2: tuple[float, float]) -> AreaBand | None:

@@ -101,6 +101,15 @@ def score(value: float) -> str:
     return _digits(f"{value:.2f}")
 
 
+def fine_score(value: float) -> str:
+    """As `score`, but next to 0 and 1 with as many decimals as tell it from them: `0.0004`, `0.99995`."""
+    from_end = min(value, 1 - value)
+    if from_end <= 0 or round(from_end, 2) > 0:
+        return score(value)
+    decimals = -math.floor(math.log10(from_end))
+    return _digits(f"{value:.{decimals}f}") if decimals <= _MOST_DECIMALS else score(value)
+
+
 def figure(value: float | None) -> str:
     """Three decimals of a number that may be negative; 0.000 and 1.000 only when exact."""
     if value is None:

@@ -46,13 +46,18 @@ def _damaged(result: SlideResult) -> Iterator[Fact]:
     yield Fact(say("omitted-damaged"), some if n else say("omitted-nothing"))
 
 
-def _under_pen(result: SlideResult) -> Iterator[Fact]:
+def pen_mm2(result: SlideResult) -> float | None:
+    """What of the slide lies under pen marks; None where that isn't known."""
     share, slide = result.qc.get("pen_share"), result.slide
-    if share is None:
+    return None if share is None else float(share * slide.spacing.mm2(float(slide.width_px) * slide.height_px))
+
+
+def _under_pen(result: SlideResult) -> Iterator[Fact]:
+    area_mm2 = pen_mm2(result)
+    if area_mm2 is None:
         return
-    area_mm2 = share * slide.spacing.mm2(float(slide.width_px) * slide.height_px)
     some = say("omitted-pen-some", area=numbers.area(area_mm2))
-    yield Fact(say("omitted-pen"), some if share else say("omitted-pen-none"))
+    yield Fact(say("omitted-pen"), some if area_mm2 else say("omitted-pen-none"))
 
 
 def _too_little(result: SlideResult) -> Iterator[Fact]:

@@ -76,8 +76,8 @@ caveat = Aussage über dieses Präparat, für die Forschung; trennt DCIS nicht v
 ## Seite eins: ihre Zahlen.
 
 figure-area = IDC-positive Fläche
-figure-area-range = Schwelle: { $low } bis { $high }
-figure-area-same = im Unsicherheitsbereich dieselbe
+figure-area-range = Schwelle verschoben: { $low } bis { $high }
+figure-area-same = Schwelle verschoben: dieselbe
 figure-share = Anteil am Gewebe
 figure-share-of = von { $area }, die lesbar waren
 figure-largest = Größter Herd
@@ -94,6 +94,7 @@ figure-uncertain-note = mit p von { $low } bis { $high }
 figure-unreadable = Nicht lesbares Gewebe
 figure-not-analysed = Nicht ausgewertetes Gewebe
 figure-not-analysed-note = was und warum: siehe unten
+figure-not-analysed-pen = dazu { $area } unter Stift
 
 ## Seite eins: warum eine Zahl nicht definiert ist.
 
@@ -178,22 +179,22 @@ caution-boundary = Grenzfall: { $dimensions }, auf eine Kachel genau (± { $patc
 caution-over-1-mm = { $n ->
     [one] Der größte Durchmesser { $count } weiteren Herdes liegt
    *[other] Die größten Durchmesser { $count } weiterer Herde liegen
-  } höchstens eine Kachel (± { $patch }) neben 1 mm: So viele mehr oder weniger können über 1 mm liegen.
+  } höchstens eine Kachel (± { $patch }) neben 1 mm: Die Zahl über 1 mm kann um so viele falsch sein.
 boundary-greatest = größter Durchmesser { $length }
 boundary-perpendicular = senkrechter Durchmesser { $length }
 boundary-field = Ausdehnung insgesamt { $length }
-caution-threshold = Der Schwellenwert dieses Laufs ist { $limit }, der des Modells { $own }: Sensitivität und Spezifität wurden mit seinem eigenen gemessen, nicht mit diesem.
+caution-threshold = Der Schwellenwert dieses Laufs ist { $limit }, der des Modells { $own }: Sensitivität, Spezifität und Übereinstimmungsgrenzen wurden mit seinem eigenen gemessen, nicht mit diesem.
 caution-spacing = Die Pixelgröße von { $spacing } ist { $who }: Jeder Millimeter hängt davon ab.
 caution-borderline = { $n ->
     [one] { $count } Kachel liegt
    *[other] { $count } Kacheln liegen
   } so nah am Schwellenwert, dass eine andere Inferenzsoftware oder Rechengenauigkeit anders entscheiden und die Antwort ändern könnte.
 caution-averaged = { $n ->
-    [one] { $count } Kachel erreicht den Schwellenwert für sich allein und wurde durch den Mittelwert mit ihren Nachbarkacheln darunter gedrückt.
-   *[other] { $count } Kacheln erreichen den Schwellenwert für sich allein und wurden durch den Mittelwert mit ihren Nachbarkacheln darunter gedrückt.
+    [one] { $count } Kachel erreicht den Schwellenwert allein, aber nicht im Mittel mit ihren Nachbarkacheln.
+   *[other] { $count } Kacheln erreichen den Schwellenwert allein, aber nicht im Mittel mit ihren Nachbarkacheln.
   }
-caution-false-positives = Dieses Modell nennt bei ungesehenen Patienten bekanntermaßen zu viele Kacheln IDC-positiv (Spezifität { $values }).
-caution-false-negatives = Dieses Modell übersieht bei ungesehenen Patienten bekanntermaßen viele IDC-positive Kacheln (Sensitivität { $values }).
+caution-false-positives = Bei manchen ungesehenen Patienten nannte dieses Modell, oder ein gleich gebautes Netz, zu viele Kacheln IDC-positiv (Spezifität { $values }).
+caution-false-negatives = Bei manchen ungesehenen Patienten übersah dieses Modell, oder ein gleich gebautes Netz, viele IDC-positive Kacheln (Sensitivität { $values }).
 caution-edge = { $n ->
     [one] { $count } Herd berührt den Rand des Präparats: Was jenseits liegt, wurde nicht gesehen, und seine wahren Maße können größer sein.
    *[other] { $count } Herde berühren den Rand des Präparats: Was jenseits liegt, wurde nicht gesehen, und ihre wahren Maße können größer sein.
@@ -283,8 +284,8 @@ overview-hole = Gestrichelt: Loch in einem Herd.
 overview-edges = An den Rändern: Pixel der Ebene 0.
 overview-alt = Übersicht des Präparats { $slide }, { $size }. { $caption }
 heatmap-empty = Keine Kachel hat eine Wahrscheinlichkeit.
-heatmap-caption = p(IDC) jeder Kachel; dunkler ist wahrscheinlicher.
-heatmap-caption-neighbours = p(IDC) jeder Kachel mit ihren Nachbarkacheln; dunkler ist wahrscheinlicher.
+heatmap-caption = p(IDC) jeder Kachel; dunkler ist wahrscheinlicher, grau nicht ausgewertet.
+heatmap-caption-neighbours = p(IDC) jeder Kachel mit ihren Nachbarkacheln; dunkler ist wahrscheinlicher, grau nicht ausgewertet.
 heatmap-tissue = Graue Linie: Geweberand.
 heatmap-foci = Schwarze Linie: Herd; graue Linie: Geweberand.
 heatmap-foci-hole = Schwarze Linie: Herd, gestrichelt: Loch darin; graue Linie: Geweberand.

@@ -89,8 +89,8 @@ caveat = Slide-level, research use; cannot separate DCIS from IDC; not the speci
 ## Page one: its numbers. Each has a label, and below it, smaller, a note: both have room for some 34 letters.
 
 figure-area = IDC-positive area
-figure-area-range = threshold: { $low } to { $high }
-figure-area-same = the same over the uncertain band
+figure-area-range = threshold moved: { $low } to { $high }
+figure-area-same = threshold moved: the same
 figure-share = Share of tissue
 figure-share-of = of { $area } read
 figure-largest = Largest focus
@@ -107,6 +107,7 @@ figure-uncertain-note = with p from { $low } to { $high }
 figure-unreadable = Unreadable tissue
 figure-not-analysed = Tissue not analysed
 figure-not-analysed-note = see below what, and why
+figure-not-analysed-pen = besides { $area } under pen
 
 ## Page one: why a number is not defined, as results say it.
 
@@ -196,22 +197,22 @@ caution-boundary = Boundary: { $dimensions }, known to one patch (± { $patch })
 caution-over-1-mm = { $n ->
     [one] The greatest dimension of { $count } other focus is
    *[other] The greatest dimensions of { $count } other foci are
-  } within one patch (± { $patch }) of 1 mm: so many more or fewer may be over 1 mm.
+  } within one patch (± { $patch }) of 1 mm: the number over 1 mm may be off by as many.
 boundary-greatest = greatest dimension { $length }
 boundary-perpendicular = perpendicular dimension { $length }
 boundary-field = field extent { $length }
-caution-threshold = This run's threshold is { $limit }, the model's own { $own }: its sensitivity and specificity were measured with its own, not with this one.
+caution-threshold = This run’s threshold is { $limit }, the model’s own { $own }: its sensitivity, specificity and limits of agreement were measured with its own, not with this one.
 caution-spacing = The spacing of { $spacing } was { $who }: every mm rests on it.
 caution-borderline = { $n ->
     [one] { $count } patch lies
    *[other] { $count } patches lie
   } so close to the threshold that another engine or precision could decide otherwise, and change the answer.
 caution-averaged = { $n ->
-    [one] { $count } patch reaches the threshold by itself and was averaged below it with its neighbours.
-   *[other] { $count } patches reach the threshold by themselves and were averaged below it with their neighbours.
+    [one] { $count } patch reaches the threshold alone, but not when averaged with its neighbours.
+   *[other] { $count } patches reach the threshold alone, but not when averaged with their neighbours.
   }
-caution-false-positives = This model is known to call too many patches IDC-positive on unseen patients (specificity { $values }).
-caution-false-negatives = This model is known to miss many IDC-positive patches on unseen patients (sensitivity { $values }).
+caution-false-positives = On some unseen patients this model, or networks made like it, called too many patches IDC-positive (specificity { $values }).
+caution-false-negatives = On some unseen patients this model, or networks made like it, missed many IDC-positive patches (sensitivity { $values }).
 caution-edge = { $n ->
     [one] { $count } focus touches the edge of the slide: what lies beyond was not seen, and its true dimensions may be larger.
    *[other] { $count } foci touch the edge of the slide: what lies beyond was not seen, and their true dimensions may be larger.
@@ -302,8 +303,8 @@ overview-hole = Dashed: hole in a focus.
 overview-edges = At the edges: level-0 pixels.
 overview-alt = Overview of slide { $slide }, { $size }. { $caption }
 heatmap-empty = No patch has a probability.
-heatmap-caption = p(IDC) of each patch; darker is more probable.
-heatmap-caption-neighbours = p(IDC) of each patch with its neighbours; darker is more probable.
+heatmap-caption = p(IDC) of each patch; darker is more probable, grey not scanned.
+heatmap-caption-neighbours = p(IDC) of each patch with its neighbours; darker is more probable, grey not scanned.
 heatmap-tissue = Grey line: edge of the tissue.
 heatmap-foci = Black outline: focus; grey line: edge of the tissue.
 heatmap-foci-hole = Black outline: focus, dashed: hole in it; grey line: edge of the tissue.

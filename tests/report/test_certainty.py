@@ -88,6 +88,8 @@ def test_the_range_is_told_of_enough_slides_and_none_of_a_known_one() -> None:
     assert agreement(graded(), enough).endswith("20 slides. On such a slide 0.14 to 0.34 mm² would be labelled.")
     assert "On such a slide" not in agreement(graded(), card_with(-0.05, 0.05, 0.05))
     assert agreement(named("S1", "P"), enough).endswith("20 slides, this one among them.")
+    other = replace(graded(), settings=replace(graded().settings, threshold=0.45))
+    assert agreement(other, enough).endswith("20 slides.")
 
 
 @pytest.mark.parametrize(

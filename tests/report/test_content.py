@@ -41,7 +41,7 @@ def test_a_block_of_four_by_six_cells_by_hand() -> None:
         f"The largest focus measures {greatest:.1f} \u00d7 {perpendicular:.1f} mm."
     )
     assert figures_of(content) == {
-        "IDC-positive area": ("1.92 mm²", "the same over the uncertain band"),
+        "IDC-positive area": ("1.92 mm²", "threshold moved: the same"),
         "Share of tissue": ("6.0 %", "of 32.0 mm² read"),
         "Largest focus": ("2.9 \u00d7 2.7 mm", "greatest \u00d7 perpendicular"),
         "Foci over 1 mm": ("1 of 1", "by their greatest dimension"),
@@ -61,7 +61,7 @@ def test_no_positive_patch_says_so_and_how_near() -> None:
     content = content_of(make_result(p))
     assert content.headline == "No IDC-positive tissue found by this model"
     assert content.answer == "None of the 25 patches read reaches p(IDC) 0.5; the highest is 0.312."
-    assert figures_of(content)["IDC-positive area"] == ("0 mm²", "the same over the uncertain band")
+    assert figures_of(content)["IDC-positive area"] == ("0 mm²", "threshold moved: the same")
     assert figures_of(content)["Largest focus"] == ("not defined", "there is no positive patch")
     assert content.foci == ()
 
@@ -154,9 +154,10 @@ def test_accuracy_is_that_on_unseen_patients() -> None:
     assert patch_by_patch(two) == (
         "AUROC 0.94, sensitivity 0.62 to 1.00, specificity 0.54 to >0.99 (2 patients never seen)."
     )
+    on_some = "On some unseen patients this model, or networks made like it,"
     assert two.first.notices[:2] == (
-        "This model is known to call too many patches IDC-positive on unseen patients (specificity 0.54).",
-        "This model is known to miss many IDC-positive patches on unseen patients (sensitivity 0.62).",
+        f"{on_some} called too many patches IDC-positive (specificity 0.54).",
+        f"{on_some} missed many IDC-positive patches (sensitivity 0.62).",
     )
 
 
@@ -320,8 +321,8 @@ def lone(*places: tuple[int, int]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("places", "words"),
     [
-        ([(3, 3)], "1 patch reaches the threshold by itself and was averaged below it with its"),
-        ([(3, 3), (9, 9)], "2 patches reach the threshold by themselves and were averaged below it with their"),
+        ([(3, 3)], "1 patch reaches the threshold alone, but not when averaged with its"),
+        ([(3, 3), (9, 9)], "2 patches reach the threshold alone, but not when averaged with their"),
     ],
 )
 def test_what_neighbours_took_from_the_answer_is_told(places: list[tuple[int, int]], words: str) -> None:
@@ -331,13 +332,23 @@ def test_what_neighbours_took_from_the_answer_is_told(places: list[tuple[int, in
     assert f"{words} neighbours." in content_of(rejudged(result, Aggregation(sigma=1.0))).first.notices
     for aggregation in (Aggregation(), Aggregation(sigma=0.3), Aggregation(temperature=1.5)):
         notices = content_of(rejudged(result, aggregation)).first.notices
-        assert not [notice for notice in notices if "averaged below" in notice]
+        assert not [notice for notice in notices if "when averaged" in notice]
+
+
+@pytest.mark.parametrize(
+    ("pen_share", "note"), [(0.25, "besides 5.76 mm² under pen"), (0.0, "see below what, and why"), (None, None)]
+)
+def test_what_lies_under_pen_stands_beside_the_tissue_not_analysed(pen_share: float | None, note: str | None) -> None:
+    """A quarter of 600 x 600 px of 8 um: 4.8 x 4.8 / 4 = 5.76 mm2."""
+    known = {} if pen_share is None else {"unscanned_tissue_mm2": 0.31, "pen_share": pen_share}
+    figures = figures_of(content_of(replace(make_result(lone((3, 3))), qc=known)))
+    assert figures.get("Tissue not analysed") == (note and ("0.31 mm²", note))
 
 
 def test_what_a_patch_is_by_itself_is_calibrated_as_all_are() -> None:
     """logit .9 = 2.2: with an intercept of -3 it is below the threshold by itself, so neighbours took nothing."""
     result = rejudged(make_result(lone((3, 3))), Aggregation(sigma=1.0, intercept=-3.0))
-    assert not [notice for notice in content_of(result).first.notices if "averaged below" in notice]
+    assert not [notice for notice in content_of(result).first.notices if "when averaged" in notice]
     result = rejudged(make_result(lone((3, 3)) * 0.5), Aggregation(sigma=1.0, intercept=1.0))
     assert [notice for notice in content_of(result).first.notices if notice.startswith("1 patch reaches the threshold")]
 

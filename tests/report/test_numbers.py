@@ -115,6 +115,17 @@ def test_a_probability_stands_on_its_own_side_of_the_threshold(
     assert numbers.probability_beside(value, limit, positive=verdict == "positive") == words
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "0.00"), (0.0041, "0.004"), (0.00037, "0.0004"), (0.066, "0.07"), (0.5, "0.50"),
+        (0.9961, "0.996"), (0.99995, "0.99995"), (1.0, "1.00"), (1e-12, "<0.01"),
+    ],
+)  # fmt: skip
+def test_fine_score(value: float, words: str) -> None:
+    assert numbers.fine_score(value) == words
+
+
 @pytest.mark.parametrize(("value", "words"), [(0.9282, "0.93"), (0.999, ">0.99"), (1.0, "1.00"), (0.001, "<0.01")])
 def test_score(value: float, words: str) -> None:
     assert numbers.score(value) == words
