@@ -37,6 +37,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "report/sheet.py",
         "report/render.py",
         "report/styles.py",
+        "report/text_width.py",
     ),
     "pydantic": ("domain/*", "stores/*", "training/*"),
     "openslide": ("stores/slides.py", "stores/openslide_pixels.py", "stores/openslide_alone.py"),

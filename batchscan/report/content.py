@@ -112,7 +112,8 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
     """
     _check_card(result, card)
     first, judged, slide = _page_one(result, card), quality_content(result), result.slide
-    left_mm = free_mm(first, judged.findings)
+    overview, second = _overview(result), _second_picture(result)
+    left_mm = free_mm(first, judged, [overview.caption, second.caption])
     return SlideContent(
         slide_id=slide.slide_id,
         generated=generated.strftime(say("date-format")).rstrip(),
@@ -123,8 +124,8 @@ def slide_content(result: SlideResult, card: ModelCard, generated: datetime, bat
         first=first,
         arrangement=picture_layout(slide.width_px, slide.height_px, left_mm).arrangement,
         free_mm=left_mm,
-        overview=_overview(result),
-        second=_second_picture(result),
+        overview=overview,
+        second=second,
         tissue=_tissue(result),
         judged=judged,
         refused=result.quality.refuses,

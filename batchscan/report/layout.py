@@ -17,15 +17,17 @@ Arrangement = Literal["beside", "stacked"]
 PAGE_WIDTH_MM = 186.0
 PAGE_HEIGHT_MM = 260.0
 """What a page has inside its margins, see `print.css`."""
-PICTURES_MM = 128.0
-"""Height for overview and heat map where nobody says otherwise."""
-QUALITY_PICTURES_MM = 112.0
+BESIDE_WIDTH_MM = 91.0
+"""Of each of two pictures that stand beside one another."""
+PICTURES_MM = 124.0
+"""Height for overview and heat map without their captions where nobody says otherwise."""
+QUALITY_PICTURES_MM = 108.0
 """Height for tissue and quality, below the table of measures."""
 
 FRAME_MM = 0.4
-_BESIDE_WIDTH_MM = 91.0
-# Title, coordinates above, strip below and caption of a picture, and the gap above it.
-_ABOUT_MM = 28.0
+# The gap above pictures, the one between two of them, and what a picture has besides the slide: its title, the
+# edges of its image, coordinates above and the strip below.
+_ABOVE_MM, _BETWEEN_MM, _ABOUT_MM = 4.0, 3.0, 3.95 + 2.0 + 4.0 + 10.4
 _LEAST_MM = 40.0
 _TICK_APART_MM = 15.0
 
@@ -76,12 +78,12 @@ def picture_layout(width_px: int, height_px: int, free_mm: float = PICTURES_MM) 
     width_px, height_px
         The slide, level-0 pixels.
     free_mm
-        Height that words leave to overview and heat map with all that belongs to them, millimetres of paper; pictures
-        stay legible all the same.
+        Height that words, captions too, leave to overview and heat map with all else that belongs to them, millimetres
+        of paper; pictures stay legible all the same.
     """
-    height = max(free_mm - _ABOUT_MM, _LEAST_MM)
-    beside = _fitted("beside", (_BESIDE_WIDTH_MM, height), width_px, height_px)
-    height = max(free_mm / 2 - _ABOUT_MM, _LEAST_MM / 2)
+    height = max(free_mm - _ABOVE_MM - _ABOUT_MM, _LEAST_MM)
+    beside = _fitted("beside", (BESIDE_WIDTH_MM, height), width_px, height_px)
+    height = max((free_mm - _ABOVE_MM - _BETWEEN_MM) / 2 - _ABOUT_MM, _LEAST_MM / 2)
     stacked = _fitted("stacked", (PAGE_WIDTH_MM, height), width_px, height_px)
     return stacked if stacked.width_mm > beside.width_mm else beside
 

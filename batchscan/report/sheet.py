@@ -159,8 +159,9 @@ class Sheet:
         for x in xs:
             number = _number(numbers.count(round(x)), upright=True)
             left = self._left + (x - part.x) / self.px_per_mm * _DOTS_PER_MM
-            # The first begins at the edge instead of before it, where another picture may stand.
-            self._paste(number, left - (number.shape[1] / 2 if x > part.x else 0), self._top - beyond - len(number))
+            # The first begins at the edge instead of before it, where another picture may stand; the last isn't cut.
+            left = min(left - (number.shape[1] / 2 if x > part.x else 0), self._raster.shape[1] - number.shape[1])
+            self._paste(number, left, self._top - beyond - len(number))
         for y in ys:
             number = _number(numbers.count(round(y)), upright=False)
             top = self._top + (y - part.y) / self.px_per_mm * _DOTS_PER_MM
@@ -204,7 +205,7 @@ class Sheet:
 
 
 def _round_numbers(start: float, length: float, px_per_mm: float) -> list[float]:
-    """The coordinates that stand on an edge; none so near its end that the number would stand out."""
+    """The coordinates that stand on an edge, both its ends included."""
     step = grid_step_px(length, px_per_mm)
     first = math.ceil(start / step)
     return [number * step for number in range(first, math.floor((start + length) / step + 1e-9) + 1)]

@@ -85,7 +85,19 @@ def test_foci_are_outlined_and_numbered_in_black_and_white() -> None:
     assert y.min() < top
     assert x.max() > right
     assert drawn[changed].max(axis=1).min() < 60
-    assert not changed[at(result, 13, 11)]
+    # Well within the focus, and clear of its number in the middle.
+    assert not changed[at(result, 14, 12)]
+
+
+def test_the_number_of_the_last_coordinate_is_whole() -> None:
+    """A slide of 3,000 pixels that is as wide as its paper: its last number is as wide as the one before."""
+    result = make_result(np.full((30, 60), 0.1))
+    above = pixels(figures.heatmap_png(result, make_pictures(result)))[: round(2.4 * DOTS_PER_MM)]
+    inked = np.flatnonzero((above < 160).any(axis=(0, 2)))
+    numbers = np.split(inked, np.flatnonzero(np.diff(inked) > DOTS_PER_MM) + 1)
+    widths = [number[-1] - number[0] for number in numbers]
+    assert len(widths) == 4
+    assert abs(widths[-1] - widths[-2]) <= 2
 
 
 def test_a_hole_is_dashed_and_thinner_than_a_focus() -> None:

@@ -140,9 +140,8 @@ def test_a_job_may_ask_for_the_languages_that_are_shipped() -> None:
     assert set(Language.__args__) == set(languages())  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", ["slide", "slide-500-foci"])
-def test_on_paper_page_one_is_whole_and_the_document_is_german(tmp_path: Path, kind: str) -> None:
-    result = as_measured(KINDS[kind]())
+def test_on_paper_the_document_is_german(tmp_path: Path) -> None:
+    result = as_measured(KINDS["slide"]())
     render_slide_report(result, make_card(**CARD), make_pictures(result), tmp_path / "r.pdf", WHEN, style=GERMAN)
     reader = PdfReader(tmp_path / "r.pdf")
     pages = [page.extract_text() for page in reader.pages]
