@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
@@ -119,9 +119,12 @@ def render_page(
     *,
     html: Path | None = None,
     pdf: Path | None = None,
+    archival: Archival | None = None,
     style: ReportStyle = SHIPPED,
 ) -> None:
     """Write a page of a run as a self-contained HTML file that needs no network, and no script to be read, or as PDF.
+
+    `archival` and the style's paper are as for `print_pdf`.
 
     Raises
     ------
@@ -136,7 +139,7 @@ def render_page(
             stream.write(page)
     if pdf is not None:
         with write_atomically(pdf, binary=True) as stream:
-            print_pdf(page, stream)
+            print_pdf(page, stream, archival=archival, paper=style.paper)
 
 
 def page_html(template: str, content: DigestContent | NoticeContent | SlidesPage, style: ReportStyle = SHIPPED) -> str:
@@ -223,10 +226,13 @@ def render_document(
 
 @dataclass(frozen=True)
 class Archival:
-    """What makes a document one for archives: the files that it encloses, by name in order, and their date."""
+    """What makes a document one for archives: the files that it encloses, by name in order, and their date.
 
-    enclosed: Mapping[str, bytes]
-    date: datetime
+    PDF/A-3 allows files and asks for none: who encloses nothing needs no date.
+    """
+
+    enclosed: Mapping[str, bytes] = field(default_factory=dict)
+    date: datetime | None = None
 
 
 def print_pdf(html: str, out_pdf: Path | IO[bytes], *, archival: Archival | None = None, paper: Paper = "a4") -> None:
@@ -269,7 +275,7 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes], *, archival: Archival | None
 
 
 def _archival_options(weasyprint: Any, archival: Archival, zoom: float) -> dict[str, Any]:
-    date = archival.date.astimezone(UTC)
+    date = archival.date.astimezone(UTC) if archival.date else None
     attachments = [
         weasyprint.Attachment(
             string=content,

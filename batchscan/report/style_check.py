@@ -14,7 +14,7 @@ from batchscan.domain.errors import TemplateError
 from batchscan.domain.records import SlideStatus
 from batchscan.report.content import SlideContent, slide_content
 from batchscan.report.notice import notice_content
-from batchscan.report.render import page_html, print_pdf, slide_html
+from batchscan.report.render import Archival, page_html, print_pdf, slide_html
 from batchscan.report.sample import sample_results
 from batchscan.report.styles import ReportStyle, compile_own, styled
 from batchscan.stores.ledger_view import LedgerRow
@@ -53,7 +53,7 @@ def check_style(style: ReportStyle, card: ModelCard) -> None:
     for content, page in zip(contents, pages, strict=True):
         _check_use(style.templates, content.research_use, page)
     for page in (pages[0], page_html("notice.html", notice, style)):
-        print_pdf(page, io.BytesIO())
+        print_pdf(page, io.BytesIO(), archival=Archival())
 
 
 def _check_use(templates: Path, research_use: str, page: str) -> None:

@@ -36,6 +36,7 @@ from batchscan.workflow.recomputed import compared, recomputed
 
 _MOST_CELLS = 5
 _RESULT_FILES = (RESULT, REGIONS, PATCHES)
+NO_STORE_HERE = "its store isn't here; name its archive with --archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Nearby:
         A model package, by name or folder; None for a shipped one of the same name.
     stores
         Slide stores by the ids of their slides.
+    why_no_store
+        Why a slide's isn't among them, and what helps.
     again
         Whether a report is to be printed again, too.
     row
@@ -59,6 +62,7 @@ class Nearby:
     folder: Path | None
     model: str | None
     stores: Mapping[str, Path]
+    why_no_store: str = NO_STORE_HERE
     again: bool = False
     row: Mapping[str, str] | None = None
 
@@ -183,7 +187,9 @@ def _of_enclosures(found: ReportFile) -> Iterator[Finding]:
     stated = found.enclosed.get(SUMS, b"").decode("utf-8", "replace").splitlines()
     for line in enclosures.sums.decode().splitlines():
         sha256, _, name = line.partition("  ")
-        yield Finding.of(f"sha256 of {name}", f"{sha256}, by {SUMS}", agrees=line in stated)
+        agrees = line in stated
+        words = f"{sha256}, by {SUMS}" if agrees else f"{sha256}, which {SUMS} doesn't say"
+        yield Finding.of(f"sha256 of {name}", words, agrees=agrees)
     lacking = [str(n) for n, page in enumerate(found.pages, start=1) if not stands_in(enclosures.digest, page)]
     where = f"isn't what page {', '.join(lacking)} says" if lacking else f"as each of {len(found.pages)} pages says"
     yield Finding.of("data digest", f"{enclosures.digest}, {where}", agrees=not lacking and bool(found.pages))
@@ -223,9 +229,15 @@ def _of_numbers(result: SlideResult, made: SlideResult, card: ModelCard, regions
     yield from compared(result, made)
     foci = foci_geojson(result.slide.slide_id, made.extent.foci, result.model, result.settings, made.scan_digest)
     agrees = same(json.loads(regions), json.loads(json.dumps(foci)))
-    yield Finding.of("outlines of the foci", f"{REGIONS} has those that the patch table comes to", agrees=agrees)
-    same_card = card.weights_sha256 == result.model.sha256
-    yield Finding.of("model's card", f"{card.name} {card.version}, weights {card.weights_sha256}", agrees=same_card)
+    words = f"{REGIONS} has {'those that' if agrees else 'others than'} the patch table comes to"
+    yield Finding.of("outlines of the foci", words, agrees=agrees)
+    yield _of_weights("model's card", f"{card.name} {card.version}, ", card.weights_sha256, result)
+
+
+def _of_weights(what: str, whose: str, sha256: str, result: SlideResult) -> Finding:
+    agrees = sha256 == result.model.sha256
+    other = "" if agrees else f"; the result has {result.model.sha256}"
+    return Finding.of(what, f"{whose}weights {sha256}{other}", agrees=agrees)
 
 
 def _of_page_one(found: ReportFile, made: SlideResult, card: ModelCard) -> Iterator[Finding]:
@@ -265,7 +277,7 @@ def _of_places(result: SlideResult, nearby: Nearby) -> Iterator[Finding]:
     yield _of_model(result, nearby.model)
     store = nearby.stores.get(result.slide.slide_id)
     if store is None:
-        yield Finding.left_out("slide on disk", "its store isn't here; name its archive with --archive")
+        yield Finding.left_out("slide on disk", nearby.why_no_store)
         return
     try:
         fingerprint = open_store(store, result.slide.spacing).fingerprint
@@ -273,7 +285,9 @@ def _of_places(result: SlideResult, nearby: Nearby) -> Iterator[Finding]:
         # The text of it has the store's path.
         yield Finding.left_out("slide on disk", "its store can't be read")
         return
-    yield Finding.of("slide on disk", f"fingerprint {fingerprint}", agrees=fingerprint == result.slide.fingerprint)
+    agrees = fingerprint == result.slide.fingerprint
+    other = "" if agrees else f"; the result has {result.slide.fingerprint}"
+    yield Finding.of("slide on disk", f"fingerprint {fingerprint}{other}", agrees=agrees)
 
 
 def _of_model(result: SlideResult, named: str | None) -> Finding:
@@ -288,4 +302,4 @@ def _of_model(result: SlideResult, named: str | None) -> Finding:
         return Finding.left_out(
             "model on disk", f"version {info.version} is here, the result has {result.model.version}"
         )
-    return Finding.of("model on disk", f"weights {info.sha256}", agrees=info.sha256 == result.model.sha256)
+    return _of_weights("model on disk", "", info.sha256, result)

@@ -14,7 +14,7 @@ from batchscan.domain.records import SlideStatus
 from batchscan.report import numbers
 from batchscan.report.notice import NoticeContent, notice_content
 from batchscan.report.own_files import fingerprint
-from batchscan.report.render import render_page
+from batchscan.report.render import Archival, render_page
 from batchscan.report.styles import SHIPPED, ReportStyle, styled
 from batchscan.stores.atomic import write_atomically
 from batchscan.stores.ledger_view import LedgerView
@@ -35,6 +35,9 @@ def print_notices(
 ) -> int:
     """Print what is missing, at most so many, and drop the notices of slides that have a result now.
 
+    They are PDF/A-3a and PDF/UA-1, as reports are. None bears the date of its printing: what says the same has the same
+    bytes.
+
     Returns
     -------
     How many are still missing.
@@ -54,10 +57,10 @@ def print_notices(
     check_writable(run.notices)
     printed = _read_printed(run)
     looks = fingerprint(style.templates) if style.templates else ""
-    told = {slide_id: _told(content, style.language, looks) for slide_id, content in wanted.items()}
+    told = {slide_id: _told(content, style, looks) for slide_id, content in wanted.items()}
     missing = [each for each in wanted if told[each] != printed.get(each) or not run.notice(each).is_file()]
     for slide_id in missing[:most]:
-        render_page("notice.html", wanted[slide_id], pdf=run.notice(slide_id), style=style)
+        render_page("notice.html", wanted[slide_id], pdf=run.notice(slide_id), archival=Archival(), style=style)
         printed[slide_id] = told[slide_id]
     with write_atomically(run.notices / _PRINTED) as stream:
         json.dump({slide_id: printed[slide_id] for slide_id in wanted if slide_id in printed}, stream)
@@ -88,8 +91,8 @@ def _contents(ledger: LedgerView, name: str) -> Iterator[tuple[str, NoticeConten
             yield row.slide_id, notice_content(row, name, datetime.fromisoformat(at) if at else None, __version__)
 
 
-def _told(content: NoticeContent, language: str, looks: str) -> str:
-    return hashlib.sha256(repr((content, language, looks)).encode()).hexdigest()
+def _told(content: NoticeContent, style: ReportStyle, looks: str) -> str:
+    return hashlib.sha256(repr((content, style.language, style.paper, looks)).encode()).hexdigest()
 
 
 def _drop_others(run: RunFolder, wanted: Mapping[str, NoticeContent]) -> None:

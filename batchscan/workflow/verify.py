@@ -26,7 +26,7 @@ from batchscan.stores.results import REPORT, RUN_FACTS, SIGNATURE_SUFFIX, SUMMAR
 from batchscan.stores.signatures import PublicKey
 from batchscan.stores.summary import read_summary
 from batchscan.workflow.archive_tables import MANIFEST
-from batchscan.workflow.checked_report import Nearby, checked_report, checked_result
+from batchscan.workflow.checked_report import NO_STORE_HERE, Nearby, checked_report, checked_result
 from batchscan.workflow.ingest_steps import store_path
 from batchscan.workflow.killable import Killables, LostProcess
 from batchscan.workflow.sources import find_slides
@@ -34,6 +34,10 @@ from batchscan.workflow.sources import find_slides
 _STALL_S = 120.0
 _MEMORY_BYTES = 4 << 30
 _MODULE = checked_report.__module__
+# Why an archive that was named doesn't have a slide's store, in words without its path.
+_NO_MANIFEST = f"the archive has no {MANIFEST}, nor is it a store; give --archive what batchscan ingest made"
+_UNREADABLE = "the archive's manifest can't be read, or has wrong rows; mend it, or give --archive the store itself"
+_NOT_IN_IT = "its store isn't in the archive; give --archive the one that holds it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +194,8 @@ def _nearby(report: Path, model: str | None, archive: Path | None) -> Nearby:
         try:
             return _near_run(run, run.read_facts(), model, archive)(folder.name)
         except BatchscanError:
-            return Nearby(folder, model, {})
-    return Nearby(None, model, _stores_of([archive]) if archive else {})
+            return Nearby(folder, model, *_stores(archive, []))
+    return Nearby(None, model, *_stores(archive, []))
 
 
 def _near_run(
@@ -202,22 +206,34 @@ def _near_run(
         given, package = facts["job"]["slides"]["sources"], facts["job"]["model"]["package"]
     except (KeyError, TypeError) as error:
         raise DamagedResult(f"{run.path}: {RUN_FACTS} doesn't hold its job; run the job again") from error
-    sources = [archive] if archive else [Path(one) for one in given if "://" not in one]
-    stores = _stores_of(sources)
+    stores, why_none = _stores(archive, [Path(one) for one in given if "://" not in one])
 
     def near(slide_id: str) -> Nearby:
         made = store_path(run.stores, slide_id)
         store = made if made.is_dir() else stores.get(slide_id)
-        return Nearby(run.slide(slide_id), model or package, {slide_id: store} if store else {})
+        return Nearby(run.slide(slide_id), model or package, {slide_id: store} if store else {}, why_none)
 
     return near
 
 
+def _stores(archive: Path | None, sources: list[Path]) -> tuple[dict[str, Path], str]:
+    """The stores of the archive that was named, or else of a run's sources; and why a slide's isn't among them."""
+    try:
+        known = [one for one in ([archive] if archive else sources) if _names_stores(one)]
+        stores = _stores_of(known)
+    except (BatchscanError, OSError):
+        # The text of it has paths.
+        return {}, _UNREADABLE if archive else NO_STORE_HERE
+    if archive is None:
+        return stores, NO_STORE_HERE
+    return stores, _NOT_IN_IT if known else _NO_MANIFEST
+
+
+def _names_stores(source: Path) -> bool:
+    return is_store(source) or (source / MANIFEST).is_file() or source.suffix.lower() == ".csv"
+
+
 def _stores_of(sources: list[Path]) -> dict[str, Path]:
     """The stores that archives, manifests and stores come to; no scanner's file is opened to find out."""
-    known = [one for one in sources if is_store(one) or (one / MANIFEST).is_file() or one.suffix.lower() == ".csv"]
-    try:
-        requests = find_slides(known, None).requests
-    except BatchscanError:
-        return {}
+    requests = find_slides(sources, None).requests
     return {one.slide_id: one.path for one in requests if isinstance(one.path, Path) and is_store(one.path)}

@@ -540,10 +540,14 @@ signoff-comment = Bemerkung
 signoff-others = Die { $most } flächengrößten Herde; die übrigen stehen im Formular.
 signoff-no-other = kein weiteres IDC
 signoff-elsewhere = weiteres IDC bei:
+signoff-note-none = Von Hand auszufüllen. Was in QuPath umrandet wird, verwahrt „batchscan review“ beim Ergebnis.
+signoff-none = kein IDC auf diesem Präparat
+signoff-seen = IDC bei:
 signoff-by = Beurteilt durch
 signoff-date = Datum
 signoff-signature = Unterschrift
 signoff-which = Präparat { $slide }, Ergebnis { $digest }. Wer beurteilt, hat die Umrisse des Programms gesehen: Dies ist keine unabhängige Befundung.
+signoff-which-none = Präparat { $slide }, Ergebnis { $digest }. Wer beurteilt, hat gesehen, was das Programm zu diesem Präparat sagt: Dies ist keine unabhängige Befundung.
 
 ## Die Mitteilung zu einem Präparat ohne Ergebnis.
 

@@ -380,7 +380,7 @@ patch-alt-neighbours = Patch at { $position } px, p(IDC) { $p }, p_raw { $raw },
 
 method-title = Method and provenance
 model-title = Model
-# Below the model's facts, on pages in another language than English.
+# Below the model's facts and those of a notice, on pages in another language than English.
 quoted-in-english = In English: quoted from the model’s card, or from the program.
 model-name = Name, version
 model-architecture = Architecture
@@ -568,10 +568,15 @@ signoff-comment = Comment
 signoff-others = The { $most } foci with the largest areas; the others are in the form.
 signoff-no-other = no other IDC seen
 signoff-elsewhere = IDC elsewhere, at:
+# On a slide without a focus: there is nothing to agree with, and no outline to be seen.
+signoff-note-none = To be filled in by hand. What is outlined in QuPath is kept with the result by “batchscan review”.
+signoff-none = no IDC seen on this slide
+signoff-seen = IDC seen, at:
 signoff-by = Reviewed by
 signoff-date = Date
 signoff-signature = Signature
 signoff-which = Slide { $slide }, result { $digest }. The reviewer saw the program’s outlines: this is no independent reading.
+signoff-which-none = Slide { $slide }, result { $digest }. The reviewer saw what the program says of this slide: this is no independent reading.
 
 ## The notice of a slide without a result.
 
@@ -586,7 +591,7 @@ notice-patient = Patient
 notice-status = Status
 notice-status-failed = failed: it was tried, and could not be brought to an end
 notice-status-excluded = excluded: it is not a slide that can be judged as it is
-notice-sentence = What happened
+notice-sentence = Message
 notice-sentence-none = nothing is recorded.
 notice-reason = Reason
 notice-reason-none = none is recorded

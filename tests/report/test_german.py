@@ -36,6 +36,7 @@ ALIKE = {
     "eosin-od-label", "lab-name", "notice-patient", "notice-status", "performance-auroc", "performance-f1",
     "performance-patient", "performance-positive", "spacing-of",
 }  # fmt: skip
+QUOTED = "Englisches ist zitiert: aus der Modellkarte oder vom Programm."
 CARD = {
     "cross_validation": make_cross_validation(),
     "architecture": "-",
@@ -96,6 +97,17 @@ def test_a_notice_is_german_but_for_what_is_recorded() -> None:
     assert '<dd lang="en">8867: level 0 can&#39;t be decoded</dd>' in page
     assert english_words(Page(page).words.replace("8867: level 0 can't be decoded", "")) == set()
     assert "Die Datei noch einmal von der Quelle kopieren oder neu scannen lassen." in page
+    assert f'</dl>\n<p class="small">{QUOTED}</p>' in page
+
+
+def test_a_notice_says_that_something_is_quoted_only_where_it_is() -> None:
+    row = LedgerRow("8867", "P-7", SlideStatus.EXCLUDED, "no_spacing", "", 1, 1, {})
+    with styled(GERMAN):
+        nothing_quoted = notice_content(row, "nachts", WHEN, "1")
+    assert QUOTED not in page_html("notice.html", nothing_quoted, GERMAN)
+    english = page_html("notice.html", notice_content(replace(row, sentence="no spacing"), "night", WHEN, "1"))
+    assert "no spacing" in english
+    assert language("en").say("quoted-in-english") not in english
 
 
 def test_what_the_model_card_says_is_marked_as_english() -> None:

@@ -43,6 +43,16 @@ def test_there_is_a_row_a_focus_and_room_for_who_and_when(n_foci: int, n_rows: i
     assert "no independent reading" in page
 
 
+def test_where_there_is_no_focus_there_is_no_other_idc_and_no_outline() -> None:
+    none, some = html(content(0)), html(content(1))
+    for words in ("no IDC seen on this slide", "IDC seen, at:", "saw what the program says of this slide"):
+        assert words in none
+        assert words not in some
+    for words in ("no other IDC seen", "IDC elsewhere, at:", "outlines", "The same answers"):
+        assert words not in none
+        assert words in some
+
+
 def test_on_paper_the_box_is_whole_and_names_the_result(tmp_path: Path) -> None:
     found = content(20)
     print_pdf(html(found), tmp_path / "box.pdf")

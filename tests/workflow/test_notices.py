@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from batchscan.domain.records import SlideOutcome, SlideRequest, SlideStatus
 from batchscan.report.styles import ReportStyle
 from batchscan.stores.ledger import Ledger, now
 from batchscan.stores.results import RunFolder
+from batchscan.stores.seals import is_sealed
 from batchscan.workflow import notices
 from batchscan.workflow.morning import print_digest
 from batchscan.workflow.notices import print_notices, without_result
@@ -154,3 +156,32 @@ def test_in_another_language_or_with_other_templates_they_are_printed_again(tmp_
         assert "Kein Ergebnis: Dieses Präparat ist gescheitert" in " ".join(words(run.notice("b")).split())
         print_notices(run, ledger, "overnight", ReportStyle("de", own))
         assert PdfReader(run.notice("b")).metadata.title == "ours"
+
+
+def test_on_another_paper_they_are_printed_again(tmp_path: Path) -> None:
+    run, widths_pt = a_run(tmp_path, FAILED), []
+    with Ledger.read(run.ledger) as ledger:
+        for style in (ReportStyle(), ReportStyle(paper="letter")):
+            print_notices(run, ledger, "overnight", style)
+            (page,) = PdfReader(run.notice("b")).pages
+            widths_pt.append(round(float(page.mediabox.width)))
+    assert widths_pt == [595, 612]
+
+
+def test_what_says_the_same_has_the_same_bytes_and_no_path(tmp_path: Path) -> None:
+    run = a_run(tmp_path, FAILED)
+    printed = []
+    with Ledger.read(run.ledger) as ledger:
+        for _ in range(2):
+            print_notices(run, ledger, "overnight")
+            printed.append(run.notice("b").read_bytes())
+            run.notice("b").unlink()
+    assert printed[0] == printed[1]
+    assert is_sealed(printed[0])
+    reader = PdfReader(io.BytesIO(printed[0]))
+    assert reader.metadata is not None
+    xmp = reader.root_object["/Metadata"].get_object().get_data().decode()
+    said = [xmp, *map(str, reader.metadata.values()), *(page.extract_text() for page in reader.pages)]
+    # Where the slide is, and where its run is.
+    assert not [text for text in said if "elsewhere" in text or tmp_path.name in text]
+    assert reader.metadata.creation_date is None

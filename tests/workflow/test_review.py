@@ -309,6 +309,12 @@ def test_a_region_that_was_drawn_can_be_taken_back(tmp_path: Path, run: RunFolde
     assert take(run, exported(tmp_path / "S1.geojson", [{**stroma, "id": "other"}])).n_other == 1
 
 
+def test_on_a_slide_without_a_focus_what_was_missed_is_kept(tmp_path: Path) -> None:
+    run = reviewed_run(tmp_path / "none", result("S1", ((0.1,) * 4,) * 3))
+    take(run, exported(tmp_path / "S1.geojson", [drawn(40, 40, 200, 200)]), slide_id="S1")
+    assert kept(run) == [("S1", None, "A", "missed")]
+
+
 def test_what_had_been_called_was_not_missed_however_it_is_drawn(tmp_path: Path, run: RunFolder) -> None:
     """S1's focus 1 is the three cells at (0, 0), (100, 0) and (0, 100)."""
     boxes = {"part": (0, 0, 90, 90), "half": (100, 0, 300, 100), "more": (95, 0, 310, 100)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -65,6 +66,11 @@ def edited_json(content: bytes, edit: Callable[[Any], object]) -> bytes:
     data = json.loads(content)
     edit(data)
     return json.dumps(data).encode()
+
+
+def said(verified: Verified, what: str) -> tuple[Verdict, str]:
+    (found,) = (one for one in verified.findings if one.what == what)
+    return found.verdict, found.words
 
 
 def enclosed(report: Path, name: str) -> bytes:
@@ -155,7 +161,20 @@ def test_scores_and_outlines_are_held_against_the_rest(report: Path) -> None:
         enclosed(report, "regions.geojson"),
         lambda data: data["features"][0]["geometry"]["coordinates"][0][1].__setitem__(0, 201.0),
     )
-    assert "outlines of the foci" in wrong(checked(with_enclosed(report, "regions.geojson", moved)))
+    what, words = "outlines of the foci", "regions.geojson has others than the patch table comes to"
+    assert said(checked(with_enclosed(report, "regions.geojson", moved)), what) == (Verdict.DIFFERS, words)
+    words = "regions.geojson has those that the patch table comes to"
+    assert said(checked(report), what) == (Verdict.AGREES, words)
+
+
+def test_what_differs_says_what_was_found_and_what_was_expected(report: Path) -> None:
+    other = edited_json(enclosed(report, "result.json"), lambda data: data["model"].update(sha256="0" * 64))
+    verified = checked(with_enclosed(report, "result.json", other))
+    words = f"{card().name} {card().version}, weights {card().weights_sha256}"
+    assert said(verified, "model's card") == (Verdict.DIFFERS, f"{words}; the result has {'0' * 64}")
+    assert said(checked(report), "model's card") == (Verdict.AGREES, words)
+    sha256 = hashlib.sha256(other).hexdigest()
+    assert said(verified, "sha256 of result.json") == (Verdict.DIFFERS, f"{sha256}, which SHA256SUMS doesn't say")
 
 
 def test_a_table_of_more_patches_than_the_slide_has_is_not_unpacked(report: Path) -> None:
