@@ -76,8 +76,8 @@ caveat = Aussage über dieses Präparat, für die Forschung; trennt DCIS nicht v
 ## Seite eins: ihre Zahlen.
 
 figure-area = IDC-positive Fläche
-figure-area-range = Schwelle verschoben: { $low } bis { $high }
-figure-area-same = Schwelle verschoben: dieselbe
+figure-area-range = Schwelle anders: { $low } bis { $high }
+figure-area-same = Schwelle anders: dieselbe
 figure-share = Anteil am Gewebe
 figure-share-of = von { $area }, die lesbar waren
 figure-largest = Größter Herd
