@@ -525,7 +525,7 @@ means-band = p(IDC) von { $low } bis { $high }: Chancen, p ÷ (1 − p), bis zu 
 means-sum-label = Kalibrierte Summe
 means-sum = Σ a t p(IDC) über die lesbaren Kacheln; angegeben, wo p(IDC) kalibriert ist.
 means-agreement-label = Abgleich
-means-agreement = auf kreuzvalidierten Präparaten gefundene − markierte Fläche: Mittel ± 1,96 Standardabweichungen (95 %, Bland und Altman). Auf einem solchen Präparat: gefundene Fläche weniger die eine oder andere.
+means-agreement = auf kreuzvalidierten Präparaten gefundene − markierte Fläche: Mittel ± 1,96 Standardabweichungen (95-%-Grenzen nach Bland und Altman). Auf einem solchen Präparat: gefundene Fläche weniger eine Grenze.
 
 ## Das Feld, das von Hand ausgefüllt wird, am Ende.
 

@@ -553,7 +553,7 @@ means-band = p(IDC) from { $low } to { $high }: odds, p ÷ (1 − p), within a f
 means-sum-label = Calibrated sum
 means-sum = Σ a t p(IDC) over the patches that were read; given where p(IDC) is calibrated.
 means-agreement-label = Agreement
-means-agreement = area found − area labelled on cross-validated slides: mean ± 1.96 standard deviations (95 %, Bland and Altman). On such a slide: area found less either.
+means-agreement = area found − area labelled on cross-validated slides: mean ± 1.96 standard deviations (95 % limits, Bland and Altman). On such a slide: area found less either limit.
 
 ## The box that a reviewer fills in by hand, at the end.
 
