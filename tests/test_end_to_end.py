@@ -324,8 +324,16 @@ def test_a_job_file_runs_the_same(demo: tuple[Path, Ran], tmp_path: Path) -> Non
     assert again["digest"] == _result(folder)["digest"]
 
 
+N_INTERRUPTED = 5
+
+
 def test_an_interrupted_run_keeps_its_state_and_goes_on(demo: tuple[Path, Ran], tmp_path: Path) -> None:
-    words = ["scan", demo[0] / "archive", "--out", tmp_path / "run", "--no-report", "--workers", 1]
+    # More slides than have begun by the time that the signal comes, however late: those finish, the others are left.
+    store = next((demo[0] / "archive").glob("*.ome.zarr"))
+    rows = "".join(f"s{number},archive/{store.name}\n" for number in range(N_INTERRUPTED))
+    manifest = demo[0] / "interrupted.csv"
+    manifest.write_text(f"slide_id,path\n{rows}")
+    words = ["scan", manifest, "--out", tmp_path / "run", "--no-report", "--workers", 1]
     command = [sys.executable, "-m", "batchscan", *map(str, words)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None
@@ -336,9 +344,11 @@ def test_an_interrupted_run_keeps_its_state_and_goes_on(demo: tuple[Path, Ran], 
     assert process.returncode == 130
     assert "Traceback" not in said
     state = json.loads(batchscan("status", tmp_path / "run", "--json").out)
-    assert (state["state"], state["remaining"]) == ("interrupted", 1)
+    assert state["state"] == "interrupted"
+    assert state["remaining"] >= 1
+    assert state["done"] + state["remaining"] == N_INTERRUPTED
     batchscan(*words)
-    assert json.loads(batchscan("status", tmp_path / "run", "--json").out)["done"] == 1
+    assert json.loads(batchscan("status", tmp_path / "run", "--json").out)["done"] == N_INTERRUPTED
 
 
 def test_status_and_summary_account_for_every_slide(demo: tuple[Path, Ran]) -> None:
