@@ -86,7 +86,7 @@ def how_sure(result: SlideResult, card: ModelCard) -> tuple[Fact, ...]:
 
 
 def band_note(result: SlideResult) -> str:
-    """The band as a range, `threshold: 88.1 to 104 mm²`; empty where there is none."""
+    """The band as a range, `threshold moved: 88.1 to 104 mm²`; empty where there is none."""
     band = area_band(result)
     if band is None:
         return ""

@@ -95,21 +95,18 @@ def test_whoever_leaves_the_engine_open_hears_of_gpus() -> None:
     assert choose_gpus("auto", None, FOUND) == GpuChoice((), ("2 GPUs not used: for that give --engine keras",))
 
 
-def test_whoever_leaves_the_engine_open_hears_what_keras_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("engine", "begins"),
+    [("keras", "2 GPUs not used: the "), ("auto", "2 GPUs not used: for that give --engine keras; before that: the ")],
+)
+def test_a_keras_for_cpus_leaves_the_gpus_alone_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, engine: str, begins: str
+) -> None:
     monkeypatch.setattr(gpus, "_installed", lambda name: name == "tensorflow-cpu")
-    choice = choose_gpus("auto", None, FOUND)
+    choice = choose_gpus(engine, None, FOUND)
     assert choice.devices == ()
     (note,) = choice.notes
-    assert note.startswith("2 GPUs not used: for that give --engine keras; before that: ")
-    assert "pip install 'tensorflow[and-cuda]'" in note
-
-
-def test_a_keras_for_cpus_leaves_the_gpus_alone_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpus, "_installed", lambda name: name == "tensorflow-cpu")
-    choice = choose_gpus("keras", None, FOUND)
-    assert choice.devices == ()
-    (note,) = choice.notes
-    assert note.startswith("2 GPUs not used: ")
+    assert note.startswith(begins)
     assert "pip install 'tensorflow[and-cuda]'" in note
 
 
