@@ -367,6 +367,12 @@ def test_status_and_summary_account_for_every_slide(demo: tuple[Path, Ran]) -> N
     assert "1 slide asked for: 1 done, 0 failed, 0 excluded" in sheet.extract_text()
 
 
+def test_what_the_run_printed_is_what_its_files_come_to_printed_again(demo: tuple[Path, Ran]) -> None:
+    """Close-ups lose something when they are stored: the run, too, must print those that are stored."""
+    report = demo[0] / "run/slides/8863/report.pdf"
+    assert "agrees       printed again: the same bytes" in batchscan("verify", report, "--print-again").out
+
+
 def test_a_report_is_printed_again_without_slide_or_model(demo: tuple[Path, Ran]) -> None:
     folder, _ = demo
     report = folder / "run/slides/8863/report.pdf"
