@@ -47,6 +47,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "fsspec": ("stores/remote_files.py",),
     "pyarrow": ("stores/*",),
     "sqlite3": ("stores/ledger.py", "stores/ledger_view.py"),
+    "jax": ("scan/engine_keras.py",),
     "distributed": tuple(
         f"scan/{name}.py" for name in ("cluster", "dispatch", "fetching", "pulse", "revival", "step", "workforce")
     ),
@@ -67,7 +68,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 
 HEAVY = set(HOMES) - {"click", "rich"}
-SCANNING_ONLY = {"keras", "tensorflow", "openvino", "distributed", "dask"}
+SCANNING_ONLY = {"keras", "tensorflow", "jax", "openvino", "distributed", "dask"}
 
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 50

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,20 @@ from batchscan.stores.networks import positive_probability
 
 Logits = Callable[[Uint8Array], NDArray[np.float32]]
 """(batch, p, p, 3) uint8 -> (batch, 2) float32."""
+Begin = Callable[[Uint8Array], Callable[[], NDArray[np.float32]]]
+"""Begins with (batch, p, p, 3) uint8; what it returns waits for the (batch, 2) float32."""
+
+
+def when_waited_for(logits: Logits) -> Begin:
+    """A network that works while it is waited for, and not before."""
+    return lambda batch: partial(logits, batch)
 
 
 @dataclass(eq=False)
 class _Asked:
-    """Patches of one thread, of which the first `n_taken` have been through the network or are in it."""
+    """Patches of one thread, of which `n_done` have been through the network."""
 
     patches: Uint8Array
-    n_taken: int = 0
     n_done: int = 0
     p_raw: Float32Array = field(init=False)
     network_s: float = 0.0
@@ -42,11 +49,24 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Patches of one thread that are in a batch."""
+    """Patches of one thread that wait or are in a batch."""
 
     of: _Asked
     start: int
     stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A batch that the network has: whose patches, its size, since when, and what waits for it."""
+
+    pieces: Sequence[_Piece]
+    batch: int
+    since: float
+    logits: Callable[[], NDArray[np.float32]]
 
 
 class _Spent(threading.local):
@@ -54,7 +74,7 @@ class _Spent(threading.local):
 
 
 class SharedNetwork:
-    """One network for all threads of a process, one batch at a time.
+    """One network for all threads of a process, which is given its next batch before it has ended with one.
 
     Whichever thread finds the network free works off what waits, in the order it was asked for, until its own patches
     are done. So blocks, and slides, share batches, and only a batch that finds too little waiting is padded.
@@ -63,27 +83,34 @@ class SharedNetwork:
     ----------
     patch_px
         Side of a patch.
-    logits
-        The network; never called by two threads at once.
+    begin
+        The network; never called by two threads at once, nor is what it returns, which is called in the same order.
     batch
         How many patches it takes now.
     mended
         Asked what to do when the network raised with so many patches: None to try again, with what `batch` says then,
         or the error to raise.
+    ahead
+        How many batches it may have been given that it hasn't begun to work on: 1 for a device that fetches its next
+        batch meanwhile, 0 for one that works while it is waited for. Only full ones are given ahead.
     """
 
     def __init__(
         self,
         patch_px: int,
-        logits: Logits,
+        begin: Begin,
         batch: Callable[[], int],
         mended: Callable[[int, Exception], Exception | None] = lambda _, error: error,
+        ahead: int = 0,
     ) -> None:
-        self._patch_px, self._logits, self._batch, self._mended = patch_px, logits, batch, mended
-        # Guards the two below; whoever waits is woken after each batch.
+        self._patch_px, self._begin, self._batch, self._mended = patch_px, begin, batch, mended
+        self._most_begun = 1 + ahead
+        # Guards all below; whoever waits is woken after each batch.
         self._turn = threading.Condition()
-        self._is_busy = False
-        self._waiting: deque[_Asked] = deque()
+        self._waiting: deque[_Piece] = deque()
+        self._begun: deque[_Begun] = deque()
+        self._is_waited_for = False
+        self._free_since = 0.0
         self._spent = _Spent()
 
     @property
@@ -105,70 +132,87 @@ class SharedNetwork:
         asked = _Asked(patches)
         with self._turn:
             if len(patches):
-                self._waiting.append(asked)
+                self._waiting.append(_Piece(asked, 0, len(patches)))
             while not asked.is_over:
-                if self._is_busy:
-                    self._turn.wait()
+                if self._may_begin():
+                    self._begin_next()
+                elif self._begun and not self._is_waited_for:
+                    self._end_first()
                 else:
-                    self._next_batch()
+                    self._turn.wait()
         self._spent.seconds += asked.network_s
         if asked.error is not None:
             raise asked.error
         return asked.p_raw
 
-    def _next_batch(self) -> None:
-        """With the turn held; let go of while the network works."""
+    def _may_begin(self) -> bool:
+        if not self._begun:
+            return bool(self._waiting)
+        return len(self._begun) < self._most_begun and sum(map(len, self._waiting)) >= self._batch()
+
+    def _begin_next(self) -> None:
+        """With the turn held: what begins takes no time."""
         batch, clock = self._batch(), time.perf_counter()
         pieces = self._take(batch)
+        try:
+            logits = self._begin(_batch_of(pieces, batch))
+        except Exception as raised:  # noqa: BLE001 - each thread whose patches these are is to have it
+            self._fail(pieces, self._mended(batch, raised))
+        else:
+            self._begun.append(_Begun(pieces, batch, clock, logits))
+
+    def _end_first(self) -> None:
+        """With the turn held; let go of while the network works."""
+        begun = self._begun[0]
         error: Exception | None = None
-        self._is_busy = True
+        self._is_waited_for = True
         self._turn.release()
         try:
-            p_raw = positive_probability(self._logits(_batch_of(pieces, batch)))
+            p_raw = positive_probability(begun.logits())
         except Exception as raised:  # noqa: BLE001 - each thread whose patches these are is to have it
             error = raised
         finally:
             self._turn.acquire()
-            self._is_busy = False
+            self._begun.popleft()
+            self._is_waited_for = False
             self._turn.notify_all()
+        # What it was given ahead it begins with when it is free.
+        since, self._free_since = max(begun.since, self._free_since), time.perf_counter()
         if error is None:
-            _hand_out(pieces, p_raw, time.perf_counter() - clock)
+            _hand_out(begun.pieces, p_raw, self._free_since - since)
         else:
-            self._fail(pieces, self._mended(batch, error))
+            self._fail(begun.pieces, self._mended(begun.batch, error))
 
     def _take(self, batch: int) -> list[_Piece]:
         """Up to a batch of what waits."""
         pieces: list[_Piece] = []
         while batch and self._waiting:
-            asked = self._waiting[0]
-            start = asked.n_taken
-            asked.n_taken = min(len(asked.patches), start + batch)
-            pieces.append(_Piece(asked, start, asked.n_taken))
-            batch -= asked.n_taken - start
-            if asked.n_taken == len(asked.patches):
-                self._waiting.popleft()
+            first = self._waiting.popleft()
+            stop = min(first.stop, first.start + batch)
+            pieces.append(_Piece(first.of, first.start, stop))
+            batch -= stop - first.start
+            if stop < first.stop:
+                self._waiting.appendleft(_Piece(first.of, stop, first.stop))
         return pieces
 
     def _fail(self, pieces: Sequence[_Piece], error: Exception | None) -> None:
         """Give all whose patches were in a batch the error; put them back where there is none."""
-        for piece in reversed(pieces):
-            asked, waits = piece.of, piece.of.n_taken < len(piece.of.patches)
-            asked.n_taken, asked.error = piece.start, error
-            if error is None and not waits:
-                self._waiting.appendleft(asked)
-            elif error is not None and waits:
-                self._waiting.popleft()
+        if error is None:
+            self._waiting.extendleft(reversed(pieces))
+            return
+        for piece in pieces:
+            piece.of.error = error
+        self._waiting = deque(piece for piece in self._waiting if piece.of.error is None)
 
 
 def _hand_out(pieces: Sequence[_Piece], p_raw: Float32Array, seconds: float) -> None:
-    a_patch_s = seconds / sum(piece.stop - piece.start for piece in pieces)
+    a_patch_s = seconds / sum(map(len, pieces))
     first = 0
     for piece in pieces:
-        n = piece.stop - piece.start
-        piece.of.p_raw[piece.start : piece.stop] = p_raw[first : first + n]
-        piece.of.network_s += a_patch_s * n
-        piece.of.n_done += n
-        first += n
+        piece.of.p_raw[piece.start : piece.stop] = p_raw[first : first + len(piece)]
+        piece.of.network_s += a_patch_s * len(piece)
+        piece.of.n_done += len(piece)
+        first += len(piece)
 
 
 def _batch_of(pieces: Sequence[_Piece], batch: int) -> Uint8Array:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from batchscan.domain.errors import ModelError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.scan.batches import SharedNetwork, check_shapes
+from batchscan.scan.batches import Begin, SharedNetwork, check_shapes, when_waited_for
 from batchscan.scan.gpus import NO_GPU
-from batchscan.stores.networks import in_bfloat16, load_network
+from batchscan.stores.networks import import_keras, in_bfloat16, load_network
 from batchscan.stores.packages import ModelPackage
 
 BATCH, GPU_BATCH, SMALLEST_BATCH = 32, 256, 8
@@ -42,7 +45,9 @@ class KerasEngine:
         patch_px = package.card.patch_px
         check_shapes(package.network_path, patch_px, self._network.input_shape, self._network.output_shape)
         # Keras promises nothing of several threads that use one network.
-        self._shared = SharedNetwork(patch_px, self._logits, lambda: self.batch, self._backed_off)
+        ahead = _given_ahead(self._network, threads) if sees_gpu() else None
+        begin, n_ahead = (ahead, 1) if ahead else (when_waited_for(self._logits), 0)
+        self._shared = SharedNetwork(patch_px, begin, lambda: self.batch, self._backed_off, n_ahead)
 
     @property
     def network_s(self) -> float:
@@ -63,6 +68,8 @@ class KerasEngine:
         """None, with the batch halved, where the device has too little memory; else the error to raise."""
         if not _is_out_of_memory(error):
             return error
+        if batch > self.batch:
+            return None  # given ahead, before it was halved
         if batch // 2 < SMALLEST_BATCH:
             told = ModelError(
                 f"engine keras: the device has too little memory for {batch} patches at once ({type(error).__name__}): "
@@ -76,6 +83,29 @@ class KerasEngine:
 
     def _logits(self, batch: Uint8Array) -> NDArray[np.float32]:
         return np.asarray(self._network.predict_on_batch(batch), dtype=np.float32)
+
+
+def _given_ahead(network: Any, threads: int) -> Begin | None:
+    """The network as JAX runs it on a GPU, which begins with a batch and returns; None with another backend.
+
+    Keras' own `predict_on_batch` waits for each batch, while the GPU waits for the next.
+    """
+    if import_keras(threads).backend.backend() != "jax":
+        return None
+    import jax  # noqa: PLC0415 - only where Keras computes with it
+
+    weights = ([each.value for each in kind] for kind in (network.trainable_variables, network.non_trainable_variables))
+    logits = partial(jax.jit(partial(_stateless_logits, network)), *weights)
+
+    def begin(batch: Uint8Array) -> Callable[[], NDArray[np.float32]]:
+        begun = logits(batch)
+        return lambda: np.asarray(begun, dtype=np.float32)
+
+    return begin
+
+
+def _stateless_logits(network: Any, trainable: Any, fixed: Any, batch: Any) -> Any:
+    return network.stateless_call(trainable, fixed, batch, training=False)[0]
 
 
 def _is_out_of_memory(error: Exception) -> bool:

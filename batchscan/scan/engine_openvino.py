@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from batchscan.domain.errors import ModelError
 from batchscan.domain.records import EngineInfo, Float32Array, Uint8Array
-from batchscan.scan.batches import SharedNetwork, check_shapes
+from batchscan.scan.batches import SharedNetwork, check_shapes, when_waited_for
 from batchscan.scan.exports import Export, exported, import_openvino
 from batchscan.stores.packages import ModelPackage
 
@@ -43,7 +43,7 @@ class OpenVinoEngine:
         patch_px = package.card.patch_px
         check_shapes(package.network_path, patch_px, compiled.inputs[0].shape, compiled.outputs[0].shape)
         # One request at a time: a worker may have several threads, and a request holds one batch.
-        self._shared = SharedNetwork(patch_px, self._logits, lambda: self.batch)
+        self._shared = SharedNetwork(patch_px, when_waited_for(self._logits), lambda: self.batch)
 
     @property
     def network_s(self) -> float:

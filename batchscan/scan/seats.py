@@ -13,8 +13,8 @@ from batchscan.scan.gpus import NO_GPU
 
 NETWORK, ASIDE = "network", "aside"
 """Kinds of steps, which are Dask's resources: `dask worker --resources` offers them to a scheduler of one's own."""
-# While one thread has the network at work, the other reads the next block.
-_GPU_THREADS = 2
+# While one thread has the network at work, the others read the next blocks: a GPU scores as many as five cores cut.
+_GPU_THREADS = 6
 # One thread a worker process and one process a core: the same arithmetic whatever the number of workers. Dask's own
 # MALLOC_TRIM_THRESHOLD_ isn't among them: to hand back each array's memory cost a sixth of a second a slide.
 WORKER_ENVIRONMENT = {

@@ -14,7 +14,8 @@ from batchscan.domain.places import Place
 from batchscan.stores.pyramids import SlideStore, open_store
 from batchscan.stores.zarr_documents import DOCUMENTS
 
-_MOST = 8
+# A GPU's worker has six threads, each at a slide of its own.
+_MOST = 16
 # A file that was changed so shortly before may be changed again without being any later.
 _UNSETTLED_NS = 2_000_000_000
 

@@ -349,6 +349,9 @@ def test_a_device_with_little_memory_gets_smaller_batches_and_the_same_numbers(
     assert "too little memory for 32 patches at once: 16 from now on" in caplog.text
     engine.predict(patches)
     assert small.tried[6:] == [8] * 4
+    # One of 16 that was begun with before that doesn't halve it again.
+    assert engine._backed_off(16, MemoryError()) is None
+    assert engine.batch == 8
 
 
 def test_a_device_without_room_for_any_batch_ends_the_run(

@@ -42,8 +42,8 @@ def test_only_scanning_goes_to_the_gpu(client: Client, tmp_path: Path) -> None:
     slides = [Script(f"S{i}", notes=tmp_path) for i in range(4)]
     assert sum(isinstance(event, SlideFinished) for event in run_slides(client, slides, STEPS)) == 4
     assert steps_by_pid(tmp_path) == {at["gpu-0"]: {"scan"}, at["cpu-0"]: {"survey", "finish"}}
-    # Two threads: while the network works for one, the other reads.
-    assert sorted(client.nthreads().values()) == [1, 2]
+    # Six threads: while the network works for one, the others read.
+    assert sorted(client.nthreads().values()) == [1, 6]
 
 
 def test_the_network_is_opened_where_it_will_run(client: Client) -> None:
@@ -64,7 +64,7 @@ def test_what_dies_on_the_gpu_waits_for_it_and_goes_nowhere_else(client: Client,
 
 def test_a_gpu_alone_does_everything() -> None:
     (seat,) = seats(1, ("0",))
-    assert (seat.device, seat.n_threads, seat.offers) == ("0", 2, ("network", "aside"))
+    assert (seat.device, seat.n_threads, seat.offers) == ("0", 6, ("network", "aside"))
 
 
 def test_without_a_gpu_any_worker_does_anything() -> None:
