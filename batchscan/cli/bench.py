@@ -170,7 +170,7 @@ def _run_rows(name: str, run: RunSpeed | Unknown, record: BenchRecord) -> Iterat
             f"{run.onward.per_s:,.0f} patches/s",
             of_ceiling(run.onward),
         )
-    n_slides = f"{run.n_slides} slides"
+    n_slides = f"{run.n_slides} slides" if run.n_slides > 1 else "1 slide"
     start_and_end = f"  with start and end, {n_slides}, {run.whole.seconds:.1f} s"
     yield "", start_and_end, f"{run.whole.per_s:,.0f} patches/s", of_ceiling(run.whole)
     if name.startswith("scan"):

@@ -11,6 +11,7 @@ from batchscan.domain.records import EngineInfo
 SCHEMA_VERSION = 1
 RUNS = {
     "scan": "slide stores, with the engine that a run takes by itself",
+    "scan_one": "one slide store alone, with the same engine",
     "scan_fastest": "slide stores, with the fastest engine",
     "from_file": "slide files, ingested and scanned together",
     "from_file_coarse": "slide files, stored no finer than the model's spacing",

@@ -110,7 +110,7 @@ def pdf_library() -> str:
     OutputError
         If it, or Pango beneath it, can't be loaded.
     """
-    return f"WeasyPrint {_weasyprint().__version__} with Pango"
+    return f"WeasyPrint {load_weasyprint().__version__} with Pango"
 
 
 def render_page(
@@ -252,7 +252,7 @@ def print_pdf(html: str, out_pdf: Path | IO[bytes], *, archival: Archival | None
     OutputError
         If the HTML asks for a file or an address.
     """
-    weasyprint = _weasyprint()
+    weasyprint = load_weasyprint()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
     fonts, faces = _typeface(weasyprint, fetcher)
     zoom, page_css = _PAPERS[paper]
@@ -322,8 +322,14 @@ def _page(
     return rendered(template, None, content=content, images=images, faces=faces, links=links)
 
 
-def _weasyprint() -> Any:
-    """WeasyPrint, loaded only to print: it is slow to load, and fails where Pango is missing."""
+def load_weasyprint() -> Any:
+    """WeasyPrint, loaded only to print: it is slow to load, and fails where Pango is missing.
+
+    Raises
+    ------
+    OutputError
+        If Pango is, with what to run.
+    """
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # where it would print a page on where to get help
             import weasyprint.text.fonts  # noqa: PLC0415 - as said

@@ -357,6 +357,14 @@ def call_on_worker(client: Client, function: Callable[..., T], *arguments: Any) 
     )
 
 
+def begin_on_each(client: Client, function: Callable[..., Any], *arguments: Any, kind: str = "") -> list[Any]:
+    """Have every worker (that is for a kind of steps) call a function; returns their futures, to be held meanwhile."""
+    with _connected(client, calls=True):
+        facts = facts_by_address(client)
+        able = [address for address, each in facts.items() if not (kind and each.offers) or kind in each.offers]
+        return [client.submit(function, *arguments, workers=[address], pure=False) for address in able]
+
+
 def call_on_each(client: Client, function: Callable[..., T], *arguments: Any) -> list[T]:
     """Call a function on every worker, on all at once, and wait for what they return; it may raise.
 
@@ -365,11 +373,8 @@ def call_on_each(client: Client, function: Callable[..., T], *arguments: Any) ->
     ClusterError
         If a worker dies of it.
     """
-    futures = [
-        client.submit(function, *arguments, workers=[address], pure=False) for address in threads_by_address(client)
-    ]
     try:
-        return [_patiently(client, future) for future in futures]
+        return [_patiently(client, future) for future in begin_on_each(client, function, *arguments)]
     except KilledWorker as error:
         raise ClusterError(
             "a worker process died while it was measured: most likely there is too little memory; try fewer --workers"

@@ -27,6 +27,7 @@ from batchscan.domain.errors import ClusterError, ModelError
 from batchscan.domain.records import SlideOutcome
 from batchscan.scan.cluster import DISCONNECTED
 from batchscan.scan.fetching import Fetched, fetch, packed
+from batchscan.scan.grid import Block
 from batchscan.scan.pulse import Pulse, Sign, heard
 from batchscan.scan.seats import ASIDE, NETWORK
 from batchscan.scan.slide_events import (
@@ -41,7 +42,7 @@ from batchscan.scan.slide_events import (
     WorkersChanged,
 )
 from batchscan.scan.step import Raised, Returned, Trouble, all_stuck, died, lost, run_step, stuck
-from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W, in_groups, scan_each
+from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W, evened, in_groups, scan_each
 from batchscan.scan.workforce import Workforce
 
 _LOG = logging.getLogger(__name__)
@@ -185,9 +186,7 @@ class _Board(Generic[W, S, R]):
     def _follow(self, slide: SlideUnderWay[W, S], returned: Returned) -> Iterator[Event]:
         slide_id, value = slide.work.slide_id, returned.value
         if slide.survey is None:
-            # Each step costs messages: where others keep the workers busy, it may be a large one.
-            enough = len(self._tasks) >= self._workforce.n_threads
-            groups = tuple(in_groups(value.blocks) if enough else ((block,) for block in value.blocks))
+            groups = self._groups(value.blocks)
             slide.survey, slide.waiting = value, len(groups)
             slide.spent(value.seconds)
             yield SlideSurveyed(slide_id, sum(len(block.rows) for block in value.blocks))
@@ -205,6 +204,13 @@ class _Board(Generic[W, S, R]):
             return
         if not slide.waiting:
             self._submit(slide, self._steps.finish, slide.work, slide.survey, slide.scores, priority=2)
+
+    def _groups(self, blocks: Iterable[Block]) -> tuple[tuple[Block, ...], ...]:
+        """What is one step each: it costs messages, and where others keep the workers busy it may be a large one."""
+        n_threads = self._workforce.n_threads
+        if len(self._tasks) >= n_threads:
+            return tuple(in_groups(blocks))
+        return tuple((block,) for block in evened(blocks, n_threads))
 
     def _submit(
         self, slide: SlideUnderWay[W, S], step: Callable[..., Any], *arguments: Any, priority: int, n_lost: int = 0

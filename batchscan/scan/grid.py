@@ -62,6 +62,14 @@ class Block:
             self.n_rows * grid.step_px + overlap_px,
         )
 
+    def halves(self) -> tuple[Block, Block]:
+        """The same cells in two blocks of about half as many, divided between two rows where there are two."""
+        middle = len(self) // 2
+        row_starts = np.flatnonzero(np.diff(self.rows)) + 1
+        if len(row_starts):
+            middle = int(row_starts[np.abs(row_starts - middle).argmin()])
+        return _block(self.rows[:middle], self.cols[:middle]), _block(self.rows[middle:], self.cols[middle:])
+
     def size_px(self, patch: PatchSpec) -> tuple[int, int]:
         """(height, width) of `read_box` at the model's spacing."""
         step_px = _step_px(patch)

@@ -53,6 +53,7 @@ class Steps(Generic[W, S, R]):
 
 
 _PATCHES_TOGETHER = 1000
+_PATCHES_AT_LEAST = 64
 
 
 def in_groups(blocks: Iterable[Block]) -> Iterator[tuple[Block, ...]]:
@@ -65,6 +66,22 @@ def in_groups(blocks: Iterable[Block]) -> Iterator[tuple[Block, ...]]:
         group.append(block)
     if group:
         yield tuple(group)
+
+
+def evened(blocks: Iterable[Block], n_threads: int) -> Iterator[Block]:
+    """All cells of blocks, in their order; the less is left, the smaller the blocks, so that threads end together.
+
+    A block is halved until it is no more than half of a thread's share of what is left, or than 64 patches.
+    """
+    waiting = [*blocks][::-1]
+    n_left = sum(map(len, waiting))
+    while waiting:
+        block = waiting.pop()
+        if len(block) > max(_PATCHES_AT_LEAST, n_left / (2 * n_threads)):
+            waiting.extend(block.halves()[::-1])
+            continue
+        n_left -= len(block)
+        yield block
 
 
 def scan_each(scan: Callable[[W, Block], BlockScores], work: W, blocks: Iterable[Block]) -> list[BlockScores]:

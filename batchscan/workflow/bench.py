@@ -182,14 +182,17 @@ def _jobs(at: _Places, package: ModelPackage, speeds: WorkerSpeeds, seconds: flo
             if speeds.fastest == speeds.chosen:
                 continue
             engine = speeds.fastest
-        is_file = name.startswith("from_file")
-        n_slides = speeds.workers if is_file else _n_slides(speeds, engine or speeds.chosen, seconds)
-        write_many(at.manifest(name), at.slide if is_file else at.store, n_slides)
+        slide = at.slide if name.startswith("from_file") else at.store
+        write_many(at.manifest(name), slide, _n_slides(name, speeds, engine or speeds.chosen, seconds))
         yield name, _job(name, at, package, speeds.workers, engine)
 
 
-def _n_slides(speeds: WorkerSpeeds, engine: EngineInfo | None, seconds: float) -> int:
-    """So many that the engine alone would need three times the seconds, and that a few end while others go on."""
+def _n_slides(name: str, speeds: WorkerSpeeds, engine: EngineInfo | None, seconds: float) -> int:
+    """Of stores so many that the engine alone would need three times the seconds, and a few end while others go on."""
+    if name == "scan_one":
+        return 1
+    if name.startswith("from_file"):
+        return speeds.workers
     enough = math.ceil(3 * seconds * (speeds.rate(engine) or 0.0) / speeds.n_patches)
     return max(_LEAST_SLIDES, 2 * speeds.workers, enough)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from batchscan.domain.card import ModelCard
-from batchscan.domain.errors import DamagedResult, OutputError, UsageError
+from batchscan.domain.errors import BatchscanError, DamagedResult, OutputError, UsageError
 from batchscan.domain.records import Pictures, SlideResult
-from batchscan.report.render import render_slide_report
+from batchscan.report.language import language
+from batchscan.report.render import load_weasyprint, render_slide_report
 from batchscan.report.style_check import check_style
 from batchscan.report.styles import SHIPPED, ReportStyle
 from batchscan.stores.atomic import write_atomically
@@ -25,6 +27,19 @@ from batchscan.stores.summary import write_summary
 from batchscan.workflow.morning import print_digest
 from batchscan.workflow.notices import without_result
 from batchscan.workflow.styles import style_of_run
+
+
+def get_ready(style: ReportStyle | None) -> None:
+    """Load what draws and prints before a slide waits for it; what is missing is told when it is used.
+
+    `style` is that of the reports, None where there are to be none.
+    """
+    with contextlib.suppress(ImportError, OSError, BatchscanError):
+        importlib.import_module("batchscan.report.figures")  # with matplotlib
+        language()
+        if style:
+            load_weasyprint()
+            language(style.language, style.templates)
 
 
 def print_slide(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from batchscan.domain.errors import JobError, OutputError
 from batchscan.domain.geometry import PatchSpec, Spacing, SpacingSource
@@ -15,10 +16,18 @@ from batchscan.domain.quality import QualitySettings
 from batchscan.domain.quality_limits import quality_settings
 from batchscan.domain.records import EngineInfo, ScanSettings, SlideRequest
 from batchscan.report.style_check import check_style
-from batchscan.scan.cluster import call_on_worker, connect, default_workers, n_workers, threads_by_address
+from batchscan.scan.cluster import (
+    begin_on_each,
+    call_on_worker,
+    connect,
+    default_workers,
+    n_workers,
+    threads_by_address,
+)
 from batchscan.scan.dispatch import run_slides
 from batchscan.scan.gpus import GpuChoice, choose_gpus
 from batchscan.scan.grid import check_stride
+from batchscan.scan.seats import NETWORK
 from batchscan.scan.underway import Patience, Steps
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package, shipped_models
@@ -197,8 +206,7 @@ def _scan_all(
     job, package = record.job, record.package
     workers = job.run.workers or len(devices) or default_workers(WORKER_BYTES)
     with connect(job.run.scheduler, workers, devices, aside_of(devices, workers)) as client:
-        wanted = where_of(package, job), job.model.engine, job.model.precision
-        engine = call_on_worker(client, slide_steps.resolve_engine, *wanted)
+        engine, loading = _loaded(client, job, package)
         record.engine, record.n_gpus = engine, len(devices)
         record.workers.changed(sum(threads_by_address(client).values()), time.monotonic())
         yield RunReady(n_workers(client), f"{package.info.name} {package.info.version}", engine)
@@ -212,6 +220,16 @@ def _scan_all(
         accidents = record.quarantine.accidents
         for event in run_slides(client, works, _STEPS, patience, draining=draining, accidents=accidents):
             yield from record.keep(event)
+        del loading
+
+
+def _loaded(client: Any, job: Job, package: ModelPackage) -> tuple[EngineInfo, list[Any]]:
+    """What a job's workers compute with, and futures to be held: all load what they need, side by side."""
+    where = where_of(package, job)
+    loading = begin_on_each(client, slide_steps.get_ready, style_of(job.report) if job.report.per_slide else None)
+    engine = call_on_worker(client, slide_steps.resolve_engine, where, job.model.engine, job.model.precision)
+    opening = begin_on_each(client, slide_steps.open_model, where, package.info, engine, kind=NETWORK)
+    return engine, [*loading, *opening]
 
 
 def where_of(package: ModelPackage, job: Job) -> str:

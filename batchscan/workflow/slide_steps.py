@@ -7,6 +7,7 @@ staging folder of its own, and only the runner gives a staged result its name.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import time
 import uuid
@@ -18,7 +19,7 @@ from typing import Any
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import SlideChanged, SlideError, SourceVanished
+from batchscan.domain.errors import BatchscanError, SlideChanged, SlideError, SourceVanished
 from batchscan.domain.geometry import PatchGrid, Spacing
 from batchscan.domain.places import Place
 from batchscan.domain.profile import Profile
@@ -48,6 +49,7 @@ from batchscan.stores.regions import write_regions
 from batchscan.stores.results import REGIONS, RunFolder, read_result, write_result
 from batchscan.stores.staging import sync_tree, tree_bytes
 from batchscan.stores.summary import summary_numbers
+from batchscan.workflow import printing
 from batchscan.workflow.close_ups import close_ups
 from batchscan.workflow.focus_pictures import focus_pictures
 from batchscan.workflow.held_engine import HeldEngine
@@ -161,6 +163,19 @@ class FinishedSlide:
 def resolve_engine(package: str, name: str, precision: str) -> EngineInfo:
     """What `name` and `precision` (`auto` too) come to on this worker, proven on the package's golden patches."""
     return _ENGINE.resolve(package, name, precision)
+
+
+def get_ready(style: ReportStyle | None) -> None:
+    """Load what surveys and results need, and this module, before the first slide waits for it; see printing's."""
+    printing.get_ready(style)
+    # What is loaded stays: else looking through it for garbage, the first time, is a tenth of a second of some slide.
+    gc.freeze()
+
+
+def open_model(package: str, model: ModelInfo, engine: EngineInfo) -> None:
+    """Have the engine open before the first block waits for it; a block is told why it can't be."""
+    with contextlib.suppress(BatchscanError):
+        _ENGINE.get(package, model, engine)
 
 
 def survey(work: SlideWork) -> SlideSurvey:

@@ -216,6 +216,22 @@ def test_a_block_is_bounded_in_patches_too(stride: float, per_side: int) -> None
     assert sum(map(len, found)) == 130 * 130
 
 
+@given(scanned=cells)
+def test_halves_are_the_same_cells_divided_between_rows(scanned: BoolArray) -> None:
+    row, col = scanned_cells(scanned.astype(np.float32), cells_of_patches(scanned.shape), 0.5)
+    for block in blocks(row, col, WHOLE):
+        if len(block) == 1:
+            continue
+        first, second = block.halves()
+        assert [*first.rows, *second.rows] == block.rows.tolist()
+        assert [*first.cols, *second.cols] == block.cols.tolist()
+        assert min(len(first), len(second)) > 0
+        assert (first.rows[-1] < second.rows[0]) == (block.n_rows > 1)
+        for half in (first, second):
+            assert (half.rows.min(), half.cols.min()) == (half.first_row, half.first_col)
+            assert (np.ptp(half.rows) + 1, np.ptp(half.cols) + 1) == (half.n_rows, half.n_cols)
+
+
 def test_no_cells_no_blocks() -> None:
     none = np.zeros(0, dtype=np.int32)
     assert blocks(none, none, WHOLE) == ()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from store_files import Pixels, noise, write_own
 
 from batchscan.domain.aggregation import Aggregation, ScoredGrid
 from batchscan.domain.errors import ModelError, SourceVanished, UnreadableSlide
@@ -14,8 +16,9 @@ from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, Spacin
 from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
 from batchscan.scan.grid import blocks, cut_patches
-from batchscan.scan.pipeline import Survey, patch_table, raw_scores, scan_block, survey_slide
+from batchscan.scan.pipeline import Survey, patch_table, raw_scores, read_patches, scan_block, survey_slide
 from batchscan.scan.sharpness import sharpness
+from batchscan.stores.pyramids import open_store
 
 SIDE = 10
 SETTINGS = ScanSettings(PatchSpec(SIDE, 8.0, 0.5), 0.1, 0.5, 0.5, 0.02)
@@ -115,6 +118,18 @@ def test_every_patch_has_the_sharpness_of_its_own_pixels_and_none_where_unreadab
     np.testing.assert_array_equal(table.sharpness, expected)
     np.testing.assert_array_equal(np.isnan(broken.sharpness), ~broken.readable)
     assert not broken.readable.all()
+
+
+@pytest.mark.parametrize("um_per_px", [4.0, 3.973, 8.0])
+def test_patches_of_half_a_block_have_the_pixels_that_they_have_in_the_whole(um_per_px: float, tmp_path: Path) -> None:
+    spacing = Spacing(um_per_px, SpacingSource.OPTION)
+    store = open_store(write_own(tmp_path / "a.ome.zarr", Pixels(noise(700, 900))), spacing)
+    patch = PatchSpec(25, 8.0, 1.0)
+    grid = PatchGrid.over(store.width_px, store.height_px, um_per_px, patch)
+    row, col = (place.ravel().astype(np.int32) for place in np.mgrid[: grid.n_rows - 1, : grid.n_cols - 1])
+    (whole,) = blocks(row, col, patch)
+    halves = [read_patches(store, grid, half, patch)[0] for half in whole.halves()]
+    np.testing.assert_array_equal(np.concatenate(halves), read_patches(store, grid, whole, patch)[0])
 
 
 def test_p_idc_is_the_aggregation_over_all_blocks_of_the_slide() -> None:

@@ -10,9 +10,9 @@ import pytest
 from distributed import Client
 from scripted_slides import STEPS, Script
 
-from batchscan.scan.cluster import call_on_worker, connect
+from batchscan.scan.cluster import begin_on_each, call_on_worker, connect
 from batchscan.scan.dispatch import run_slides
-from batchscan.scan.seats import seats
+from batchscan.scan.seats import ASIDE, NETWORK, seats
 from batchscan.scan.slide_events import SlideFinished, SlideRetried
 from batchscan.scan.underway import Patience
 
@@ -48,6 +48,13 @@ def test_only_scanning_goes_to_the_gpu(client: Client, tmp_path: Path) -> None:
 
 def test_the_network_is_opened_where_it_will_run(client: Client) -> None:
     assert {call_on_worker(client, os.getpid) for _ in range(4)} == {pids(client)["gpu-0"]}
+
+
+def test_all_are_asked_at_once_or_all_that_are_for_it(client: Client) -> None:
+    at = pids(client)
+    assert {each.result() for each in begin_on_each(client, os.getpid)} == {*at.values()}
+    assert [each.result() for each in begin_on_each(client, os.getpid, kind=NETWORK)] == [at["gpu-0"]]
+    assert [each.result() for each in begin_on_each(client, os.getpid, kind=ASIDE)] == [at["cpu-0"]]
 
 
 def test_what_dies_on_the_gpu_waits_for_it_and_goes_nowhere_else(client: Client, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from batchscan.domain.records import SlideStatus
 from batchscan.scan.grid import Block
 from batchscan.scan.step import Raised, Trouble
-from batchscan.scan.underway import Patience, SlideUnderWay, in_groups
+from batchscan.scan.underway import Patience, SlideUnderWay, evened, in_groups
 
 PATIENCE = Patience(attempts=3, first_delay_s=2.0)
 
@@ -66,3 +66,27 @@ def _block(n_patches: int) -> Block:
 )
 def test_blocks_of_up_to_a_thousand_patches_are_one_step(sizes: list[int], expected: list[list[int]]) -> None:
     assert [[len(block) for block in group] for group in in_groups(map(_block, sizes))] == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "n_threads", "expected"),
+    [
+        ([], 2, []),
+        ([40], 2, [40]),
+        ([100], 1, [50, 50]),
+        # 400 of 1,000 are more than a quarter; then 800 are left, and so on.
+        ([400, 400, 200], 2, [200, 200, 100, 100, 100, 50, 50, 50, 50, 50, 50]),
+        # As small as 64 allows at once, where there are many threads.
+        ([400, 200], 64, [50] * 12),
+    ],
+)
+def test_blocks_get_smaller_as_less_is_left(sizes: list[int], n_threads: int, expected: list[int]) -> None:
+    assert [len(block) for block in evened(map(_block, sizes), n_threads)] == expected
+
+
+def test_no_thread_gets_more_than_half_of_its_share_of_what_is_left() -> None:
+    left = 5348
+    for block in evened(map(_block, [400] * 4 + [358] * 10 + [168]), 3):
+        assert len(block) <= max(64, left / 6)
+        left -= len(block)
+    assert left == 0

@@ -169,7 +169,7 @@ def slides_of(job: Job) -> int:
 
 def test_a_run_with_the_fastest_engine_follows_only_if_that_is_another(tmp_path: Path) -> None:
     runs = runs_of(tmp_path, RECORD.together)
-    assert list(runs) == ["scan", "from_file", "from_file_coarse"]
+    assert list(runs) == ["scan", "scan_one", "from_file", "from_file_coarse"]
     slower = replace(RECORD.together, chosen=EngineInfo("keras", "f32"))
     runs = runs_of(tmp_path, slower)
     assert list(runs) == list(RUNS)
@@ -185,7 +185,7 @@ def test_a_run_with_the_fastest_engine_follows_only_if_that_is_another(tmp_path:
 def test_without_any_engine_runs_are_tried_all_the_same(tmp_path: Path) -> None:
     none = replace(RECORD.together, engines=(), chosen=None, workers=8)
     runs = runs_of(tmp_path, none)
-    assert list(runs) == ["scan", "from_file", "from_file_coarse"]
+    assert list(runs) == ["scan", "scan_one", "from_file", "from_file_coarse"]
     assert slides_of(runs["scan"]) == 16
 
 
