@@ -42,7 +42,7 @@ from batchscan.scan.slide_events import (
     WorkersChanged,
 )
 from batchscan.scan.step import Raised, Returned, Trouble, all_stuck, died, lost, run_step, stuck
-from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W, evened, in_groups, scan_each
+from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W, evened, in_groups
 from batchscan.scan.workforce import Workforce
 
 _LOG = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ class _Board(Generic[W, S, R]):
             slide.spent(value.seconds)
             yield SlideSurveyed(slide_id, sum(len(block.rows) for block in value.blocks))
             for group in groups:
-                self._submit(slide, scan_each, self._steps.scan, slide.work, group, priority=1)
+                self._submit(slide, self._steps.scan, slide.work, group, priority=1)
         elif slide.waiting:
             slide.waiting -= 1
             for scores in value:
@@ -216,7 +216,7 @@ class _Board(Generic[W, S, R]):
         self, slide: SlideUnderWay[W, S], step: Callable[..., Any], *arguments: Any, priority: int, n_lost: int = 0
     ) -> None:
         # Where a slide had an accident, the next attempt goes elsewhere if there is anywhere else.
-        kind = NETWORK if step is scan_each else ASIDE
+        kind = NETWORK if step is self._steps.scan else ASIDE
         elsewhere = self._workforce.elsewhere(slide.avoid, kind)
         task = Task(slide, None, step, arguments, priority, elsewhere=elsewhere, n_lost=n_lost)
         words = packed, run_step, self._topic, task.token, step, *arguments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -157,28 +157,75 @@ def overview_um_per_px(info: SlideInfo) -> float:
     return max(OVERVIEW_UM_PER_PX, math.sqrt(area_um2 / _OVERVIEW_PX))
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadBlock:
+    """A block before its patches are scored: those that could be read, (m, p, p, 3), and what is known of all n."""
+
+    block: Block
+    patches: Uint8Array
+    readable: BoolArray
+    pixel_hash: Uint64Array
+    sharpness: Float32Array
+    seconds: float
+
+    def scored(self, p_read: Float32Array, seconds: float) -> BlockScores:
+        """With p_raw (m,) of those that could be read."""
+        p_raw = np.full(len(self.block), np.nan, np.float32)
+        p_raw[self.readable] = p_read
+        spent = {"read": self.seconds, "infer": seconds}
+        rows, cols = self.block.rows, self.block.cols
+        return BlockScores(rows, cols, p_raw, self.readable, self.pixel_hash, spent, self.sharpness)
+
+
 def scan_block(store: SlideStore, grid: PatchGrid, block: Block, settings: ScanSettings, engine: Engine) -> BlockScores:
-    """Read one block of a slide and give each of its patches its p_raw; patches that can't be read get NaN.
+    """The same for one block; see `scan_blocks`."""
+    return scan_blocks(store, grid, (block,), settings, engine)[0]
+
+
+def scan_blocks(
+    store: SlideStore,
+    grid: PatchGrid,
+    blocks: Iterable[Block],
+    settings: ScanSettings,
+    engine: Engine,
+    gets_on: Callable[[], None] = lambda: None,
+) -> list[BlockScores]:
+    """Read blocks of a slide and give each of their patches its p_raw; patches that can't be read get NaN.
+
+    The engine is asked once for all, so that only the last of its batches is padded. Those patches are in memory
+    together, p * p * 3 bytes each. `gets_on` is called after each block that was read.
 
     Raises
     ------
     ModelError
         If the network has no finite score for a patch that was read: NaN would pass for negative.
     """
+    found = []
+    for block in blocks:
+        found.append(_read_block(store, grid, block, settings.patch))
+        gets_on()
+    if not found:
+        return []
+    before_s = engine.network_s
+    patches = found[0].patches if len(found) == 1 else np.concatenate([each.patches for each in found])
+    p_read = raw_scores(patches, settings.orientations, engine)
+    _check_finite(p_read, engine)
+    a_patch_s = (engine.network_s - before_s) / max(1, len(p_read))
+    ends = np.cumsum([len(each.patches) for each in found])
+    parts = zip(found, np.split(p_read, ends[:-1]), strict=True)
+    return [each.scored(p, a_patch_s * len(p)) for each, p in parts]
+
+
+def _read_block(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec) -> _ReadBlock:
     clock = time.perf_counter()
-    patches, readable = read_patches(store, grid, block, settings.patch)
+    patches, readable = read_patches(store, grid, block, patch)
     # Indexing copies, and a block may be large.
     read_ones = patches if readable.all() else patches[readable]
-    pixel_hash = np.full(len(block.rows), NO_HASH, np.uint64)
+    pixel_hash = np.full(len(block), NO_HASH, np.uint64)
     pixel_hash[readable] = pixel_hashes(read_ones)
-    sharp = np.full(len(block.rows), np.nan, np.float32)
+    sharp = np.full(len(block), np.nan, np.float32)
     sharp[readable] = sharpness(read_ones)
-    read = time.perf_counter() - clock
-    p_raw, before_s = np.full(len(block.rows), np.nan, np.float32), engine.network_s
-    p_raw[readable] = raw_scores(read_ones, settings.orientations, engine)
-    _check_finite(p_raw[readable], engine)
-    seconds = {"read": read, "infer": engine.network_s - before_s}
-    return BlockScores(block.rows, block.cols, p_raw, readable, pixel_hash, seconds, sharp)
+    return _ReadBlock(block, read_ones, readable, pixel_hash, sharp, time.perf_counter() - clock)
 
 
 def _check_finite(p_raw: Float32Array, engine: Engine) -> None:

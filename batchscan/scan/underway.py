@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -11,7 +11,6 @@ from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import SourceVanished
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
-from batchscan.scan.pulse import voice
 from batchscan.scan.step import Raised, Trouble
 
 # So often a slide is tried again that alone is gone: whoever replaces it may not be done.
@@ -48,7 +47,7 @@ class Steps(Generic[W, S, R]):
     """The functions that tasks run, given by the caller; module-level, so that they pickle."""
 
     survey: Callable[[W], S]
-    scan: Callable[[W, Block], BlockScores]
+    scan: Callable[[W, Sequence[Block]], list[BlockScores]]
     finish: Callable[[W, S, list[BlockScores]], R]
 
 
@@ -82,15 +81,6 @@ def evened(blocks: Iterable[Block], n_threads: int) -> Iterator[Block]:
             continue
         n_left -= len(block)
         yield block
-
-
-def scan_each(scan: Callable[[W, Block], BlockScores], work: W, blocks: Iterable[Block]) -> list[BlockScores]:
-    """What a worker does as one step: scan blocks one after the other, saying in between that it gets on."""
-    gets_on, scores = voice(), []
-    for block in blocks:
-        scores.append(scan(work, block))
-        gets_on()
-    return scores
 
 
 @dataclass(frozen=True, slots=True)

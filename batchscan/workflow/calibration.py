@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,9 +70,9 @@ def take_sample(asked: SampleWork) -> Sample:
         return _sampled(work) if is_store(work.request.path) else _sampled_part(work)
 
 
-def nothing_to_scan(asked: SampleWork, block: Block) -> BlockScores:
+def nothing_to_scan(asked: SampleWork, blocks: Sequence[Block]) -> list[BlockScores]:
     """A sample is taken in one step."""
-    raise AssertionError(f"{asked.slide_id}: {len(block)} patches are to be scanned besides")
+    raise AssertionError(f"{asked.slide_id}: {len(blocks)} blocks are to be scanned besides")
 
 
 def as_taken(asked: SampleWork, sample: Sample, scores: list[BlockScores]) -> Sample:
@@ -105,9 +105,9 @@ def _begun(work: SlideWork, block: Block) -> tuple[float, float]:
     """Seconds by which the first patches took longer than when they were scanned again; and then, to score one."""
     few = _first_cells(block, min(_FIRST_PATCHES, len(block)))
     clock = time.perf_counter()
-    slide_steps.scan(work, few)
+    slide_steps.scan(work, (few,))
     between = time.perf_counter()
-    scored = slide_steps.scan(work, few)
+    (scored,) = slide_steps.scan(work, (few,))
     return between - clock - (time.perf_counter() - between), max(_LEAST_S, scored.seconds["infer"] / len(few))
 
 
@@ -121,7 +121,7 @@ def _scored(work: SlideWork, blocks: tuple[Block, ...], infer_s: float) -> tuple
             break
         part = _first_cells(block, n if block is blocks[-1] else min(n, len(block)))
         clock = time.perf_counter()
-        scores.append(slide_steps.scan(work, part))
+        scores.extend(slide_steps.scan(work, (part,)))
         shared_s = time.perf_counter() - clock - scores[-1].seconds["infer"]
         scan_s += scores[-1].seconds["infer"] + shared_s * len(part) / len(block)
     return scores, scan_s

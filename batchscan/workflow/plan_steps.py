@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -44,9 +45,9 @@ def inspect(work: SlideWork) -> SlidePlan:
     return _of_file(work, step)
 
 
-def nothing_to_scan(work: SlideWork, block: Block) -> BlockScores:
+def nothing_to_scan(work: SlideWork, blocks: Sequence[Block]) -> list[BlockScores]:
     """A plan has no blocks."""
-    raise AssertionError(f"{work.slide_id}: {len(block)} patches are to be scanned for a plan")
+    raise AssertionError(f"{work.slide_id}: {len(blocks)} blocks are to be scanned for a plan")
 
 
 def as_inspected(work: SlideWork, plan: SlidePlan, scores: list[BlockScores]) -> SlidePlan:

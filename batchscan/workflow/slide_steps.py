@@ -11,7 +11,7 @@ import gc
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +40,8 @@ from batchscan.domain.records import (
 from batchscan.report.focus_views import focus_views
 from batchscan.report.styles import SHIPPED, ReportStyle
 from batchscan.scan.grid import Block
-from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_block, survey_slide
+from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_blocks, survey_slide
+from batchscan.scan.pulse import voice
 from batchscan.stores.open_files import write_open_files
 from batchscan.stores.open_stores import OpenStores
 from batchscan.stores.pictures import read_pictures, write_pictures
@@ -201,12 +202,13 @@ def state_of_result(work: SlideWork, info: SlideInfo, card: ModelCard) -> Result
     return compared_result(committed, scan, digest, printed=work.print_report)
 
 
-def scan(work: SlideWork, block: Block) -> BlockScores:
-    """Give each patch of a block its p_raw."""
+def scan(work: SlideWork, blocks: Sequence[Block]) -> list[BlockScores]:
+    """Give each patch of blocks its p_raw."""
     with _as_surveyed(work):
         store = _OPEN.get(*_place(work))
     grid = PatchGrid.over(store.width_px, store.height_px, store.spacing.um_per_px, work.settings.patch)
-    return scan_block(store, grid, block, work.settings, _ENGINE.get(work.package, work.model, work.engine))
+    engine = _ENGINE.get(work.package, work.model, work.engine)
+    return scan_blocks(store, grid, blocks, work.settings, engine, voice())
 
 
 def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) -> FinishedSlide:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,7 +42,11 @@ def survey(slide: Gated) -> Found:
     return Found(tuple(Block(cells + 10 * i, cells, 10 * i, 0, 3, 3) for i in range(slide.n_blocks)))
 
 
-def scan(slide: Gated, block: Block) -> BlockScores:
+def scan(slide: Gated, blocks: Sequence[Block]) -> list[BlockScores]:
+    return [_scan_one(slide, block) for block in blocks]
+
+
+def _scan_one(slide: Gated, block: Block) -> BlockScores:
     name = str(get_worker().name)
     (slide.waiting / f"{name} {os.getpid()} {slide.slide_id} {block.rows[0]}").touch()
     while not slide.gate.exists():

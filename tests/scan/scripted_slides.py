@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,7 +135,11 @@ def survey(script: Script) -> Found:
     return Found(tuple(Block(cells + 10 * i, cells, 10 * i, 0, 3, 3) for i in range(script.n_blocks)))
 
 
-def scan(script: Script, block: Block) -> BlockScores:
+def scan(script: Script, blocks: Sequence[Block]) -> list[BlockScores]:
+    return [_scan_one(script, block) for block in blocks]
+
+
+def _scan_one(script: Script, block: Block) -> BlockScores:
     _act(script, "scan")
     p = block.rows.astype(np.float32)
     return BlockScores(block.rows, block.cols, p, np.ones(len(p), np.bool_), np.zeros(len(p), np.uint64), BLOCK_SECONDS)

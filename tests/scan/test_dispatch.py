@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from dask_processes import free_port, scheduler_with_a_worker
 from distributed import Client
-from scripted_slides import STEPS, Script
+from scripted_slides import STEPS, Script, scan
 
 from batchscan.domain.errors import ClusterError, ModelError, OutputError
 from batchscan.domain.records import SlideStatus
@@ -29,7 +29,7 @@ from batchscan.scan.slide_events import (
     SlideSurveyed,
     Waited,
 )
-from batchscan.scan.underway import Patience, scan_each
+from batchscan.scan.underway import Patience
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_blocks_go_together_while_others_keep_the_workers_busy(client: Client, m
     submit = client.submit
 
     def noting(*words: Any, **named: Any) -> Any:
-        if scan_each in words:
+        if scan in words:
             script, blocks = words[-2:]
             groups.setdefault(script.slide_id, []).append(len(blocks))
         return submit(*words, **named)

@@ -16,7 +16,7 @@ from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, Spacin
 from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
 from batchscan.scan.grid import blocks, cut_patches
-from batchscan.scan.pipeline import Survey, patch_table, raw_scores, read_patches, scan_block, survey_slide
+from batchscan.scan.pipeline import Survey, patch_table, raw_scores, read_patches, scan_block, scan_blocks, survey_slide
 from batchscan.scan.sharpness import sharpness
 from batchscan.stores.pyramids import open_store
 
@@ -215,6 +215,35 @@ def test_a_block_that_was_read_whole_is_not_copied_for_the_engine() -> None:
         patched.setattr("batchscan.scan.pipeline.cut_patches", keep)
         scan_block(Slide(), survey.grid, survey.blocks[0], SETTINGS, Looking())  # type: ignore[arg-type]
     assert np.shares_memory(seen[0], cut[0])
+
+
+class Timed(CornerEngine):
+    """A tenth of a second a patch."""
+
+    def __init__(self) -> None:
+        self.network_s, self.asked = 5.0, []
+
+    def predict(self, patches: np.ndarray) -> np.ndarray:
+        self.asked.append(len(patches))
+        self.network_s += 0.1 * len(patches)
+        return super().predict(patches)
+
+
+@pytest.mark.parametrize("bad", [None, (12, 2)])
+def test_blocks_together_are_one_question_to_the_engine_and_have_the_scores_of_each_alone(
+    bad: tuple[int, int] | None,
+) -> None:
+    survey, engine, beats = surveyed(), Timed(), []
+    found = scan_blocks(Slide(bad), survey.grid, survey.blocks, SETTINGS, engine, lambda: beats.append(engine.asked[:]))  # type: ignore[arg-type]
+    assert engine.asked == [sum(int(each.readable.sum()) for each in found)]
+    # It gets on with each block that was read, before the network begins.
+    assert beats == [[]] * len(survey.blocks)
+    for block, together in zip(survey.blocks, found, strict=True):
+        alone = scan_block(Slide(bad), survey.grid, block, SETTINGS, CornerEngine())  # type: ignore[arg-type]
+        for name in ("row", "col", "p_raw", "readable", "pixel_hash", "sharpness"):
+            np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
+        assert together.seconds["infer"] == pytest.approx(0.1 * together.readable.sum())
+    assert scan_blocks(Slide(), survey.grid, [], SETTINGS, engine) == []  # type: ignore[arg-type]
 
 
 class Wide:

@@ -99,7 +99,7 @@ def test_a_store_that_changes_between_its_steps_is_noticed_before_there_is_a_res
     path = work.request.local_path
     if at.startswith("before"):
         change(path)
-    scores = [slide_steps.scan(work, block) for block in surveyed.blocks]
+    scores = slide_steps.scan(work, surveyed.blocks)
     if at.startswith("after"):
         change(path)
     with pytest.raises(SlideChanged, match="s: its store was replaced or written to while it was scanned"):
@@ -113,16 +113,19 @@ def test_a_store_that_is_not_whole_any_more_has_changed(
 ) -> None:
     surveyed = slide_steps.survey(work)
     block, *_ = surveyed.blocks
-    scores = [slide_steps.scan(work, each) for each in surveyed.blocks] if at == "finish" else []
+    scores = slide_steps.scan(work, surveyed.blocks) if at == "finish" else []
     change(work.request.local_path)
-    step = {"scan": lambda: slide_steps.scan(work, block), "finish": lambda: slide_steps.finish(work, surveyed, scores)}
+    step = {
+        "scan": lambda: slide_steps.scan(work, (block,)),
+        "finish": lambda: slide_steps.finish(work, surveyed, scores),
+    }
     with pytest.raises(SlideChanged, match="s: its store was replaced or written to while it was scanned"):
         step[at]()
 
 
 def test_one_that_stays_as_it_is_has_a_result(work: SlideWork) -> None:
     surveyed = slide_steps.survey(work)
-    scores = [slide_steps.scan(work, block) for block in surveyed.blocks]
+    scores = slide_steps.scan(work, surveyed.blocks)
     finished = slide_steps.finish(work, surveyed, scores)
     assert finished.outcome.status is SlideStatus.DONE
     assert finished.staged is not None
@@ -134,7 +137,7 @@ def test_the_next_attempt_in_the_same_process_is_at_the_store_that_is_there_now(
 ) -> None:
     def attempt() -> tuple[tuple[Block, ...], list[BlockScores]]:
         blocks = slide_steps.survey(work).blocks
-        return blocks, [slide_steps.scan(work, block) for block in blocks]
+        return blocks, slide_steps.scan(work, blocks)
 
     before = attempt()
     change(work.request.local_path)
@@ -158,7 +161,7 @@ def test_a_store_is_opened_once_for_all_its_blocks(work: SlideWork, monkeypatch:
     blocks = slide_steps.survey(work).blocks
     for _ in range(3):
         for block in blocks:
-            slide_steps.scan(work, block)
+            slide_steps.scan(work, (block,))
     assert opened == [(work.request.path, None)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,14 @@ def unscored(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """No engine is needed here: all patches get 0.2; how many did so is counted."""
     asked: list[int] = []
 
-    def scan(work: SlideWork, block: Block) -> BlockScores:
+    def scan(work: SlideWork, blocks: Sequence[Block]) -> list[BlockScores]:
         del work
+        (block,) = blocks
         n = len(block)
         asked.append(n)
         seconds = {"read": 0.001, "infer": 0.01 * n}
         p, hashes = np.full(n, 0.2, np.float32), np.ones(n, np.uint64)
-        return BlockScores(block.rows, block.cols, p, np.ones(n, np.bool_), hashes, seconds)
+        return [BlockScores(block.rows, block.cols, p, np.ones(n, np.bool_), hashes, seconds)]
 
     monkeypatch.setattr(slide_steps, "scan", scan)
     return asked
@@ -55,7 +57,7 @@ def committed(work: SlideWork) -> None:
     work.run.create()
     work.run.keep_card(open_package(work.package).card)
     surveyed = slide_steps.survey(work)
-    finished = slide_steps.finish(work, surveyed, [slide_steps.scan(work, block) for block in surveyed.blocks])
+    finished = slide_steps.finish(work, surveyed, slide_steps.scan(work, surveyed.blocks))
     assert finished.staged is not None
     work.run.commit(finished.staged, work.slide_id)
 
@@ -195,9 +197,10 @@ def clock(monkeypatch: pytest.MonkeyPatch, unscored: list[int]) -> Clock:
     scan, finish = slide_steps.scan, slide_steps.finish
     finished: list[str] = []
 
-    def slow_scan(work: SlideWork, block: Block) -> BlockScores:
+    def slow_scan(work: SlideWork, blocks: Sequence[Block]) -> list[BlockScores]:
+        (block,) = blocks
         clock.now += 0.2 + 0.01 * len(block) + (0.0 if unscored else 5.0)
-        return scan(work, block)
+        return scan(work, blocks)
 
     def slow_finish(work: SlideWork, *arguments: Any) -> FinishedSlide:
         clock.now += 2.0 if finished else 3.5

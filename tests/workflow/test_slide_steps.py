@@ -168,7 +168,7 @@ def test_a_slide_whose_place_is_gone_is_neither_excluded_nor_taken_for_a_vendors
         survey(work_on(run))
     found = blocks(old.table.row, old.table.col, SETTINGS.patch)[0]
     with pytest.raises(SourceVanished):
-        scan(work_on(run), found)
+        scan(work_on(run), (found,))
 
 
 def test_a_report_is_printed_in_the_language_that_the_work_names(tmp_path: Path) -> None:
