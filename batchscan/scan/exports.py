@@ -20,11 +20,13 @@ from typing import Any
 
 import batchscan
 from batchscan.domain.errors import ModelError
+from batchscan.scan.enlarging import one_direction_at_a_time
 from batchscan.stores.packages import ModelPackage
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+# Of what is cached: another number makes every export anew.
+FORMAT = 2
 EXPORT_SECONDS = 600
 _DIGEST_BYTES, _LENGTH_BYTES = 32, 8
 _WRITABLE_BY_OTHERS = 0o022
@@ -177,11 +179,15 @@ def export_network(network_path: Path, batch: int, target: Path) -> None:
     """Write the network of a model.keras file as `target` (.xml, with its .bin beside it), for one batch size."""
     from batchscan.stores.networks import import_keras, load_network  # noqa: PLC0415 - only the exporting process needs it
 
-    import_openvino()
+    openvino = import_openvino()
     network = load_network(network_path, threads=1)
     keras = import_keras(threads=1)
     signature = keras.InputSpec(shape=(batch, *network.input_shape[1:]), dtype=network.inputs[0].dtype)
-    network.export(str(target), format="openvino", input_signature=[signature], verbose=False)
+    as_keras_has_it = target.with_name(f"keras-{target.name}")
+    network.export(str(as_keras_has_it), format="openvino", input_signature=[signature], verbose=False)
+    model = openvino.Core().read_model(as_keras_has_it)
+    one_direction_at_a_time(model, importlib.import_module("openvino.opset11"))
+    openvino.save_model(model, target, compress_to_fp16=False)
 
 
 if __name__ == "__main__":
