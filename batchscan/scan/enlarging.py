@@ -15,6 +15,8 @@ import numpy as np
 _SEPARABLE = {"linear", "linear_onnx"}
 _FEW_CHANNELS = 16
 _DIMENSIONS = 4
+# Of 0 to 255. Between the two steps bfloat16 keeps 8 bits, and of what is counted from here they reach further.
+_MIDDLE = 128
 
 
 def one_direction_at_a_time(model: Any, opset: Any) -> int:
@@ -51,6 +53,12 @@ def _is_divisible(op: Any) -> bool:
     return (n, channels) == (same_n, same_channels) and channels < _FEW_CHANNELS
 
 
+def _are_pixels(value: Any) -> bool:
+    """Whether they were uint8 just before."""
+    made_by = value.get_node()
+    return bool(made_by.get_type_name() == "Convert" and made_by.get_input_element_type(0).get_type_name() == "u8")
+
+
 class _Division:
     """The two steps of one Interpolate."""
 
@@ -61,8 +69,13 @@ class _Division:
         """What takes the place of its own."""
         n, rows, cols, channels = self._op.get_input_partial_shape(0).to_shape()
         _, more_rows, more_cols, _ = self._op.get_output_partial_shape(0).to_shape()
-        wide = self._enlarged(self._turned(self._op.input_value(0)), (n, cols, rows, channels), more_cols)
-        return self._enlarged(self._turned(wide), (n, rows, more_cols, channels), more_rows).output(0)
+        pictures, middle = self._op.input_value(0), np.float32(_MIDDLE)
+        are_pixels = _are_pixels(pictures)
+        if are_pixels:
+            pictures = self._opset.subtract(pictures, middle)
+        wide = self._enlarged(self._turned(pictures), (n, cols, rows, channels), more_cols)
+        large = self._enlarged(self._turned(wide), (n, rows, more_cols, channels), more_rows)
+        return (self._opset.add(large, middle) if are_pixels else large).output(0)
 
     def _turned(self, pictures: Any) -> Any:
         """(n, a, b, channels) -> (n, b, a, channels)."""

@@ -28,6 +28,10 @@ def graph(shape: tuple[int, ...], size: tuple[int, int], axes: tuple[int, int] =
     return openvino.Model([opset11.multiply(enlarged, np.float32(2))], [pictures])
 
 
+def names(model: Any) -> list[str]:
+    return [op.get_type_name() for op in model.get_ordered_ops()]
+
+
 def run(model: Any, pictures: np.ndarray) -> np.ndarray:
     return np.array(openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(pictures)[0])
 
@@ -72,9 +76,24 @@ def test_pictures_are_the_same_but_for_rounding(
     ids=["cubic", "smoothed", "padded", "by scale", "many channels", "channels first", "any number"],
 )
 def test_what_is_something_else_is_left_alone(other: Any) -> None:
-    before = [op.get_type_name() for op in other.get_ordered_ops()]
+    before = names(other)
     assert one_direction_at_a_time(other, opset11) == 0
-    assert [op.get_type_name() for op in other.get_ordered_ops()] == before
+    assert names(other) == before
+
+
+def test_only_pixels_are_counted_from_their_middle() -> None:
+    """What lies between 0 and 1 would lose seven bits by it."""
+    shares = opset11.parameter((1, 8, 8, 3), np.float32)
+    size, axes = (opset11.constant(np.array(each, np.int64)) for each in ((20, 20), (1, 2)))
+    model = openvino.Model([opset11.interpolate(shares, size, "linear_onnx", "sizes", axes=axes)], [shares])
+    pictures = np.random.default_rng(5).random((1, 8, 8, 3)).astype(np.float32)
+    before = run(model, pictures)
+    assert one_direction_at_a_time(model, opset11) == 1
+    assert "Subtract" not in names(model)
+    np.testing.assert_allclose(run(model, pictures), before, rtol=0, atol=3e-7)
+    pixels = graph((1, 8, 8, 3), (20, 20))
+    one_direction_at_a_time(pixels, opset11)
+    assert (names(pixels).count("Subtract"), names(pixels).count("Add")) == (1, 1)
 
 
 def test_the_shipped_network_is_enlarged_so() -> None:
