@@ -87,10 +87,11 @@ class Scanned:
 
     def line(self, alone: float) -> str:
         """What it came to, beside an engine alone."""
-        pace, n_slides = self.speed.steady, self.speed.n_slides
+        pace, onward, n_slides = self.speed.steady, self.speed.onward, self.speed.n_slides
+        later = f", {onward.per_s:,.0f} once as many slides have ended as there are workers" if onward else ""
         stages = ", ".join(f"{name} {1000 * seconds / n_slides:.0f}" for name, seconds in self.stages.items())
         return (
-            f"{pace.per_s:,.0f} patches/s, {pace.per_s / alone:.2f} of {alone:,.0f} alone; network at work "
+            f"{pace.per_s:,.0f} patches/s, {pace.per_s / alone:.2f} of {alone:,.0f} alone{later}; network at work "
             f"{self.stages['infer'] / pace.seconds:.2f} of the time; {n_slides} slides, {pace.seconds:.1f} s, "
             f"{self.speed.whole.seconds:.1f} with start and end, runner {self.runner_s:.1f} s of CPU; "
             f"ms a slide: {stages}"
