@@ -53,5 +53,7 @@ def _has_picture(patches: NDArray[np.uint8]) -> NDArray[np.bool_]:
     rows = patches.reshape(*patches.shape[:2], -1)
     highest, lowest = (row.reshape(len(patches), -1, 3) for row in (rows.max(axis=1), rows.min(axis=1)))
     spread = highest.max(axis=1) - lowest.min(axis=1)
-    changes = (rows[:, :, 3:] != rows[:, :, :-3]).mean(axis=(1, 2))
+    differ = rows[:, :, 3:] != rows[:, :, :-3]
+    # One by one: to count along axes numpy makes numbers of them first, which takes four times as long.
+    changes = np.array([np.count_nonzero(each) for each in differ]) / max(1, differ[0].size)
     return np.asarray((spread.max(axis=1) >= LEAST_RANGE) & (changes >= LEAST_CHANGES), dtype=np.bool_)

@@ -51,12 +51,12 @@ class Steps(Generic[W, S, R]):
     finish: Callable[[W, S, list[BlockScores]], R]
 
 
-_PATCHES_TOGETHER = 1000
+_PATCHES_TOGETHER = 2000
 _PATCHES_AT_LEAST = 64
 
 
 def in_groups(blocks: Iterable[Block]) -> Iterator[tuple[Block, ...]]:
-    """All blocks, in their order, so many together that they have at most a thousand patches; a larger one alone."""
+    """All blocks, in their order, so many together that they have at most two thousand patches; a larger one alone."""
     group: list[Block] = []
     for block in blocks:
         if group and sum(map(len, group)) + len(block) > _PATCHES_TOGETHER:

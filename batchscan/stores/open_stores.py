@@ -65,12 +65,16 @@ class OpenStores:
             return known[0]
         began_ns = time.time_ns()
         store = open_store(path, override)
-        mark = _mark(store, path)
-        if all(document is None or document.changed_ns < began_ns - _UNSETTLED_NS for document in mark):
-            self._keep(path, override, store, mark)
+        self.keep(path, override, store, began_ns)
         return store
 
-    def _keep(self, path: Path, override: Spacing | None, store: SlideStore, mark: _Mark) -> None:
+    def keep(self, path: Place, override: Spacing | None, store: SlideStore, began_ns: int) -> None:
+        """Give it for the same words from now on; no earlier than at `began_ns` (`time.time_ns`) it was opened."""
+        if not isinstance(path, Path):
+            return
+        mark = _mark(store, path)
+        if any(document is not None and document.changed_ns >= began_ns - _UNSETTLED_NS for document in mark):
+            return
         with self._lock:
             self._open[path, override] = store, mark
             self._open.move_to_end((path, override))

@@ -98,6 +98,10 @@ class SlideStore:
 
     @functools.cached_property
     def fingerprint(self) -> str:
+        """That of when it was first asked for; see `fingerprint_now`."""
+        return self.fingerprint_now()
+
+    def fingerprint_now(self) -> str:
         """`sha256:<hex>` of the content, wherever and whenever it lies.
 
         Of its files' names, sizes and ends, shards' chunks' ends, and its metadata; what those say of the pixels is

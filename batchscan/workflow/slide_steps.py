@@ -181,7 +181,9 @@ def open_model(package: str, model: ModelInfo, engine: EngineInfo) -> None:
 
 def survey(work: SlideWork) -> SlideSurvey:
     """Open the slide; unless an earlier result can be used, find its tissue and lay the grid."""
+    began_ns = time.time_ns()
     store = made_store(work.request, work.run, work.finest_um_per_px)
+    _OPEN.keep(*_place(work), store, began_ns)
     info = slide_info(work.request, store)
     known = state_of_result(work, info, work.run.read_card(work.model.sha256))
     if known.earlier:
@@ -293,7 +295,7 @@ def _scanned(
         for name, value in part.items():
             seconds[name] += value
     with _as_surveyed(work):
-        store = _open(work)
+        store = _OPEN.get(*_place(work))
     try:
         patches = close_ups(store, table, work.settings, {}, _file(work))
     finally:
@@ -339,7 +341,7 @@ def _check_unchanged(work: SlideWork, info: SlideInfo, store: SlideStore) -> Non
     SlideChanged
         If the store was replaced or written to meanwhile.
     """
-    if store.fingerprint != info.fingerprint:
+    if store.fingerprint_now() != info.fingerprint:
         raise _changed(work)
 
 

@@ -58,13 +58,13 @@ def _block(n_patches: int) -> Block:
     ("sizes", "expected"),
     [
         ([], []),
-        ([1500], [[1500]]),
-        ([400, 400, 200, 1], [[400, 400, 200], [1]]),
-        ([1200, 300, 200], [[1200], [300, 200]]),
-        ([400] * 5, [[400, 400], [400, 400], [400]]),
+        ([2500], [[2500]]),
+        ([900, 900, 200, 1], [[900, 900, 200], [1]]),
+        ([2200, 300, 200], [[2200], [300, 200]]),
+        ([800] * 5, [[800, 800], [800, 800], [800]]),
     ],
 )
-def test_blocks_of_up_to_a_thousand_patches_are_one_step(sizes: list[int], expected: list[list[int]]) -> None:
+def test_blocks_of_up_to_two_thousand_patches_are_one_step(sizes: list[int], expected: list[list[int]]) -> None:
     assert [[len(block) for block in group] for group in in_groups(map(_block, sizes))] == expected
 
 

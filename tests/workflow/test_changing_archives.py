@@ -109,18 +109,28 @@ def test_a_store_that_changes_between_its_steps_is_noticed_before_there_is_a_res
 @pytest.mark.parametrize("change", [half_copied, without_a_shard])
 @pytest.mark.parametrize("at", ["scan", "finish"])
 def test_a_store_that_is_not_whole_any_more_has_changed(
-    work: SlideWork, change: Callable[[Path], None], at: str
+    work: SlideWork, change: Callable[[Path], None], at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surveyed = slide_steps.survey(work)
-    block, *_ = surveyed.blocks
     scores = slide_steps.scan(work, surveyed.blocks) if at == "finish" else []
     change(work.request.local_path)
+    # As on a worker that hasn't opened it yet.
+    monkeypatch.setattr(slide_steps, "_OPEN", OpenStores())
     step = {
-        "scan": lambda: slide_steps.scan(work, (block,)),
+        "scan": lambda: slide_steps.scan(work, surveyed.blocks[:1]),
         "finish": lambda: slide_steps.finish(work, surveyed, scores),
     }
     with pytest.raises(SlideChanged, match="s: its store was replaced or written to while it was scanned"):
         step[at]()
+
+
+def test_shards_that_go_while_a_worker_has_the_store_open_are_noticed_at_the_end(work: SlideWork) -> None:
+    surveyed = slide_steps.survey(work)
+    without_a_shard(work.request.local_path)
+    scores = slide_steps.scan(work, surveyed.blocks)
+    assert not all(block.readable.all() for block in scores)
+    with pytest.raises(SlideChanged, match="s: its store was replaced or written to while it was scanned"):
+        slide_steps.finish(work, surveyed, scores)
 
 
 def test_one_that_stays_as_it_is_has_a_result(work: SlideWork) -> None:
@@ -150,7 +160,9 @@ def test_the_next_attempt_in_the_same_process_is_at_the_store_that_is_there_now(
     assert [len(block) for block in after[0]] == [len(block) for block in expected[0]]
 
 
-def test_a_store_is_opened_once_for_all_its_blocks(work: SlideWork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_was_surveyed_is_open_for_all_its_steps_and_elsewhere_opened_once(
+    work: SlideWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: list[object] = []
 
     def noted(*place: Any) -> SlideStore:
@@ -158,10 +170,16 @@ def test_a_store_is_opened_once_for_all_its_blocks(work: SlideWork, monkeypatch:
         return open_store(*place)
 
     monkeypatch.setattr(open_stores, "open_store", noted)
-    blocks = slide_steps.survey(work).blocks
-    for _ in range(3):
-        for block in blocks:
-            slide_steps.scan(work, (block,))
+    surveyed = slide_steps.survey(work)
+
+    def scanned() -> list[BlockScores]:
+        return [score for block in surveyed.blocks for score in slide_steps.scan(work, (block,))]
+
+    slide_steps.finish(work, surveyed, scanned())
+    assert opened == []
+    monkeypatch.setattr(slide_steps, "_OPEN", OpenStores())
+    scanned()
+    slide_steps.finish(work, surveyed, scanned())
     assert opened == [(work.request.path, None)]
 
 
