@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -249,10 +250,12 @@ def n_workers(client: Client) -> int:
 
 def _patiently(client: Client, future: Any) -> Any:
     """What a future comes to, with the local cluster looked after meanwhile."""
-    revival, end = Revival(client), time.monotonic() + _PATIENCE_S
+    revival, end, has_ended = Revival(client), time.monotonic() + _PATIENCE_S, threading.Event()
+    # Asked for a second at a time, an answer that just comes is called off, and with it all that Dask ever fetches.
+    future.add_done_callback(lambda _: has_ended.set())
     while (moment := time.monotonic()) < end:
-        with contextlib.suppress(TimeoutError):
-            return future.result(timeout=1.0)
+        if has_ended.wait(1.0):
+            return future.result()
         revival.look(moment)
     raise ClusterError(
         f"no worker has opened the model within {_PATIENCE_S:.0f} s: look whether workers are there and busy, and "

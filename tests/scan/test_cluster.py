@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 
 from batchscan.domain.errors import ClusterError
+from batchscan.scan import cluster
 from batchscan.scan.cluster import (
     call_on_worker,
     connect,
@@ -149,3 +153,36 @@ def test_a_scheduler_that_is_gone_is_no_defect(error: BaseException) -> None:
 def test_an_error_of_what_was_called_is_its_own() -> None:
     with pytest.raises(PermissionError):
         call_on_worker(Lost(PermissionError("no"), "running"), os.getpid)  # type: ignore[arg-type]
+
+
+class LateAnswer:
+    """A future that is done after more than a second; to ask for its result before breaks what Dask brings to others.
+
+    `result(timeout=...)` that runs out while the answer is on its way calls off the one call that all answers share.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.done_at = float("inf")
+
+    def add_done_callback(self, then: Callable[[LateAnswer], None]) -> None:
+        def done() -> None:
+            self.done_at = time.monotonic()
+            then(self)
+
+        threading.Timer(1.2, done).start()
+
+    def result(self) -> int:
+        self.asked.append(time.monotonic())
+        return 7
+
+
+class Nobody:
+    cluster = None
+
+
+def test_an_answer_is_asked_for_when_it_is_there_and_not_before() -> None:
+    late = LateAnswer()
+    assert cluster._patiently(Nobody(), late) == 7  # type: ignore[arg-type]
+    (asked,) = late.asked
+    assert asked >= late.done_at
