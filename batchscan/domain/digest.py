@@ -9,7 +9,8 @@ from dataclasses import asdict
 from batchscan.domain.card import ModelCard
 from batchscan.domain.records import EngineInfo, ModelInfo, ScanSettings, SlideInfo
 
-# Raised whenever a change of the code changes numbers: results of older code are then redone.
+# Raised whenever a change of the code changes numbers: results of older code are then redone. What stays within an
+# engine's tolerance, and so depends on the processor and on OpenVINO's version too, is no change.
 NUMBERS_VERSION = 3
 
 

@@ -151,7 +151,7 @@ class SharedNetwork:
         return len(self._begun) < self._most_begun and sum(map(len, self._waiting)) >= self._batch()
 
     def _begin_next(self) -> None:
-        """With the turn held: what begins takes no time."""
+        """With the turn held: to begin takes next to no time, but for the first batch of a size."""
         batch, clock = self._batch(), time.perf_counter()
         pieces = self._take(batch)
         try:

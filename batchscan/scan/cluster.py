@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -26,6 +25,7 @@ from distributed.system import MEMORY_LIMIT
 
 from batchscan import __version__
 from batchscan.domain.errors import ClusterError
+from batchscan.scan.fetching import answer_of
 from batchscan.scan.revival import Revival
 from batchscan.scan.seats import NETWORK, WORKER_ENVIRONMENT, Seat, seats
 
@@ -250,12 +250,10 @@ def n_workers(client: Client) -> int:
 
 def _patiently(client: Client, future: Any) -> Any:
     """What a future comes to, with the local cluster looked after meanwhile."""
-    revival, end, has_ended = Revival(client), time.monotonic() + _PATIENCE_S, threading.Event()
-    # Asked for a second at a time, an answer that just comes is called off, and with it all that Dask ever fetches.
-    future.add_done_callback(lambda _: has_ended.set())
+    revival, end, answer = Revival(client), time.monotonic() + _PATIENCE_S, answer_of(client, future)
     while (moment := time.monotonic()) < end:
-        if has_ended.wait(1.0):
-            return future.result()
+        with contextlib.suppress(TimeoutError):
+            return answer.result(timeout=1.0)
         revival.look(moment)
     raise ClusterError(
         f"no worker has opened the model within {_PATIENCE_S:.0f} s: look whether workers are there and busy, and "

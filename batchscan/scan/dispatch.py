@@ -210,7 +210,7 @@ class _Board(Generic[W, S, R]):
         n_threads = self._workforce.n_threads
         if len(self._tasks) >= n_threads:
             return tuple(in_groups(blocks))
-        return tuple((block,) for block in evened(blocks, n_threads))
+        return tuple((block,) for block in evened(blocks, self._workforce.n_threads_for(NETWORK)))
 
     def _submit(
         self, slide: SlideUnderWay[W, S], step: Callable[..., Any], *arguments: Any, priority: int, n_lost: int = 0

@@ -43,7 +43,9 @@ def one_direction_at_a_time(model: Any, opset: Any) -> int:
 
 def _is_divisible(op: Any) -> bool:
     facts, before, after = op.get_attributes(), op.get_input_partial_shape(0), op.get_output_partial_shape(0)
-    if facts["mode"] not in _SEPARABLE or facts["shape_calculation_mode"] != "sizes":
+    if facts["mode"] not in _SEPARABLE or facts.get("shape_calculation_mode") != "sizes":
+        return False
+    if op.get_input_element_type(0).get_type_name() != "f32":
         return False
     if facts["antialias"] or any(facts["pads_begin"]) or any(facts["pads_end"]):
         return False

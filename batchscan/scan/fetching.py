@@ -51,6 +51,19 @@ def fetch(client: Client, future: Any, token: str, then: Callable[[Fetched], Non
     future.add_done_callback(lambda done: _done(client, done, token, then))
 
 
+def answer_of(client: Client, future: Any) -> Future[Any]:
+    """What a future comes to; whoever waits for that may stop waiting at any time.
+
+    Not so with `future.result(timeout=...)`: one that runs out while the answer comes calls off the one request that
+    all answers share, and every later one joins the dead one.
+    """
+    return asyncio.run_coroutine_threadsafe(_answer(client, future), _loop_of(client))
+
+
+async def _answer(client: Client, future: Any) -> Any:
+    return await client.gather(future, asynchronous=True)
+
+
 def packed(step: Callable[..., Any], *arguments: Any) -> bytes:
     """What a worker does for `fetch`: a step, and what it returned as bytes.
 

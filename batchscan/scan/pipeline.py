@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -34,6 +34,10 @@ from batchscan.scan.sharpness import sharpness
 from batchscan.scan.tissue import OVERVIEW_UM_PER_PX, find_tissue, is_greyscale, qc_facts
 from batchscan.stores.pyramids import SlideStore
 
+# Patches of 50 px: two thousand. A block alone may be more.
+_TOGETHER_BYTES = 15_000_000
+# A whole number of every engine's batches; a slow network takes seconds for them, and whoever says nothing is stuck.
+_ASKED_AT_ONCE = 1024
 # An overview has at most so many pixels: a glass of 30 x 68 mm at the usual spacing.
 _OVERVIEW_PX = 8_000_000
 
@@ -192,23 +196,40 @@ def scan_blocks(
 ) -> list[BlockScores]:
     """Read blocks of a slide and give each of their patches its p_raw; patches that can't be read get NaN.
 
-    The engine is asked once for all, so that only the last of its batches is padded. Those patches are in memory
-    together, p * p * 3 bytes each. `gets_on` is called after each block that was read.
+    The engine is asked for many blocks at once, so that few of its batches are padded; the patches of so many are in
+    memory together, twice. `gets_on` is called after each block that was read, and now and then meanwhile.
 
     Raises
     ------
     ModelError
         If the network has no finite score for a patch that was read: NaN would pass for negative.
     """
-    found = []
+    scored: list[BlockScores] = []
+    waiting: list[_ReadBlock] = []
     for block in blocks:
-        found.append(_read_block(store, grid, block, settings.patch))
+        waiting.append(_read_block(store, grid, block, settings.patch))
         gets_on()
-    if not found:
-        return []
+        if sum(each.patches.nbytes for each in waiting) >= _TOGETHER_BYTES:
+            scored += _scored(waiting, settings, engine, gets_on)
+            waiting = []
+    return [*scored, *_scored(waiting, settings, engine, gets_on)] if waiting else scored
+
+
+def _scored(
+    found: Sequence[_ReadBlock], settings: ScanSettings, engine: Engine, gets_on: Callable[[], None]
+) -> list[BlockScores]:
+    """All of them through the network as if they were one."""
+
+    def predict(patches: Uint8Array) -> Float32Array:
+        parts = []
+        for start in range(0, len(patches), _ASKED_AT_ONCE):
+            parts.append(engine.predict(patches[start : start + _ASKED_AT_ONCE]))
+            gets_on()
+        return np.concatenate([*parts, np.empty(0, np.float32)])
+
     before_s = engine.network_s
     patches = found[0].patches if len(found) == 1 else np.concatenate([each.patches for each in found])
-    p_read = raw_scores(patches, settings.orientations, engine)
+    p_read = mean_over_orientations(patches, settings.orientations, predict).astype(np.float32)
     _check_finite(p_read, engine)
     a_patch_s = (engine.network_s - before_s) / max(1, len(p_read))
     ends = np.cumsum([len(each.patches) for each in found])

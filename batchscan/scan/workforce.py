@@ -59,6 +59,12 @@ class Workforce:
         """Of all workers together."""
         return sum(self._threads.values())
 
+    def n_threads_for(self, kind: str) -> int:
+        """Of those that are for a kind of steps, one at least."""
+        if kind not in self._kinds:
+            return max(1, self.n_threads)
+        return max(1, sum(n for address, n in self._threads.items() if kind in self._offers(address)))
+
     def look(self, moment: float) -> bool:
         """Look again; returns whether the number of threads has changed.
 

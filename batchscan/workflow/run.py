@@ -27,7 +27,7 @@ from batchscan.scan.cluster import (
 from batchscan.scan.dispatch import run_slides
 from batchscan.scan.gpus import GpuChoice, choose_gpus
 from batchscan.scan.grid import check_stride
-from batchscan.scan.seats import NETWORK
+from batchscan.scan.seats import ASIDE, NETWORK
 from batchscan.scan.underway import Patience, Steps
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.packages import ModelPackage, open_package, shipped_models
@@ -226,7 +226,8 @@ def _scan_all(
 def _loaded(client: Any, job: Job, package: ModelPackage) -> tuple[EngineInfo, list[Any]]:
     """What a job's workers compute with, and futures to be held: all load what they need, side by side."""
     where = where_of(package, job)
-    loading = begin_on_each(client, slide_steps.get_ready, style_of(job.report) if job.report.per_slide else None)
+    style = style_of(job.report) if job.report.per_slide else None
+    loading = begin_on_each(client, slide_steps.get_ready, style, kind=ASIDE)
     engine = call_on_worker(client, slide_steps.resolve_engine, where, job.model.engine, job.model.precision)
     opening = begin_on_each(client, slide_steps.open_model, where, package.info, engine, kind=NETWORK)
     return engine, [*loading, *opening]

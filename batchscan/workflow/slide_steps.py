@@ -7,8 +7,8 @@ staging folder of its own, and only the runner gives a staged result its name.
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -169,14 +169,19 @@ def resolve_engine(package: str, name: str, precision: str) -> EngineInfo:
 def get_ready(style: ReportStyle | None) -> None:
     """Load what surveys and results need, and this module, before the first slide waits for it; see printing's."""
     printing.get_ready(style)
-    # What is loaded stays: else looking through it for garbage, the first time, is a tenth of a second of some slide.
-    gc.freeze()
 
 
 def open_model(package: str, model: ModelInfo, engine: EngineInfo) -> None:
-    """Have the engine open before the first block waits for it; a block is told why it can't be."""
-    with contextlib.suppress(BatchscanError):
-        _ENGINE.get(package, model, engine)
+    """Begin to open the engine before the first block waits for it, and is told why it can't be.
+
+    On a thread of its own: if that hangs it is the block, with its signs of life, that is seen to hang.
+    """
+
+    def opened() -> None:
+        with contextlib.suppress(BatchscanError):
+            _ENGINE.get(package, model, engine)
+
+    threading.Thread(target=opened, name="open-model", daemon=True).start()
 
 
 def survey(work: SlideWork) -> SlideSurvey:

@@ -17,15 +17,17 @@ openvino = import_openvino()
 from openvino import opset11  # noqa: E402 - only once its telemetry is out of the way
 
 
-def graph(shape: tuple[int, ...], size: tuple[int, int], axes: tuple[int, int] = (1, 2), **named: Any) -> Any:
+def graph(
+    shape: tuple[int, ...], size: tuple[int, int], axes: tuple[int, int] = (1, 2), of: Any = np.float32, **named: Any
+) -> Any:
     """uint8 pictures, enlarged and doubled."""
     pictures = opset11.parameter(shape, np.uint8)
     facts = {"mode": "linear_onnx", "shape_calculation_mode": "sizes", **named}
     sizes = np.array(size, np.int64) if facts["shape_calculation_mode"] == "sizes" else np.array(size, np.float32)
     enlarged = opset11.interpolate(
-        opset11.convert(pictures, np.float32), sizes, axes=opset11.constant(np.array(axes, np.int64)), **facts
+        opset11.convert(pictures, of), sizes, axes=opset11.constant(np.array(axes, np.int64)), **facts
     )
-    return openvino.Model([opset11.multiply(enlarged, np.float32(2))], [pictures])
+    return openvino.Model([opset11.multiply(enlarged, of(2))], [pictures])
 
 
 def names(model: Any) -> list[str]:
@@ -72,8 +74,9 @@ def test_pictures_are_the_same_but_for_rounding(
         graph((2, 50, 50, 16), (180, 180)),
         graph((2, 3, 50, 50), (180, 180), axes=(2, 3)),
         graph((-1, 50, 50, 3), (180, 180)),
+        graph((2, 50, 50, 3), (180, 180), of=np.float16),
     ],
-    ids=["cubic", "smoothed", "padded", "by scale", "many channels", "channels first", "any number"],
+    ids=["cubic", "smoothed", "padded", "by scale", "many channels", "channels first", "any number", "half floats"],
 )
 def test_what_is_something_else_is_left_alone(other: Any) -> None:
     before = names(other)

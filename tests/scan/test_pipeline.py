@@ -236,14 +236,27 @@ def test_blocks_together_are_one_question_to_the_engine_and_have_the_scores_of_e
     survey, engine, beats = surveyed(), Timed(), []
     found = scan_blocks(Slide(bad), survey.grid, survey.blocks, SETTINGS, engine, lambda: beats.append(engine.asked[:]))  # type: ignore[arg-type]
     assert engine.asked == [sum(int(each.readable.sum()) for each in found)]
-    # It gets on with each block that was read, before the network begins.
-    assert beats == [[]] * len(survey.blocks)
+    # It gets on with each block that was read, and when the network has ended.
+    assert beats == [[]] * len(survey.blocks) + [engine.asked]
     for block, together in zip(survey.blocks, found, strict=True):
         alone = scan_block(Slide(bad), survey.grid, block, SETTINGS, CornerEngine())  # type: ignore[arg-type]
         for name in ("row", "col", "p_raw", "readable", "pixel_hash", "sharpness"):
             np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
         assert together.seconds["infer"] == pytest.approx(0.1 * together.readable.sum())
     assert scan_blocks(Slide(), survey.grid, [], SETTINGS, engine) == []  # type: ignore[arg-type]
+
+
+def test_many_patches_are_scored_with_signs_of_life_and_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchscan.scan.pipeline._ASKED_AT_ONCE", 20)
+    monkeypatch.setattr("batchscan.scan.pipeline._TOGETHER_BYTES", 2 * 25 * SIDE * SIDE * 3)
+    survey, engine, beats = surveyed(), Timed(), []
+    sizes = [len(block) for block in survey.blocks]
+    found = scan_blocks(Slide(), survey.grid, survey.blocks, SETTINGS, engine, lambda: beats.append(1))  # type: ignore[arg-type]
+    assert [len(each.row) for each in found] == sizes
+    assert max(engine.asked) == 20
+    assert sum(engine.asked) == sum(sizes)
+    assert len(engine.asked) > sum(sizes) / 20
+    assert len(beats) == len(sizes) + len(engine.asked)
 
 
 class Wide:

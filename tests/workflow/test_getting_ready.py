@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,27 @@ def test_what_is_missing_is_not_told_yet(error: Exception, monkeypatch: pytest.M
     slide_steps.get_ready(SHIPPED)
 
 
-def test_a_model_that_isnt_the_runs_is_not_told_yet() -> None:
-    slide_steps.open_model("published-cnn", PACKAGE.info, EngineInfo("openvino", "no such precision"))
-    slide_steps.open_model("no-such-model", PACKAGE.info, EngineInfo("openvino", "f32"))
+@pytest.mark.parametrize(("package", "precision"), [("published-cnn", "no such precision"), ("no-such-model", "f32")])
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_model_that_cant_be_opened_is_not_told_yet(package: str, precision: str) -> None:
+    slide_steps.open_model(package, PACKAGE.info, EngineInfo("openvino", precision))
+    _wait_for_it()
+
+
+def test_a_model_that_is_never_opened_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But the block that needs it, which is seen to hang."""
+    may_go_on = threading.Event()
+    monkeypatch.setattr(slide_steps._ENGINE, "get", lambda *_: may_go_on.wait(30))
+    slide_steps.open_model("published-cnn", PACKAGE.info, EngineInfo("openvino", "f32"))
+    may_go_on.set()
+    _wait_for_it()
+
+
+def _wait_for_it() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "open-model":
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("printed", [True, False])
@@ -67,7 +86,7 @@ def test_all_workers_load_side_by_side_and_each_opens_the_model_that_the_first_h
     assert found == engine
     assert held == ["a future"] * 2
     assert asked == [
-        (slide_steps.get_ready, (SHIPPED if printed else None,), {}),
+        (slide_steps.get_ready, (SHIPPED if printed else None,), {"kind": "aside"}),
         (slide_steps.resolve_engine, ("published-cnn", "auto", "auto")),
         (slide_steps.open_model, ("published-cnn", PACKAGE.info, engine), {"kind": "network"}),
     ]
