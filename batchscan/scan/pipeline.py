@@ -219,17 +219,9 @@ def _scored(
     found: Sequence[_ReadBlock], settings: ScanSettings, engine: Engine, gets_on: Callable[[], None]
 ) -> list[BlockScores]:
     """All of them through the network as if they were one."""
-
-    def predict(patches: Uint8Array) -> Float32Array:
-        parts = []
-        for start in range(0, len(patches), _ASKED_AT_ONCE):
-            parts.append(engine.predict(patches[start : start + _ASKED_AT_ONCE]))
-            gets_on()
-        return np.concatenate([*parts, np.empty(0, np.float32)])
-
     before_s = engine.network_s
     patches = found[0].patches if len(found) == 1 else np.concatenate([each.patches for each in found])
-    p_read = mean_over_orientations(patches, settings.orientations, predict).astype(np.float32)
+    p_read = raw_scores(patches, settings.orientations, engine, gets_on)
     _check_finite(p_read, engine)
     a_patch_s = (engine.network_s - before_s) / max(1, len(p_read))
     ends = np.cumsum([len(each.patches) for each in found])
@@ -260,9 +252,19 @@ def _check_finite(p_raw: Float32Array, engine: Engine) -> None:
         )
 
 
-def raw_scores(patches: Uint8Array, orientations: int, engine: Engine) -> Float32Array:
+def raw_scores(
+    patches: Uint8Array, orientations: int, engine: Engine, gets_on: Callable[[], None] = lambda: None
+) -> Float32Array:
     """p_raw of patches (n, p, p, 3): the engine's, mean over the first `orientations` of the eight; (n,) float32."""
-    return mean_over_orientations(patches, orientations, engine.predict).astype(np.float32)
+
+    def predict(turned: Uint8Array) -> Float32Array:
+        parts = []
+        for start in range(0, len(turned), _ASKED_AT_ONCE):
+            parts.append(engine.predict(turned[start : start + _ASKED_AT_ONCE]))
+            gets_on()
+        return np.concatenate([*parts, np.empty(0, np.float32)])
+
+    return mean_over_orientations(patches, orientations, predict).astype(np.float32)
 
 
 def read_patches(store: SlideStore, grid: PatchGrid, block: Block, patch: PatchSpec) -> tuple[Uint8Array, BoolArray]:

@@ -55,7 +55,6 @@ from batchscan.workflow.close_ups import close_ups
 from batchscan.workflow.focus_pictures import focus_pictures
 from batchscan.workflow.held_engine import HeldEngine
 from batchscan.workflow.ingest_steps import store_path
-from batchscan.workflow.printing import print_staged
 from batchscan.workflow.result_state import ResultState, compared_result
 from batchscan.workflow.slide_opening import made_store, slide_info
 from batchscan.workflow.slide_quality import judged_slide, left_out, not_analysable
@@ -251,7 +250,7 @@ def finish(work: SlideWork, surveyed: SlideSurvey, scores: list[BlockScores]) ->
     times = {**seconds, "write": time.perf_counter() - clock}
     result = replace(result, seconds={**times, "total": sum(times.values())})
     write_result(staged, result)
-    print_staged(work.run, staged, pictures, work.started, report=work.print_report, style=work.style)
+    printing.print_staged(work.run, staged, pictures, work.started, report=work.print_report, style=work.style)
     sync_tree(staged)
     times = {**(seconds if surveyed.survey else {}), "write": time.perf_counter() - clock}
     spent = {**times, "total": sum(times.values())}

@@ -15,6 +15,7 @@ from batchscan.scan.dispatch import run_slides
 from batchscan.scan.seats import ASIDE, NETWORK, seats
 from batchscan.scan.slide_events import SlideFinished, SlideRetried
 from batchscan.scan.underway import Patience
+from batchscan.scan.workforce import Workforce
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,15 @@ def test_all_are_asked_at_once_or_all_that_are_for_it(client: Client) -> None:
     assert {each.result() for each in begin_on_each(client, os.getpid)} == {*at.values()}
     assert [each.result() for each in begin_on_each(client, os.getpid, kind=NETWORK)] == [at["gpu-0"]]
     assert [each.result() for each in begin_on_each(client, os.getpid, kind=ASIDE)] == [at["cpu-0"]]
+
+
+def test_a_slide_alone_is_shared_out_among_those_that_scan(client: Client) -> None:
+    workforce = Workforce(client, away_s=60.0, moment=0.0)
+    try:
+        assert [workforce.n_threads_for(kind) for kind in (NETWORK, ASIDE)] == [6, 1]
+        assert workforce.n_threads == 7
+    finally:
+        workforce.close()
 
 
 def test_what_dies_on_the_gpu_waits_for_it_and_goes_nowhere_else(client: Client, tmp_path: Path) -> None:

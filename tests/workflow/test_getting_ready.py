@@ -57,6 +57,7 @@ def test_a_model_that_is_never_opened_holds_nobody_up(monkeypatch: pytest.Monkey
     may_go_on = threading.Event()
     monkeypatch.setattr(slide_steps._ENGINE, "get", lambda *_: may_go_on.wait(30))
     slide_steps.open_model("published-cnn", PACKAGE.info, EngineInfo("openvino", "f32"))
+    assert [thread.is_alive() for thread in threading.enumerate() if thread.name == "open-model"] == [True]
     may_go_on.set()
     _wait_for_it()
 
