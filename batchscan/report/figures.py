@@ -8,7 +8,6 @@ to colour-blind eyes, doi:10.1371/journal.pone.0199239), dark for probable, so t
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from contourpy import contour_generator
 from matplotlib import colormaps
-from matplotlib.collections import LineCollection, PatchCollection, PolyCollection
+from matplotlib.collections import LineCollection, PatchCollection, QuadMesh
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
@@ -293,8 +292,8 @@ def _legend(sheet: Sheet, threshold: float, *, unreadable: bool) -> None:
     width, height = _LEGEND_MM
     left, top = sheet.width_mm - width - 3.0, _LEGEND_TOP_MM
     edges, colours = left + np.linspace(0, width, 257), _COLOURS(np.linspace(0, 1, 256), alpha=_CELL_ALPHA)
-    steps = [[(a, top), (b, top), (b, top + height), (a, top + height)] for a, b in itertools.pairwise(edges.tolist())]
-    sheet.add_below(PolyCollection(steps, facecolors=colours, linewidth=0, antialiased=False))
+    corners = np.stack(np.meshgrid(edges, [top, top + height]), axis=-1)
+    sheet.add_below(QuadMesh(corners, facecolors=colours, linewidth=0, antialiased=False))
     sheet.add_below(Rectangle((left, top), width, height, fill=False, edgecolor=GREY, linewidth=0.5))
     at = left + threshold * width
     ends = [at, at], [top - 0.5, top + height + 0.5]

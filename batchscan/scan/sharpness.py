@@ -12,8 +12,8 @@ import numpy as np
 from batchscan.domain.records import Float32Array, Uint8Array
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# Bounds memory: a block may have thousands.
-_AT_ONCE = 256
+# A block may have thousands: so few stay in the processor's cache.
+_AT_ONCE = 64
 
 
 def sharpness(patches: Uint8Array) -> Float32Array:
@@ -33,9 +33,11 @@ def sharpness(patches: Uint8Array) -> Float32Array:
 
 
 def _sharpness(patches: Uint8Array) -> Float32Array:
+    # Patch by patch: of all pixels at once, the last digits would depend on how many there are.
     grey = patches @ _LUMA
-    laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
-    laplacian -= 4 * grey[:, 1:-1, 1:-1]
+    laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1]
+    for beside in (grey[:, 1:-1, :-2], grey[:, 1:-1, 2:], -4 * grey[:, 1:-1, 1:-1]):
+        laplacian += beside
     detail = grey.var(axis=(1, 2), dtype=np.float64)
     # Rounding alone gives a flat patch some variance.
     detail[detail < 1e-6] = np.nan  # noqa: PLR2004 - grey levels squared

@@ -235,9 +235,9 @@ def _block_means(plane: NDArray[Any], side: int) -> Float32Array:
 def _smoothed(planes: Uint8Array, sigma_px: float) -> Float32Array:
     if sigma_px < 0.3:  # noqa: PLR2004 - narrower than this a Gaussian on the pixel raster is the identity
         return planes.astype(np.float32)
-    sigmas = (0, sigma_px, sigma_px)
-    smooth = ndimage.gaussian_filter(planes, sigmas, output=np.float32, mode="nearest", truncate=3.0)
-    return np.asarray(smooth, dtype=np.float32)
+    smooth = np.empty(planes.shape, np.float32)
+    ndimage.gaussian_filter(planes, (0, sigma_px, sigma_px), output=smooth, mode="nearest", truncate=3.0)
+    return smooth
 
 
 def _glass_rgb(smooth: Float32Array, saturated: BoolArray) -> Float32Array:
@@ -277,7 +277,9 @@ def _brightest_mode(
     # Glass outshines whatever lies on it: the summit next to the brightest level that is at all common.
     brightest = int(np.flatnonzero(near >= 0.3 * near.max())[-1])
     summit = brightest - int(np.argmax(near[max(0, brightest - 4) : brightest + 1][::-1]))
-    about = candidates & (np.abs(level - summit) <= 4)  # noqa: PLR2004 - half the window above
+    about = np.empty(candidates.shape, np.bool_)
+    for rows in _strips(smooth):
+        about[rows] = candidates[rows] & (np.abs(level[rows] - summit) <= 4)  # noqa: PLR2004 - half the window above
     rgb = np.array([np.median(plane[about]) for plane in smooth], dtype=np.float32)
     outshone = any(_outshines(plane, others, value + 8) for plane, value in zip(smooth, rgb, strict=True))
     return None if outshone else rgb
