@@ -7,6 +7,7 @@ export is one file with a checksum: whole or not there, made again when damaged,
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import importlib
 import logging
@@ -14,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +72,14 @@ def exported(package: ModelPackage, batch: int, openvino_version: str) -> Export
     found = _cached(folder / name)
     if found is not None:
         return found
-    made = _made(package, batch)
-    _keep(made, folder / name)
-    return made
+    # All workers of a run ask at the same time, and each would load TensorFlow for it.
+    with _alone(folder):
+        found = _cached(folder / name)
+        if found is not None:
+            return found
+        made = _made(package, batch)
+        _keep(made, folder / name)
+        return made
 
 
 def cache_folder() -> Path | None:
@@ -106,6 +113,20 @@ def _cached(path: Path) -> Export | None:
     if found is None:
         log.warning("cached export %s is damaged: made again", path)
     return found
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process after the other; all at once where the folder's disk knows no locks."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        log.info("%s can't be locked (%s): other processes may make the same export", folder, error.strerror)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _keep(made: Export, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -37,6 +38,8 @@ def count(monkeypatch: Any) -> Callable[[], int]:
 
     def make(_: ModelPackage, batch: int) -> Export:
         calls.append(batch)
+        # So long that others come meanwhile.
+        time.sleep(0.01)
         return MADE
 
     monkeypatch.setattr(exports, "_made", make)
@@ -82,9 +85,23 @@ def test_a_damaged_export_is_made_again(package: ModelPackage, cache: Path, coun
     assert Export.from_bytes(kept.read_bytes()) == MADE
 
 
-def test_many_at_once_leave_one_whole_export(package: ModelPackage, cache: Path, count: Callable[[], int]) -> None:
+def test_many_at_once_make_one_whole_export(package: ModelPackage, cache: Path, count: Callable[[], int]) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: exported(package, 32, "2026.1.0").xml, range(32))) == {MADE.xml}
+    assert count() == 1
+    (kept,) = cache.iterdir()
+    assert Export.from_bytes(kept.read_bytes()) == MADE
+
+
+def test_a_disk_without_locks_costs_exports_only(
+    package: ModelPackage, cache: Path, monkeypatch: Any, count: Callable[[], int]
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("batchscan.scan.exports.fcntl.flock", refused)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: exported(package, 32, "2026.1.0").xml, range(8))) == {MADE.xml}
     assert count() >= 1
     (kept,) = cache.iterdir()
     assert Export.from_bytes(kept.read_bytes()) == MADE
