@@ -18,7 +18,9 @@ from batchscan.domain.speed import (
     WorkerSpeeds,
 )
 
-SCAN = RunSpeed(4, EngineInfo("openvino", "f32"), Pace(4000, 5.0), Pace(4000, 8.0), Pace(3000, 3.4), 0.4, 0.1, 0.25)
+SCAN = RunSpeed(
+    4, EngineInfo("openvino", "f32"), Pace(4000, 5.0), Pace(4000, 8.0), Pace(3000, 3.4), None, 0.4, 0.1, 0.25
+)
 RECORD = BenchRecord(
     place=Place(
         date="2026-01-02T03:04:05+00:00",

@@ -162,17 +162,16 @@ def _run_rows(name: str, run: RunSpeed | Unknown, record: BenchRecord) -> Iterat
         share = ratio(pace, record.ceiling(run))
         return "" if share is None else f"{share:.2f} of {run.engine.name} {run.engine.precision} alone"
 
-    yield "run", RUNS[name], f"{run.steady.per_s:,.0f} patches/s", of_ceiling(run.steady)
-    if run.onward:
-        yield (
-            "",
-            "  once as many slides have ended as there are workers",
-            f"{run.onward.per_s:,.0f} patches/s",
-            of_ceiling(run.onward),
-        )
     n_slides = f"{run.n_slides} slides" if run.n_slides > 1 else "1 slide"
-    start_and_end = f"  with start and end, {n_slides}, {run.whole.seconds:.1f} s"
-    yield "", start_and_end, f"{run.whole.per_s:,.0f} patches/s", of_ceiling(run.whole)
+    paces = (
+        (RUNS[name], run.steady),
+        ("  once as many slides have ended as there are workers", run.onward),
+        ("  from its blocks being known to the last one scanned", run.blocks),
+        (f"  with start and end, {n_slides}, {run.whole.seconds:.1f} s", run.whole),
+    )
+    for place, (words, pace) in enumerate(paces):
+        if pace:
+            yield "" if place else "run", words, f"{pace.per_s:,.0f} patches/s", of_ceiling(pace)
     if name.startswith("scan"):
         beside = f"  a slide besides reading and network: tissue {run.tissue_s:.2f} s, results {run.write_s:.2f} s"
         yield "", beside, f"{run.beside_s:.2f} s", ""

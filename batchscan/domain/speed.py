@@ -84,6 +84,9 @@ class RunSpeed:
     onward
         Patches scanned from the moment that as many slides have ended as there are workers, when as good as all have
         opened the model and loaded their libraries, to the end of the last slide; None where that is hardly anything.
+    blocks
+        All patches of a slide alone, from the moment that its blocks are known until the last is scanned: without what
+        one worker does alone before and after. None for several slides.
     beside_s
         Median over slides of the seconds that their steps took on the workers besides reading pixels and inference;
         where slides are files, making their stores is part of it.
@@ -96,6 +99,7 @@ class RunSpeed:
     steady: Pace
     whole: Pace
     onward: Pace | None
+    blocks: Pace | None
     beside_s: float
     tissue_s: float
     write_s: float
@@ -333,8 +337,10 @@ class BenchRecord:
             "steady": run.steady.as_json(),
             "whole": run.whole.as_json(),
             "onward": run.onward.as_json() if run.onward else None,
+            "blocks": run.blocks.as_json() if run.blocks else None,
             "ceiling_patches_per_s": ceiling,
             "ratio_to_ceiling": ratio(run.steady, ceiling),
             "onward_ratio_to_ceiling": ratio(run.onward, ceiling),
+            "blocks_ratio_to_ceiling": ratio(run.blocks, ceiling),
             "why": None if ceiling else "its engine wasn't measured",
         }

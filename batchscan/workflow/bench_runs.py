@@ -46,6 +46,7 @@ class _Watched:
 
     def __init__(self) -> None:
         self._began = self._ready = self._ended = self._last = time.monotonic()
+        self._found_at = self._scanned_at = self._began
         self._engine = EngineInfo("", "")
         self._n_patches = self._n_slides = self._n_scanned = 0
         self._workers = 1
@@ -60,8 +61,10 @@ class _Watched:
                 self._ready, self._engine, self._workers = moment, engine, workers
             case SlideSurveyed(_, n_patches):
                 self._n_patches += n_patches
+                self._found_at = moment
             case BlockScanned(_, n_patches):
                 self._n_scanned += n_patches
+                self._scanned_at = moment
             case SlideEnded(outcome, _):
                 self._last = moment
                 self._n_slides += 1
@@ -83,6 +86,7 @@ class _Watched:
             steady=Pace(self._n_patches, self._last - self._ready),
             whole=Pace(self._n_patches, self._ended - self._began),
             onward=self._onward(),
+            blocks=self._blocks(),
             beside_s=statistics.median(map(_beside_s, spent)),
             tissue_s=statistics.median(each["tissue"] for each in spent),
             write_s=statistics.median(each["write"] for each in spent),
@@ -93,6 +97,9 @@ class _Watched:
             return None
         since, n_before = self._warm
         return Pace(self._n_scanned - n_before, self._last - since)
+
+    def _blocks(self) -> Pace | None:
+        return Pace(self._n_patches, self._scanned_at - self._found_at) if self._n_slides == 1 else None
 
 
 def _beside_s(seconds: Mapping[str, float]) -> float:

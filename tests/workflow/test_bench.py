@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_records import RECORD
+from bench_records import RECORD, SCAN
 from click.testing import CliRunner, Result
 
 from batchscan.cli.bench import _page
@@ -20,7 +20,7 @@ from batchscan.domain.errors import ModelError, OutputError
 from batchscan.domain.job import Job, RunSection, SlidesSection
 from batchscan.domain.records import EngineInfo, SlideOutcome, SlideStatus
 from batchscan.domain.speed import RUNS, Pace, Unknown, WorkerSpeeds
-from batchscan.scan.slide_events import BlockScanned
+from batchscan.scan.slide_events import BlockScanned, SlideSurveyed
 from batchscan.stores.packages import open_package
 from batchscan.stores.synthetic_slides import SyntheticSlide
 from batchscan.workflow import bench as benching
@@ -243,3 +243,26 @@ def test_a_long_run_is_also_timed_from_each_workers_first_slide_on(
         watched.see(BlockScanned("a", 100))
         watched.see(bench_runs.SlideEnded(done, reused=False))
     assert watched._onward() == onward
+
+
+@pytest.mark.parametrize(("n_slides", "blocks"), [(1, Pace(200, 2.0)), (2, None)])
+def test_a_slide_alone_is_also_timed_from_its_blocks_being_known_to_the_last(
+    monkeypatch: pytest.MonkeyPatch, n_slides: int, blocks: Pace | None
+) -> None:
+    seconds = itertools.count(0.0, 1.0)
+    monkeypatch.setattr(bench_runs.time, "monotonic", lambda: next(seconds))
+    watched = bench_runs._Watched()
+    for slide_id in "ab"[:n_slides]:
+        watched.see(SlideSurveyed(slide_id, 200))
+        watched.see(BlockScanned(slide_id, 150))
+        watched.see(BlockScanned(slide_id, 50))
+        watched.see(bench_runs.SlideEnded(SlideOutcome(slide_id, SlideStatus.DONE, "", ""), reused=False))
+    assert watched._blocks() == blocks
+
+
+def test_each_pace_that_there_is_has_its_line() -> None:
+    alone = replace(SCAN, n_slides=1, onward=None, blocks=Pace(4000, 4.0))
+    lines = list(_page(replace(RECORD, runs={"scan": SCAN, "scan_one": alone})))
+    assert sum("as there are workers" in line for line in lines) == 1
+    (line,) = (line for line in lines if "from its blocks being known" in line)
+    assert "1,000 patches/s" in line
