@@ -1,8 +1,8 @@
 """Slides and their blocks -> tasks on Dask workers -> events, in the order things happen.
 
-A slide is one survey task, tasks for its blocks, and one finish task. Coordinates and scores travel,
-pixels do not. Only so many slides are under way at once as keep the workers busy, so that memory stays flat
-over thousands of slides, and steps of slides under way go before new slides.
+A slide is one survey task, tasks for its blocks, and one finish task; or all of it is one task, where other slides keep
+the workers busy. Coordinates and scores travel, pixels do not. Only so many slides are under way at once as keep the
+workers busy, so that memory stays flat over thousands of slides, and steps of slides under way go before new slides.
 
 What goes wrong costs one slide: whoever was at work on a worker that died is to blame, what merely waited there is
 done again elsewhere; a step without a sign of life is ended with its worker; a slide is given up after so many
@@ -15,7 +15,7 @@ import contextlib
 import logging
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any, Generic
@@ -24,25 +24,23 @@ from distributed import Client, KilledWorker
 
 from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import ClusterError, ModelError
-from batchscan.domain.records import SlideOutcome
 from batchscan.scan.cluster import DISCONNECTED
 from batchscan.scan.fetching import Fetched, fetch, packed
 from batchscan.scan.grid import Block
-from batchscan.scan.pulse import Pulse, Sign, heard
+from batchscan.scan.in_one_go import Whole, in_one_go
+from batchscan.scan.pulse import Line, Pulse, Sign, heard
 from batchscan.scan.seats import ASIDE, NETWORK
 from batchscan.scan.slide_events import (
-    BlockScanned,
     Event,
     SlideFinished,
     SlideRetried,
-    SlideStarted,
     SlideStopped,
     SlideSurveyed,
     Waited,
     WorkersChanged,
 )
 from batchscan.scan.step import Raised, Returned, Trouble, all_stuck, died, lost, run_step, stuck
-from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W, evened, in_groups
+from batchscan.scan.underway import Patience, R, Retry, S, SlideUnderWay, Steps, Task, W, as_steps
 from batchscan.scan.workforce import Workforce
 
 _LOG = logging.getLogger(__name__)
@@ -99,7 +97,9 @@ class _Board(Generic[W, S, R]):
 
     def start(self, slide: SlideUnderWay[W, S]) -> None:
         self.under_way += 1
-        self._submit(slide, self._steps.survey, slide.work, priority=0)
+        some_idle = len(self._tasks) < self._workforce.n_threads
+        step = (self._steps.survey,) if some_idle else (in_one_go, self._steps)
+        self._submit(slide, *step, slide.work, priority=0)
 
     def next_events(self) -> Iterator[Event]:
         """Wait until something happens, a second at most, and hand out what follows from it."""
@@ -138,12 +138,9 @@ class _Board(Generic[W, S, R]):
         elif pulse.sign is Sign.BEGUN or not task.begun:
             # That it has begun may have been lost on the way: then this is the first that is heard of it.
             task.begun, task.said = pulse.at, pulse.said
-            yield from self._begin(task.slide, pulse.worker)
-
-    def _begin(self, slide: SlideUnderWay[W, S], worker: str = "") -> Iterator[Event]:
-        if not slide.begun:
-            slide.begun = True
-            yield SlideStarted(slide.work.slide_id, worker)
+            yield from task.slide.begin(pulse.worker)
+        if pulse.sign is Sign.FOUND:
+            yield from self._scan(task.slide, pulse.turn, pulse.found)
 
     def _on_done(self, fetched: Fetched) -> Iterator[Event]:
         task = self._tasks.pop(fetched.token, None)
@@ -155,9 +152,9 @@ class _Board(Generic[W, S, R]):
         if isinstance(error, CancelledError):
             raise ClusterError(DISCONNECTED)
         if isinstance(error, KilledWorker) and task.address is None and task.n_lost < _MOST_LOST:
-            self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
+            yield from self._repeat(task)
             return
-        yield from self._begin(slide)
+        yield from slide.begin()
         if isinstance(error, KilledWorker):
             yield from self._death(task, task.address or "")
             return
@@ -166,15 +163,23 @@ class _Board(Generic[W, S, R]):
             yield from self._trouble(slide, lost(error))
             return
         if returned is None or self._dismissed(returned):
-            self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
+            yield from self._repeat(task)
             return
         slide.saw_peak(returned.peak_rss_mb)
         slide.busy_s += returned.busy_s
         if isinstance(returned, Returned):
             self._got_on, slide.away_since, slide.n_away = time.monotonic(), None, 0
-            yield from self._follow(slide, returned)
+            yield from self._follow(task, returned)
         else:
             yield from self._trouble(slide, returned)
+
+    def _repeat(self, task: Task) -> Iterator[Event]:
+        """A step that nobody is to blame for; with its slide, where blocks of a survey that is lost are scanned."""
+        slide = task.slide
+        if slide.turn and slide.survey is None and task.step is not self._steps.scan:
+            yield self._again(slide, died(), slide.end(task.worker), accident=False, delay_s=0.0)
+        else:
+            self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
 
     def _dismissed(self, returned: Returned | Raised) -> bool:
         """Whether the worker was sent away because the model, fine where the run began, isn't what it has."""
@@ -183,43 +188,52 @@ class _Board(Generic[W, S, R]):
         _LOG.warning("worker %s is dismissed: %s", returned.worker, returned.sentence)
         return self._workforce.dismiss(returned.worker)
 
-    def _follow(self, slide: SlideUnderWay[W, S], returned: Returned) -> Iterator[Event]:
-        slide_id, value = slide.work.slide_id, returned.value
-        if slide.survey is None:
-            groups = self._groups(value.blocks)
-            slide.survey, slide.waiting = value, len(groups)
-            slide.spent(value.seconds)
-            yield SlideSurveyed(slide_id, sum(len(block.rows) for block in value.blocks))
-            for group in groups:
-                self._submit(slide, self._steps.scan, slide.work, group, priority=1)
-        elif slide.waiting:
-            slide.waiting -= 1
-            for scores in value:
-                slide.scores.append(scores)
-                slide.spent(scores.seconds)
-                yield BlockScanned(slide_id, len(scores.p_raw))
-        else:
+    def _follow(self, task: Task, returned: Returned) -> Iterator[Event]:
+        slide, value = task.slide, returned.value
+        if isinstance(value, Whole):
+            yield from slide.went_through(value.sizes, value.seconds)
+        if isinstance(value, Whole) or task.step is self._steps.finish:
             self.under_way -= 1
-            yield SlideFinished(slide_id, slide.end(returned.worker), value)
+            result = value.result if isinstance(value, Whole) else value
+            yield SlideFinished(slide.work.slide_id, slide.end(returned.worker), result)
             return
-        if not slide.waiting:
+        if task.step is self._steps.scan:
+            yield from slide.scanned(value)
+        else:
+            slide.spent(value.seconds)
+            yield from self._scan(slide, returned.turn, value.blocks)
+            if slide.turn != returned.turn:
+                # It was done twice, and what is scanned are the blocks of the other time: the slide may have changed.
+                yield self._again(slide, died(), slide.end(returned.worker), accident=False, delay_s=0.0)
+                return
+            slide.survey = value
+        if slide.survey is not None and not slide.waiting:
             self._submit(slide, self._steps.finish, slide.work, slide.survey, slide.scores, priority=2)
 
-    def _groups(self, blocks: Iterable[Block]) -> tuple[tuple[Block, ...], ...]:
-        """What is one step each: it costs messages, and where others keep the workers busy it may be a large one."""
-        n_threads = self._workforce.n_threads
-        if len(self._tasks) >= n_threads:
-            return tuple(in_groups(blocks))
-        return tuple((block,) for block in evened(blocks, self._workforce.n_threads_for(NETWORK)))
+    def _scan(self, slide: SlideUnderWay[W, S], turn: str, blocks: Sequence[Block]) -> Iterator[Event]:
+        """Hand out the blocks that a survey has found, unless that has been done."""
+        if slide.turn:
+            return
+        # Each step costs messages: where others keep the workers busy it may be a large one.
+        is_alone = len(self._tasks) - len(slide.tasks) < self._workforce.n_threads
+        groups = as_steps(blocks, self._workforce.n_threads_for(NETWORK) if is_alone else None)
+        slide.turn, slide.waiting = turn, len(groups)
+        yield SlideSurveyed(slide.work.slide_id, sum(map(len, blocks)))
+        for group in groups:
+            self._submit(slide, self._steps.scan, slide.work, group, priority=1)
 
     def _submit(
         self, slide: SlideUnderWay[W, S], step: Callable[..., Any], *arguments: Any, priority: int, n_lost: int = 0
     ) -> None:
+        if step is in_one_go and not self._workforce.is_of_one_kind:
+            step, arguments = self._steps.survey, arguments[1:]
         # Where a slide had an accident, the next attempt goes elsewhere if there is anywhere else.
         kind = NETWORK if step is self._steps.scan else ASIDE
         elsewhere = self._workforce.elsewhere(slide.avoid, kind)
         task = Task(slide, None, step, arguments, priority, elsewhere=elsewhere, n_lost=n_lost)
-        words = packed, run_step, self._topic, task.token, step, *arguments
+        # What a survey finds is waited for where a worker has nothing else to do.
+        is_awaited = step is self._steps.survey and len(self._tasks) + 1 < self._workforce.n_threads
+        words = packed, run_step, Line(self._topic, task.token, is_awaited), step, *arguments
         task.future = self._workforce.submit(*words, priority=priority, among=elsewhere, kind=kind)
         slide.tasks.add(task.token)
         self._tasks[task.token] = task
@@ -238,9 +252,6 @@ class _Board(Generic[W, S, R]):
             return
         yield from self._trouble(slide, replace(died(), address=address), task.worker)
 
-    def _outcome(self, slide: SlideUnderWay[W, S], raised: Raised) -> SlideOutcome:
-        return SlideOutcome(slide.work.slide_id, raised.status, raised.reason, raised.sentence)
-
     def _trouble(self, slide: SlideUnderWay[W, S], raised: Raised, worker: str = "") -> Iterator[Event]:
         if raised.error is not None:
             raise raised.error
@@ -250,7 +261,7 @@ class _Board(Generic[W, S, R]):
         slide.accidents += accident
         # Where the worker died there is another one now.
         slide.avoid = raised.address if raised.worker else ""
-        outcome, end = self._outcome(slide, raised), slide.end(raised.worker or worker, raised.error_class)
+        outcome, end = raised.outcome(slide.work.slide_id), slide.end(raised.worker or worker, raised.error_class)
         delay_s = slide.delay_s(raised, self._patience, self._got_on, time.monotonic())
         if delay_s is None:
             self._drop(slide)
@@ -261,7 +272,7 @@ class _Board(Generic[W, S, R]):
     def _again(
         self, slide: SlideUnderWay[W, S], raised: Raised, end: AttemptEnd, *, accident: bool, delay_s: float
     ) -> SlideRetried:
-        outcome = self._outcome(slide, raised)
+        outcome = raised.outcome(slide.work.slide_id)
         self._drop(slide)
         slide.restart()
         self._retries.append(Retry(slide, raised, time.monotonic() + delay_s))

@@ -108,10 +108,16 @@ class BoxSource(Protocol):
         ...
 
 
-def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> tuple[Survey, Overview]:
+def survey_slide(
+    store: BoxSource,
+    info: SlideInfo,
+    settings: ScanSettings,
+    tell: Callable[[tuple[Block, ...]], None] = lambda _: None,
+) -> tuple[Survey, Overview]:
     """Find the tissue of a slide and lay the grid over it.
 
-    What the slide's file couldn't give counts as tissue: its patches are asked for, and counted as unreadable.
+    What the slide's file couldn't give counts as tissue: its patches are asked for, and counted as unreadable. `tell`
+    is given the blocks as soon as they are known; what is measured of the slide's quality follows.
 
     Raises
     ------
@@ -130,18 +136,20 @@ def survey_slide(store: BoxSource, info: SlideInfo, settings: ScanSettings) -> t
             f"{info.slide_id}: is a greyscale image; the model needs an RGB scan of an H&E section: scan it in colour"
         )
     seen = seen_only(find_tissue(known, um_per_px), lost)
-    quality = overview_quality(known, seen)
     tissue = replace(seen, mask=seen.mask | lost)
     grid = PatchGrid.over(info.width_px, info.height_px, info.spacing.um_per_px, settings.patch)
     fractions = tissue_fractions(tissue, grid, info.spacing.um_per_px)
     row, col = scanned_cells(fractions, grid, settings.min_tissue)
+    largest_first = tuple(sorted(blocks(row, col, settings.patch), key=len, reverse=True))
+    tell(largest_first)
+    quality = overview_quality(known, seen)
     survey = Survey(
         info=info,
         grid=grid,
         row=row,
         col=col,
         tissue_fraction=fractions[row, col],
-        blocks=tuple(sorted(blocks(row, col, settings.patch), key=len, reverse=True)),
+        blocks=largest_first,
         qc=qc_facts(tissue),
         seconds={"read": read, "tissue": time.perf_counter() - clock - read},
         measured=quality.measured,

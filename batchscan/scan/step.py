@@ -23,9 +23,9 @@ from batchscan.domain.errors import (
     SlideGone,
     SourceVanished,
 )
-from batchscan.domain.records import SlideStatus
+from batchscan.domain.records import SlideOutcome, SlideStatus
 from batchscan.scan.peak_memory import forget_peak, peak_rss_mb
-from batchscan.scan.pulse import beating
+from batchscan.scan.pulse import Line, beating
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -43,12 +43,16 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What a step returned, where it ran and for how long, and the largest memory (MiB) of that process meanwhile."""
+    """What a step returned, where it ran and for how long, and the largest memory (MiB) of that process meanwhile.
+
+    `turn` is that of the signs which it gave (`pulse.Pulse`).
+    """
 
     worker: str
     value: Any
     peak_rss_mb: float | None
     busy_s: float
+    turn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +75,21 @@ class Raised:
     address: str = ""
     busy_s: float = 0.0
 
+    def outcome(self, slide_id: str) -> SlideOutcome:
+        """What it means for a slide that isn't tried again."""
+        return SlideOutcome(slide_id, self.status, self.reason, self.sentence)
 
-def run_step(topic: str, token: str, step: Callable[..., Any], *arguments: Any) -> Returned | Raised:
+
+def run_step(line: Line, step: Callable[..., Any], *arguments: Any) -> Returned | Raised:
     """Run one step of one slide. The one place where any error is caught, since it costs one slide only."""
     worker = get_worker()
     name = str(worker.name)
     forget_peak()
     clock = time.perf_counter()
-    with beating(worker, topic, token):
+    with beating(worker, line) as turn:
         try:
             value = step(*arguments)
-            return Returned(name, value, peak_rss_mb(), time.perf_counter() - clock)
+            return Returned(name, value, peak_rss_mb(), time.perf_counter() - clock, turn)
         except BatchscanError as error:
             raised = _expected(name, error)
         except Exception as error:  # noqa: BLE001 - one slide's accident must not end the night

@@ -11,6 +11,7 @@ from batchscan.domain.attempts import AttemptEnd
 from batchscan.domain.errors import SourceVanished
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
+from batchscan.scan.slide_events import BlockScanned, SlideStarted, SlideSurveyed
 from batchscan.scan.step import Raised, Trouble
 
 # So often a slide is tried again that alone is gone: whoever replaces it may not be done.
@@ -44,14 +45,17 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Steps(Generic[W, S, R]):
-    """The functions that tasks run, given by the caller; module-level, so that they pickle."""
+    """The functions that tasks run, given by the caller; module-level, so that they pickle.
+
+    A survey may tell its blocks (`pulse.herald`) before it returns them; they are then scanned meanwhile.
+    """
 
     survey: Callable[[W], S]
     scan: Callable[[W, Sequence[Block]], list[BlockScores]]
     finish: Callable[[W, S, list[BlockScores]], R]
 
 
-_PATCHES_TOGETHER = 2000
+PATCHES_TOGETHER = 2000
 _PATCHES_AT_LEAST = 64
 
 
@@ -59,7 +63,7 @@ def in_groups(blocks: Iterable[Block]) -> Iterator[tuple[Block, ...]]:
     """All blocks, in their order, so many together that they have at most two thousand patches; a larger one alone."""
     group: list[Block] = []
     for block in blocks:
-        if group and sum(map(len, group)) + len(block) > _PATCHES_TOGETHER:
+        if group and sum(map(len, group)) + len(block) > PATCHES_TOGETHER:
             yield tuple(group)
             group = []
         group.append(block)
@@ -67,20 +71,37 @@ def in_groups(blocks: Iterable[Block]) -> Iterator[tuple[Block, ...]]:
         yield tuple(group)
 
 
-def evened(blocks: Iterable[Block], n_threads: int) -> Iterator[Block]:
-    """All cells of blocks, in their order; the less is left, the smaller the blocks, so that threads end together.
+def evened(blocks: Iterable[Block], n_threads: int) -> Iterator[tuple[Block, ...]]:
+    """All cells of blocks, in their order; the less is left, the less is together, so that threads end together.
 
-    A block is halved until it is no more than half of a thread's share of what is left, or than 64 patches.
+    What is together has no more patches than half of a thread's share of what is left; a block that alone has more is
+    halved, down to 64.
     """
     waiting = [*blocks][::-1]
     n_left = sum(map(len, waiting))
+    group: list[Block] = []
+    room = 0.0
     while waiting:
+        if not group:
+            room = min(PATCHES_TOGETHER, n_left / (2 * n_threads))
         block = waiting.pop()
-        if len(block) > max(_PATCHES_AT_LEAST, n_left / (2 * n_threads)):
+        if len(block) <= (room if group else max(room, _PATCHES_AT_LEAST)):
+            group.append(block)
+            room -= len(block)
+            n_left -= len(block)
+        elif group:
+            waiting.append(block)
+            yield tuple(group)
+            group = []
+        else:
             waiting.extend(block.halves()[::-1])
-            continue
-        n_left -= len(block)
-        yield block
+    if group:
+        yield tuple(group)
+
+
+def as_steps(blocks: Iterable[Block], n_threads: int | None) -> tuple[tuple[Block, ...], ...]:
+    """What of a slide is one step each: for so many threads that have nothing else to do, or else as much as may be."""
+    return tuple(in_groups(blocks) if n_threads is None else evened(blocks, n_threads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +160,8 @@ class SlideUnderWay(Generic[W, S]):
     """What the dispatcher knows of one slide.
 
     `avoid` is the address of a worker where it had an accident; `n_shared` counts deaths that others may have caused,
-    `n_changed` attempts that came to nothing since it was seen to be replaced or written to.
+    `n_changed` attempts that came to nothing since it was seen to be replaced or written to. `turn` is that of the
+    survey whose blocks were handed out; `waiting` counts the steps of these that haven't returned.
     """
 
     work: W
@@ -147,6 +169,7 @@ class SlideUnderWay(Generic[W, S]):
     avoid: str = ""
     n_shared: int = 0
     survey: S | None = None
+    turn: str = ""
     waiting: int = 0
     scores: list[BlockScores] = field(default_factory=list)
     tasks: set[str] = field(default_factory=set)
@@ -160,18 +183,41 @@ class SlideUnderWay(Generic[W, S]):
 
     def restart(self) -> None:
         """Forget this attempt; the next one begins with the survey."""
-        self.survey, self.waiting, self.scores = None, 0, []
+        self.survey, self.turn, self.waiting, self.scores = None, "", 0, []
         self.tasks, self.begun, self.peak_rss_mb, self.busy_s, self.seconds = set(), False, None, 0.0, {}
+
+    def begin(self, worker: str = "") -> Iterator[SlideStarted]:
+        """Say that this attempt has begun, once."""
+        if not self.begun:
+            self.begun = True
+            yield SlideStarted(self.work.slide_id, worker)
 
     def saw_peak(self, peak_rss_mb: float | None) -> None:
         """Keep the largest memory that a worker was seen to have while it was at a step of this attempt."""
         if peak_rss_mb is not None:
             self.peak_rss_mb = max(self.peak_rss_mb or 0.0, peak_rss_mb)
 
-    def spent(self, seconds: Mapping[str, float]) -> None:
-        """Add what a step that has returned says that it spent, by stage."""
-        for stage, spent_s in seconds.items():
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent_s
+    def spent(self, *parts: Mapping[str, float]) -> None:
+        """Add what steps that have returned say that they spent, by stage."""
+        for part in parts:
+            for stage, spent_s in part.items():
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + spent_s
+
+    def scanned(self, found: Sequence[BlockScores]) -> Iterator[BlockScanned]:
+        """Keep what one of the steps that are waited for has found in some blocks."""
+        self.waiting -= 1
+        for scores in found:
+            self.scores.append(scores)
+            self.spent(scores.seconds)
+            yield BlockScanned(self.work.slide_id, len(scores.p_raw))
+
+    def went_through(
+        self, sizes: Sequence[int], seconds: Sequence[Mapping[str, float]]
+    ) -> Iterator[SlideSurveyed | BlockScanned]:
+        """What there is to tell of blocks of so many patches each that were scanned in one go."""
+        self.spent(*seconds)
+        yield SlideSurveyed(self.work.slide_id, sum(sizes))
+        yield from (BlockScanned(self.work.slide_id, n_patches) for n_patches in sizes)
 
     def end(self, worker: str, error_class: str | None = None) -> AttemptEnd:
         """What this attempt came to; `busy` is all the time of its steps on the workers, the stages are part of it."""

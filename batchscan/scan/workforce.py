@@ -20,6 +20,7 @@ from batchscan.scan.cluster import (
     threads_by_address,
 )
 from batchscan.scan.revival import Revival
+from batchscan.scan.seats import ASIDE, NETWORK
 
 
 class Workforce:
@@ -64,6 +65,11 @@ class Workforce:
         if kind not in self._kinds:
             return max(1, self.n_threads)
         return max(1, sum(n for address, n in self._threads.items() if kind in self._offers(address)))
+
+    @property
+    def is_of_one_kind(self) -> bool:
+        """Whether every worker is for every kind of steps, and always was."""
+        return self._kinds.isdisjoint({NETWORK, ASIDE})
 
     def look(self, moment: float) -> bool:
         """Look again; returns whether the number of threads has changed.

@@ -82,7 +82,8 @@ def as_taken(asked: SampleWork, sample: Sample, scores: list[BlockScores]) -> Sa
 
 
 def _sampled(work: SlideWork) -> Sample:
-    surveyed = slide_steps.survey(work)
+    # The sample is a step itself, and nobody is to scan its blocks.
+    surveyed = slide_steps.survey_and_tell(work, lambda _: None)
     if surveyed.survey is None or not surveyed.blocks:
         raise UnreadableSlide(f"{work.slide_id}: no tissue is found where there was some: see who writes to the slide")
     begun_s, infer_s = _begun(work, surveyed.blocks[0])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
-from batchscan.domain.errors import ModelError
+from batchscan.domain.errors import BatchscanError, ModelError
 from batchscan.domain.records import EngineInfo, ModelInfo
 from batchscan.scan.engines import Engine, open_engine
 from batchscan.stores.packages import open_package
@@ -16,14 +17,36 @@ class HeldEngine:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: tuple[str, ModelInfo, Engine] | None = None
+        # What was asked for when the one that is held was begun, until that is answered.
+        self._begun: tuple[str, str, str] | None = None
+
+    def begin(self, package: str, name: str, precision: str) -> None:
+        """Begin to open what the next `resolve` asks for; that, or `get`, is told why it can't be opened.
+
+        On a thread of its own: if that hangs it is whoever asks, with signs of life, that is seen to hang.
+        """
+        self._begun = None
+
+        def opened() -> None:
+            with contextlib.suppress(BatchscanError), self._lock:
+                self._open(package, name, precision)
+                self._begun = package, name, precision
+
+        threading.Thread(target=opened, name="open-model", daemon=True).start()
 
     def resolve(self, package: str, name: str, precision: str) -> EngineInfo:
         """What `name` and `precision` (`auto` too) come to here, proven on the package's golden patches, and held."""
         with self._lock:
-            opened = open_package(package)
-            engine = open_engine(opened, name, precision=precision)
-            self._held = package, opened.info, engine
-            return engine.info
+            begun, self._begun = self._begun, None
+            if self._held and begun == (package, name, precision):
+                return self._held[2].info
+            return self._open(package, name, precision)
+
+    def _open(self, package: str, name: str, precision: str) -> EngineInfo:
+        opened = open_package(package)
+        engine = open_engine(opened, name, precision=precision)
+        self._held = package, opened.info, engine
+        return engine.info
 
     def get(self, package: str, model: ModelInfo, engine: EngineInfo) -> Engine:
         """The very model and engine that a run records.
@@ -47,5 +70,5 @@ class HeldEngine:
                 raise ModelError(
                     f"engine {engine.name}: this worker has {found.info.precision}, the run {engine.precision}"
                 )
-            self._held = package, model, found
+            self._held, self._begun = (package, model, found), None
             return found

@@ -36,6 +36,7 @@ from batchscan.stores.signatures import read_signing_key
 from batchscan.stores.staging import check_could_write
 from batchscan.workflow import slide_steps
 from batchscan.workflow.archive_tables import MANIFEST
+from batchscan.workflow.getting_ready import get_ready
 from batchscan.workflow.printing import date_of_print
 from batchscan.workflow.run_record import RunRecord, Shown
 from batchscan.workflow.slide_steps import SlideWork
@@ -224,13 +225,12 @@ def _scan_all(
 
 
 def _loaded(client: Any, job: Job, package: ModelPackage) -> tuple[EngineInfo, list[Any]]:
-    """What a job's workers compute with, and futures to be held: all load what they need, side by side."""
-    where = where_of(package, job)
+    """What a job's workers compute with, and futures to be held: all load and open what they need, side by side."""
+    wanted = where_of(package, job), job.model.engine, job.model.precision
     style = style_of(job.report) if job.report.per_slide else None
-    loading = begin_on_each(client, slide_steps.get_ready, style, kind=ASIDE)
-    engine = call_on_worker(client, slide_steps.resolve_engine, where, job.model.engine, job.model.precision)
-    opening = begin_on_each(client, slide_steps.open_model, where, package.info, engine, kind=NETWORK)
-    return engine, [*loading, *opening]
+    loading = begin_on_each(client, get_ready, style, kind=ASIDE)
+    opening = begin_on_each(client, slide_steps.begin_to_open, *wanted, kind=NETWORK)
+    return call_on_worker(client, slide_steps.resolve_engine, *wanted), [*loading, *opening]
 
 
 def where_of(package: ModelPackage, job: Job) -> str:

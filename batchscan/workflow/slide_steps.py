@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from batchscan.domain.card import ModelCard
 from batchscan.domain.digest import result_digest, scan_digest
-from batchscan.domain.errors import BatchscanError, SlideChanged, SlideError, SourceVanished
+from batchscan.domain.errors import SlideChanged, SlideError, SourceVanished
 from batchscan.domain.geometry import PatchGrid, Spacing
 from batchscan.domain.places import Place
 from batchscan.domain.profile import Profile
@@ -41,7 +40,7 @@ from batchscan.report.focus_views import focus_views
 from batchscan.report.styles import SHIPPED, ReportStyle
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores, Survey, check_readable, patch_table, scan_blocks, survey_slide
-from batchscan.scan.pulse import voice
+from batchscan.scan.pulse import herald, voice
 from batchscan.stores.open_files import write_open_files
 from batchscan.stores.open_stores import OpenStores
 from batchscan.stores.pictures import read_pictures, write_pictures
@@ -165,26 +164,21 @@ def resolve_engine(package: str, name: str, precision: str) -> EngineInfo:
     return _ENGINE.resolve(package, name, precision)
 
 
-def get_ready(style: ReportStyle | None) -> None:
-    """Load what surveys and results need, and this module, before the first slide waits for it; see printing's."""
-    printing.get_ready(style)
-
-
-def open_model(package: str, model: ModelInfo, engine: EngineInfo) -> None:
-    """Begin to open the engine before the first block waits for it, and is told why it can't be.
-
-    On a thread of its own: if that hangs it is the block, with its signs of life, that is seen to hang.
-    """
-
-    def opened() -> None:
-        with contextlib.suppress(BatchscanError):
-            _ENGINE.get(package, model, engine)
-
-    threading.Thread(target=opened, name="open-model", daemon=True).start()
+def begin_to_open(package: str, name: str, precision: str) -> None:
+    """Begin to open what the next `resolve_engine` asks for, or a block needs; that is told why it can't be opened."""
+    _ENGINE.begin(package, name, precision)
 
 
 def survey(work: SlideWork) -> SlideSurvey:
-    """Open the slide; unless an earlier result can be used, find its tissue and lay the grid."""
+    """Open the slide; unless an earlier result can be used, find its tissue and lay the grid.
+
+    Its blocks are told as soon as they are known.
+    """
+    return survey_and_tell(work, herald())
+
+
+def survey_and_tell(work: SlideWork, tell: Callable[[tuple[Block, ...]], None]) -> SlideSurvey:
+    """The same, its blocks told to somebody else, or to nobody."""
     began_ns = time.time_ns()
     store = made_store(work.request, work.run, work.finest_um_per_px)
     _OPEN.keep(*_place(work), store, began_ns)
@@ -192,7 +186,7 @@ def survey(work: SlideWork) -> SlideSurvey:
     known = state_of_result(work, info, work.run.read_card(work.model.sha256))
     if known.earlier:
         return SlideSurvey(info, known.scan_digest, known.digest, survey=None, unchanged=known.unchanged)
-    found, overview = survey_slide(store, info, work.settings)
+    found, overview = survey_slide(store, info, work.settings, tell)
     found = replace(found, qc={**found.qc, **left_out(store, found, overview)})
     place, tissue = _new_place(work), overview.tissue
     pictures = Pictures(overview.pixels, tissue.um_per_px, tissue.mask, {}, pen=tissue.pen, dark=overview.dark)

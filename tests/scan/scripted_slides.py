@@ -25,13 +25,14 @@ from batchscan.domain.errors import (
 from batchscan.scan.dispatch import Steps
 from batchscan.scan.grid import Block
 from batchscan.scan.pipeline import BlockScores
-from batchscan.scan.pulse import voice
+from batchscan.scan.pulse import herald, voice
 
 # What steps claim to have spent: a survey, and each block.
 SURVEY_SECONDS = {"read": 0.25, "tissue": 0.5}
 BLOCK_SECONDS = {"read": 0.125, "infer": 2.0}
 # By so much a step grows that is to be seen before it dies.
 GROWN_MB = 400
+_LONGEST_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Script:
     """`does` happens in the step `at`, the first `times` times; `notes` is a folder where every step leaves a file.
 
     On the worker at the address `sick` every step fails. `company` is the slide that a step waits for before it dies.
+    A survey that `tells` says its blocks; the first time it goes on only when one of them has been begun.
     """
 
     slide_id: str
@@ -49,6 +51,7 @@ class Script:
     notes: Path | None = None
     sick: str = ""
     company: str = ""
+    tells: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,22 @@ def tried(notes: Path, slide_id: str, step: str) -> int:
 
 
 def survey(script: Script) -> Found:
-    _act(script, "survey")
     cells = np.arange(3, dtype=np.int32)
-    return Found(tuple(Block(cells + 10 * i, cells, 10 * i, 0, 3, 3) for i in range(script.n_blocks)))
+    found = Found(tuple(Block(cells + 10 * i, cells, 10 * i, 0, 3, 3) for i in range(script.n_blocks)))
+    if script.tells:
+        _tell(script, found)
+    _act(script, "survey")
+    return found
+
+
+def _tell(script: Script, found: Found) -> None:
+    assert script.notes
+    herald()(found.blocks)
+    end = time.monotonic() + _LONGEST_S
+    while not tried(script.notes, script.slide_id, "scan"):
+        if time.monotonic() > end:
+            raise TimeoutError
+        threading.Event().wait(0.01)
 
 
 def scan(script: Script, blocks: Sequence[Block]) -> list[BlockScores]:

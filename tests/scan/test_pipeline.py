@@ -15,7 +15,7 @@ from batchscan.domain.errors import ModelError, SourceVanished, UnreadableSlide
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
-from batchscan.scan.grid import blocks, cut_patches
+from batchscan.scan.grid import Block, blocks, cut_patches
 from batchscan.scan.pipeline import Survey, patch_table, raw_scores, read_patches, scan_block, scan_blocks, survey_slide
 from batchscan.scan.sharpness import sharpness
 from batchscan.stores.pyramids import open_store
@@ -272,5 +272,7 @@ class Wide:
 
 def test_the_largest_block_goes_first() -> None:
     info = SlideInfo("S", "P", 4000, 200, Spacing(8.0, SpacingSource.VENDOR), "sha256:ab")
-    survey, _ = survey_slide(Wide(), info, replace(SETTINGS, patch=PatchSpec(50, 8.0, 1.0)))
+    told: list[tuple[Block, ...]] = []
+    survey, _ = survey_slide(Wide(), info, replace(SETTINGS, patch=PatchSpec(50, 8.0, 1.0)), told.append)
+    assert told == [survey.blocks]
     assert [(block.first_col, len(block)) for block in survey.blocks] == [(40, 4 * 20), (36, 4 * 4)]

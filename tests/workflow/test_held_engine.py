@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -40,6 +41,46 @@ def test_what_was_resolved_is_not_opened_again(opened: list[tuple[str, str]]) ->
     assert info == EngineInfo("openvino", "f32")
     assert held.get(DEFAULT_MODEL, MODEL, info) is held.get(DEFAULT_MODEL, MODEL, info)
     assert opened == [("auto", "auto")]
+
+
+def _begun(held: HeldEngine, *question: str) -> None:
+    held.begin(*question)
+    for thread in threading.enumerate():
+        if thread.name == "open-model":
+            thread.join(30)
+
+
+def test_what_was_begun_answers_the_next_question_and_no_other(opened: list[tuple[str, str]]) -> None:
+    """A run's engine is proven in every run, by the worker that is asked."""
+    held, auto = HeldEngine(), (DEFAULT_MODEL, "auto", "auto")
+    _begun(held, *auto)
+    assert held.resolve(*auto) == EngineInfo("openvino", "f32")
+    assert len(opened) == 1
+    assert held.resolve(*auto) == EngineInfo("openvino", "f32")
+    assert len(opened) == 2
+
+
+@pytest.mark.parametrize("question", [("auto", "f32"), ("keras", "auto")])
+def test_another_question_is_answered_anew(opened: list[tuple[str, str]], question: tuple[str, str]) -> None:
+    held = HeldEngine()
+    _begun(held, DEFAULT_MODEL, "auto", "auto")
+    held.resolve(DEFAULT_MODEL, *question)
+    assert opened == [("auto", "auto"), question]
+
+
+def test_what_was_begun_in_an_earlier_run_is_no_answer(opened: list[tuple[str, str]]) -> None:
+    held, auto = HeldEngine(), (DEFAULT_MODEL, "auto", "auto")
+    _begun(held, *auto)
+    # As if the next one's thread had not come to it yet.
+    with held._lock:
+        held.begin(*auto)
+        assert held._begun is None
+    held.get(DEFAULT_MODEL, MODEL, EngineInfo("keras", "f32"))
+    _begun(held, *auto)
+    held.get(DEFAULT_MODEL, MODEL, EngineInfo("keras", "f32"))
+    n_before = len(opened)
+    held.resolve(*auto)
+    assert len(opened) == n_before + 1
 
 
 def test_a_worker_that_resolved_nothing_opens_what_the_run_records_once(opened: list[tuple[str, str]]) -> None:

@@ -41,9 +41,10 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_plan_names_what_a_run_would_meet_and_changes_nothing(night: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_plan_names_what_a_run_would_meet_and_changes_nothing(night: Path, workers: int) -> None:
     before = tree(night)
-    ran = batchscan("plan", night / "job.toml", "--json", "--workers", 1, code=3)
+    ran = batchscan("plan", night / "job.toml", "--json", "--workers", workers, code=3)
     assert tree(night) == before
     found = json.loads(ran.out)
     problems = {each["slide_id"]: (each["status"], each["reason"]) for each in found["problems"]}
@@ -58,7 +59,9 @@ def test_a_plan_names_what_a_run_would_meet_and_changes_nothing(night: Path) -> 
     # Three files of 800 x 800 px; two slides with tissue have results of the usual size.
     assert 3 * 800 * 800 * 0.1 < found["disk"]["stores_bytes"] < 3 * 800 * 800 * 5
     assert 200_000 < found["disk"]["results_bytes"] < 10_000_000
-    assert (found["disk"]["enough"], found["unknown"], found["workers"]) == (True, None, 1)
+    assert (found["disk"]["enough"], found["unknown"], found["workers"]) == (True, None, workers)
+    # A sample for each worker.
+    assert found["calibrated_on"] == workers
     # No sentence holds a file's name or place, which may tell who it is.
     assert str(night / "slides") not in ran.out
     assert "11 slides to look at" in ran.err

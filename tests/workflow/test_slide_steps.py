@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pypdf import PdfReader
+from store_files import Pixels, write_own
 
 from batchscan.domain.aggregation import Aggregation
 from batchscan.domain.card import parse_card
@@ -169,6 +170,27 @@ def test_a_slide_whose_place_is_gone_is_neither_excluded_nor_taken_for_a_vendors
     found = blocks(old.table.row, old.table.col, SETTINGS.patch)[0]
     with pytest.raises(SourceVanished):
         scan(work_on(run), (found,))
+
+
+def test_blocks_are_told_before_the_rest_of_the_survey_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    run.keep_card(CARD)
+    rgb = np.full((600, 800, 3), 245, np.uint8)
+    rgb[100:500, 200:700] = np.add((214, 150, 190), np.random.default_rng(3).integers(-6, 7, (400, 500, 3)))
+    write_own(run.path / "S.ome.zarr", Pixels(rgb), 8.0)
+    told: list[Any] = []
+
+    def tell(found: Any) -> None:
+        assert not list(run.staging.iterdir())
+        told.append(found)
+
+    monkeypatch.setattr(slide_steps, "herald", lambda: tell)
+    surveyed = survey(work_on(run))
+    assert sum(map(len, surveyed.blocks)) == 8 * 10
+    assert told == [surveyed.blocks]
+    assert surveyed.pictures
+    assert surveyed.pictures.is_relative_to(run.staging)
 
 
 def test_a_report_is_printed_in_the_language_that_the_work_names(tmp_path: Path) -> None:
