@@ -175,11 +175,10 @@ class _Board(Generic[W, S, R]):
 
     def _repeat(self, task: Task) -> Iterator[Event]:
         """A step that nobody is to blame for; with its slide, where blocks of a survey that is lost are scanned."""
-        slide = task.slide
-        if slide.turn and slide.survey is None and task.step is not self._steps.scan:
-            yield self._again(slide, died(), slide.end(task.worker), accident=False, delay_s=0.0)
+        if task.slide.turn and task.slide.survey is None and task.step is not self._steps.scan:
+            yield from self._anew(task.slide, died(), task.worker)
         else:
-            self._submit(slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
+            self._submit(task.slide, task.step, *task.arguments, priority=task.priority, n_lost=task.n_lost + 1)
 
     def _dismissed(self, returned: Returned | Raised) -> bool:
         """Whether the worker was sent away because the model, fine where the run began, isn't what it has."""
@@ -204,7 +203,7 @@ class _Board(Generic[W, S, R]):
             yield from self._scan(slide, returned.turn, value.blocks)
             if slide.turn != returned.turn:
                 # It was done twice, and what is scanned are the blocks of the other time: the slide may have changed.
-                yield self._again(slide, died(), slide.end(returned.worker), accident=False, delay_s=0.0)
+                yield from self._anew(slide, died(), returned.worker)
                 return
             slide.survey = value
         if slide.survey is not None and not slide.waiting:
@@ -246,11 +245,16 @@ class _Board(Generic[W, S, R]):
         if any(other.address == address for other in self._tasks.values() if other is not task):
             self._crowded.add(address)
         is_blameless = address in self._crowded or self._workforce.was_sent(address)
-        if is_blameless and slide.n_shared < _MOST_LOST:
+        begin_again = self._anew if is_blameless else self._trouble
+        yield from begin_again(slide, replace(died(), address=address), task.worker)
+
+    def _anew(self, slide: SlideUnderWay[W, S], raised: Raised, worker: str) -> Iterator[Event]:
+        """Begin a slide again that has nothing to do with what happened; not for ever."""
+        if slide.n_shared < _MOST_LOST:
             slide.n_shared += 1
-            yield self._again(slide, died(), slide.end(task.worker), accident=False, delay_s=0.0)
-            return
-        yield from self._trouble(slide, replace(died(), address=address), task.worker)
+            yield self._again(slide, raised, slide.end(worker), accident=False, delay_s=0.0)
+        else:
+            yield from self._trouble(slide, raised, worker)
 
     def _trouble(self, slide: SlideUnderWay[W, S], raised: Raised, worker: str = "") -> Iterator[Event]:
         if raised.error is not None:
@@ -361,14 +365,10 @@ def run_slides(
 
     Parameters
     ----------
-    client
-        From `cluster.connect`.
-    works
-        One a slide; taken as there is room.
-    steps
-        What to run; each may run twice, even at once, if a worker is taken for dead.
-    patience
-        What is borne.
+    client, works
+        From `cluster.connect`; one a slide, taken as there is room.
+    steps, patience
+        What to run, where each may run twice, even at once, if a worker is taken for dead; and what is borne.
     draining
         Once it says yes, no slide is begun any more; those that nobody has begun with are taken back without an event.
     accidents

@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 # Of what is cached: another number makes every export anew.
 FORMAT = 2
 EXPORT_SECONDS = 600
+_LOCK_SECONDS = 60
 _DIGEST_BYTES, _LENGTH_BYTES = 32, 8
 _WRITABLE_BY_OTHERS = 0o022
 
@@ -117,16 +119,29 @@ def _cached(path: Path) -> Export | None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process after the other; all at once where the folder's disk knows no locks."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError as error:
-        log.info("%s can't be locked (%s): other processes may make the same export", folder, error.strerror)
-    try:
+    """One process of a machine after the other; all at once where that takes too long, or the disk knows no locks."""
+    with contextlib.ExitStack() as held:
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, handle)
+            _lock(handle)
+        except OSError as error:
+            log.info("%s can't be locked (%s): other processes may make the same export", folder, error.strerror)
         yield
-    finally:
-        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Raises OSError if another holds it for too long: it may stand still, or be one of many whose export fails."""
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _keep(made: Export, path: Path) -> None:

@@ -17,28 +17,32 @@ class HeldEngine:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: tuple[str, ModelInfo, Engine] | None = None
-        # What was asked for when the one that is held was begun, until that is answered.
-        self._begun: tuple[str, str, str] | None = None
+        # What was asked for when the one that is held was begun, and for whom.
+        self._begun: tuple[str, ...] | None = None
+        self._answered = ""
 
-    def begin(self, package: str, name: str, precision: str) -> None:
-        """Begin to open what the next `resolve` asks for; that, or `get`, is told why it can't be opened.
+    def begin(self, package: str, name: str, precision: str, asker: str) -> None:
+        """Begin to open what the same asker's `resolve` will ask for; that, or `get`, is told why it can't be opened.
 
-        On a thread of its own: if that hangs it is whoever asks, with signs of life, that is seen to hang.
+        On a thread of its own, which whoever asks waits for. A block that does so is seen to hang if that hangs.
         """
-        self._begun = None
 
         def opened() -> None:
             with contextlib.suppress(BatchscanError), self._lock:
-                self._open(package, name, precision)
-                self._begun = package, name, precision
+                if self._answered != asker:
+                    self._open(package, name, precision)
+                    self._begun = package, name, precision, asker
 
         threading.Thread(target=opened, name="open-model", daemon=True).start()
 
-    def resolve(self, package: str, name: str, precision: str) -> EngineInfo:
-        """What `name` and `precision` (`auto` too) come to here, proven on the package's golden patches, and held."""
+    def resolve(self, package: str, name: str, precision: str, asker: str = "") -> EngineInfo:
+        """What `name` and `precision` (`auto` too) come to here, proven on the package's golden patches, and held.
+
+        Proven for this very asker: of another's engine nobody knows whether the package is still the same.
+        """
         with self._lock:
-            begun, self._begun = self._begun, None
-            if self._held and begun == (package, name, precision):
+            begun, self._begun, self._answered = self._begun, None, asker
+            if self._held and asker and begun == (package, name, precision, asker):
                 return self._held[2].info
             return self._open(package, name, precision)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -226,7 +227,7 @@ def _scan_all(
 
 def _loaded(client: Any, job: Job, package: ModelPackage) -> tuple[EngineInfo, list[Any]]:
     """What a job's workers compute with, and futures to be held: all load and open what they need, side by side."""
-    wanted = where_of(package, job), job.model.engine, job.model.precision
+    wanted = where_of(package, job), job.model.engine, job.model.precision, uuid.uuid4().hex
     style = style_of(job.report) if job.report.per_slide else None
     loading = begin_on_each(client, get_ready, style, kind=ASIDE)
     opening = begin_on_each(client, slide_steps.begin_to_open, *wanted, kind=NETWORK)

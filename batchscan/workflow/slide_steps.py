@@ -159,14 +159,14 @@ class FinishedSlide:
     n_bytes: int = 0
 
 
-def resolve_engine(package: str, name: str, precision: str) -> EngineInfo:
+def resolve_engine(package: str, name: str, precision: str, asker: str = "") -> EngineInfo:
     """What `name` and `precision` (`auto` too) come to on this worker, proven on the package's golden patches."""
-    return _ENGINE.resolve(package, name, precision)
+    return _ENGINE.resolve(package, name, precision, asker)
 
 
-def begin_to_open(package: str, name: str, precision: str) -> None:
-    """Begin to open what the next `resolve_engine` asks for, or a block needs; that is told why it can't be opened."""
-    _ENGINE.begin(package, name, precision)
+def begin_to_open(package: str, name: str, precision: str, asker: str) -> None:
+    """Begin to open what an asker's `resolve_engine` will ask for, or a block needs; they are told why it can't be."""
+    _ENGINE.begin(package, name, precision, asker)
 
 
 def survey(work: SlideWork) -> SlideSurvey:

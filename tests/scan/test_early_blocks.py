@@ -163,6 +163,22 @@ def test_a_survey_that_is_lost_after_it_has_told_its_blocks_is_not_done_again_al
     assert board.steps == []
 
 
+def test_a_survey_that_is_lost_again_and_again_costs_the_slide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchscan.scan.dispatch._MOST_LOST", 3)
+    board = Board(4)
+    board.board._patience = Patience(attempts=1)
+    line, ends = board.begin("S"), []
+    while not ends or isinstance(ends[-1], SlideRetried):
+        board.hears(line, Sign.BEGUN, "1")
+        board.hears(line, Sign.FOUND, "1", BLOCKS)
+        ends += board.board._on_done(Fetched(line.token))
+        for retry in board.board._retries:
+            board.board.start(retry.slide)
+        board.board._retries = []
+        line = board.asked.submit.call_args.args[2]
+    assert [type(end) for end in ends] == [SlideRetried] * 3 + [SlideStopped]
+
+
 def test_of_a_survey_that_was_done_twice_no_blocks_of_the_other_time_are_used() -> None:
     """Between the two the slide may have been replaced."""
     board = Board(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Callable
@@ -105,6 +106,20 @@ def test_a_disk_without_locks_costs_exports_only(
     assert count() >= 1
     (kept,) = cache.iterdir()
     assert Export.from_bytes(kept.read_bytes()) == MADE
+
+
+def test_a_lock_that_is_never_given_back_is_not_waited_for_long(
+    package: ModelPackage, cache: Path, monkeypatch: Any, count: Callable[[], int]
+) -> None:
+    cache.mkdir(mode=0o700)
+    held = os.open(cache, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    monkeypatch.setattr(exports, "_LOCK_SECONDS", 0.1)
+    try:
+        assert exported(package, 32, "2026.1.0") == MADE
+    finally:
+        os.close(held)
+    assert count() == 1
 
 
 def test_a_cache_that_cannot_be_made_costs_an_export_only(

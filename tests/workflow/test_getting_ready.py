@@ -92,7 +92,7 @@ def test_what_is_missing_is_not_told_yet(error: Exception, monkeypatch: pytest.M
 @pytest.mark.parametrize(("package", "precision"), [("published-cnn", "no such precision"), ("no-such-model", "f32")])
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_model_that_cant_be_opened_is_not_told_yet(package: str, precision: str) -> None:
-    slide_steps.begin_to_open(package, "openvino", precision)
+    slide_steps.begin_to_open(package, "openvino", precision, "a run")
     _wait_for_it()
 
 
@@ -100,7 +100,7 @@ def test_a_model_that_is_never_opened_holds_nobody_up(monkeypatch: pytest.Monkey
     """But the block that needs it, which is seen to hang."""
     may_go_on = threading.Event()
     monkeypatch.setattr(slide_steps._ENGINE, "_open", lambda *_: may_go_on.wait(30))
-    slide_steps.begin_to_open("published-cnn", "openvino", "f32")
+    slide_steps.begin_to_open("published-cnn", "openvino", "f32", "a run")
     assert [thread.is_alive() for thread in threading.enumerate() if thread.name == "open-model"] == [True]
     may_go_on.set()
     _wait_for_it()
@@ -130,7 +130,10 @@ def test_all_workers_load_and_open_the_model_side_by_side_and_one_says_what_it_c
     found, held = run._loaded(None, validated_job(sections, "a test"), PACKAGE)
     assert found == engine
     assert held == ["a future"] * 2
-    wanted = "published-cnn", "auto", "auto"
+    # Whoever asks is another in every run.
+    (asker,) = {arguments[3] for _, arguments, *_ in asked[1:]}
+    assert len(asker) > 8
+    wanted = "published-cnn", "auto", "auto", asker
     assert asked == [
         (get_ready, (SHIPPED if printed else None,), {"kind": "aside"}),
         (slide_steps.begin_to_open, wanted, {"kind": "network"}),

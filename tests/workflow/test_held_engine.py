@@ -43,44 +43,54 @@ def test_what_was_resolved_is_not_opened_again(opened: list[tuple[str, str]]) ->
     assert opened == [("auto", "auto")]
 
 
-def _begun(held: HeldEngine, *question: str) -> None:
-    held.begin(*question)
+AUTO = (DEFAULT_MODEL, "auto", "auto")
+
+
+def _wait_for_it() -> None:
     for thread in threading.enumerate():
         if thread.name == "open-model":
             thread.join(30)
+            assert not thread.is_alive()
 
 
-def test_what_was_begun_answers_the_next_question_and_no_other(opened: list[tuple[str, str]]) -> None:
-    """A run's engine is proven in every run, by the worker that is asked."""
-    held, auto = HeldEngine(), (DEFAULT_MODEL, "auto", "auto")
-    _begun(held, *auto)
-    assert held.resolve(*auto) == EngineInfo("openvino", "f32")
+def _begun(held: HeldEngine, *question: str) -> None:
+    held.begin(*question)
+    _wait_for_it()
+
+
+def test_what_was_begun_answers_its_askers_question_once(opened: list[tuple[str, str]]) -> None:
+    held = HeldEngine()
+    _begun(held, *AUTO, "run 1")
+    assert held.resolve(*AUTO, "run 1") == EngineInfo("openvino", "f32")
     assert len(opened) == 1
-    assert held.resolve(*auto) == EngineInfo("openvino", "f32")
+    assert held.resolve(*AUTO, "run 1") == EngineInfo("openvino", "f32")
     assert len(opened) == 2
 
 
-@pytest.mark.parametrize("question", [("auto", "f32"), ("keras", "auto")])
-def test_another_question_is_answered_anew(opened: list[tuple[str, str]], question: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "question", [("auto", "f32", "run 1"), ("keras", "auto", "run 1"), ("auto", "auto", "run 2"), ("auto", "auto", "")]
+)
+def test_another_question_or_askers_is_answered_anew(opened: list[tuple[str, str]], question: tuple[str, ...]) -> None:
+    """A run's engine is proven in every run, by the worker that is asked: the package may have changed since."""
     held = HeldEngine()
-    _begun(held, DEFAULT_MODEL, "auto", "auto")
+    _begun(held, *AUTO, "run 1")
     held.resolve(DEFAULT_MODEL, *question)
-    assert opened == [("auto", "auto"), question]
+    assert opened == [("auto", "auto"), question[:2]]
 
 
-def test_what_was_begun_in_an_earlier_run_is_no_answer(opened: list[tuple[str, str]]) -> None:
-    held, auto = HeldEngine(), (DEFAULT_MODEL, "auto", "auto")
-    _begun(held, *auto)
-    # As if the next one's thread had not come to it yet.
-    with held._lock:
-        held.begin(*auto)
-        assert held._begun is None
+def test_what_another_engine_has_taken_the_place_of_is_no_answer(opened: list[tuple[str, str]]) -> None:
+    held = HeldEngine()
+    _begun(held, *AUTO, "run 1")
     held.get(DEFAULT_MODEL, MODEL, EngineInfo("keras", "f32"))
-    _begun(held, *auto)
-    held.get(DEFAULT_MODEL, MODEL, EngineInfo("keras", "f32"))
-    n_before = len(opened)
-    held.resolve(*auto)
-    assert len(opened) == n_before + 1
+    held.resolve(*AUTO, "run 1")
+    assert opened == [("auto", "auto"), ("keras", "f32"), ("auto", "auto")]
+
+
+def test_what_was_answered_before_it_was_begun_is_not_opened_again(opened: list[tuple[str, str]]) -> None:
+    held = HeldEngine()
+    held.resolve(*AUTO, "run 1")
+    _begun(held, *AUTO, "run 1")
+    assert len(opened) == 1
 
 
 def test_a_worker_that_resolved_nothing_opens_what_the_run_records_once(opened: list[tuple[str, str]]) -> None:
