@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from batchscan.domain.errors import ManifestError, SlideChanged
 from batchscan.domain.job import Job, validated_job
 from batchscan.domain.records import SlideStatus
 from batchscan.scan.grid import Block
+from batchscan.scan.in_one_go import in_one_go
 from batchscan.scan.pipeline import BlockScores
 from batchscan.scan.slide_events import SlideRetried, SlideSurveyed
-from batchscan.scan.underway import Patience
+from batchscan.scan.underway import Patience, Steps
+from batchscan.scan.workforce import Workforce
 from batchscan.stores import open_stores
 from batchscan.stores.ledger import Ledger
 from batchscan.stores.open_stores import OpenStores
@@ -133,6 +135,19 @@ def test_shards_that_go_while_a_worker_has_the_store_open_are_noticed_at_the_end
         slide_steps.finish(work, surveyed, scores)
 
 
+@pytest.mark.parametrize("change", [replace_slide, shrink_slide])
+def test_a_slide_that_is_replaced_while_it_is_done_in_one_go_has_changed(
+    work: SlideWork, change: Callable[[Path], None]
+) -> None:
+    def scan(work: SlideWork, blocks: Sequence[Block]) -> list[BlockScores]:
+        scores = slide_steps.scan(work, blocks)
+        change(work.request.local_path)
+        return scores
+
+    with pytest.raises(SlideChanged, match="s: its store was replaced or written to while it was scanned"):
+        in_one_go(Steps(slide_steps.survey, scan, slide_steps.finish), work)
+
+
 def test_one_that_stays_as_it_is_has_a_result(work: SlideWork) -> None:
     surveyed = slide_steps.survey(work)
     scores = slide_steps.scan(work, surveyed.blocks)
@@ -225,6 +240,8 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     events: list[RunEvent] = []
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(run, "Patience", functools.partial(Patience, first_delay_s=0.1))
+        # Else nothing is heard of a slide between its survey and its result.
+        monkeypatch.setattr(Workforce, "is_of_one_kind", property(lambda _: False))
         for event in run_job(job_of(archive, folder / "run")):
             # The run goes on only when this returns: none of the slide's blocks has been handed out.
             if isinstance(event, SlideSurveyed) and (change := changes.pop(event.slide_id, None)):
