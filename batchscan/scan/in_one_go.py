@@ -33,7 +33,7 @@ class Whole(Generic[R]):
 
 
 def in_one_go(steps: Steps[W, S, R], work: W) -> S | Whole[R]:
-    """Survey a slide, and scan and finish it too, unless it has more patches than blocks have that are put together."""
+    """Survey a slide, and scan and finish it too; one with more patches than go into one step is only surveyed."""
     gets_on = voice()
     surveyed = steps.survey(work)
     if sum(map(len, surveyed.blocks)) > PATCHES_TOGETHER:

@@ -19,6 +19,7 @@ class HeldEngine:
         self._held: tuple[str, ModelInfo, Engine] | None = None
         # What was asked for when the one that is held was begun, and for whom.
         self._begun: tuple[str, ...] | None = None
+        # Who asked last: what was to be begun for them, and wasn't by then, need not be.
         self._answered = ""
 
     def begin(self, package: str, name: str, precision: str, asker: str) -> None:

@@ -15,8 +15,10 @@ from batchscan.domain.errors import ModelError, SourceVanished, UnreadableSlide
 from batchscan.domain.geometry import Box, PatchGrid, PatchSpec, Spacing, SpacingSource
 from batchscan.domain.pixel_hash import pixel_hashes
 from batchscan.domain.records import EngineInfo, PatchTable, ScanSettings, SlideInfo
+from batchscan.scan import pipeline
 from batchscan.scan.grid import Block, blocks, cut_patches
 from batchscan.scan.pipeline import Survey, patch_table, raw_scores, read_patches, scan_block, scan_blocks, survey_slide
+from batchscan.scan.quality import overview_quality
 from batchscan.scan.sharpness import sharpness
 from batchscan.stores.pyramids import open_store
 
@@ -276,3 +278,18 @@ def test_the_largest_block_goes_first() -> None:
     survey, _ = survey_slide(Wide(), info, replace(SETTINGS, patch=PatchSpec(50, 8.0, 1.0)), told.append)
     assert told == [survey.blocks]
     assert [(block.first_col, len(block)) for block in survey.blocks] == [(40, 4 * 20), (36, 4 * 4)]
+
+
+def test_blocks_are_told_before_the_slides_quality_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes as long again, while whoever waits for them may scan."""
+    happened: list[str] = []
+
+    def measured(*words: Any) -> Any:
+        happened.append("measured")
+        return overview_quality(*words)
+
+    monkeypatch.setattr(pipeline, "overview_quality", measured)
+    info = SlideInfo("S", "P", 4000, 200, Spacing(8.0, SpacingSource.VENDOR), "sha256:ab")
+    settings = replace(SETTINGS, patch=PatchSpec(50, 8.0, 1.0))
+    survey_slide(Wide(), info, settings, lambda _: happened.append("told"))
+    assert happened == ["told", "measured"]

@@ -78,6 +78,15 @@ def test_another_question_or_askers_is_answered_anew(opened: list[tuple[str, str
     assert opened == [("auto", "auto"), question[:2]]
 
 
+def test_a_block_takes_what_was_begun(opened: list[tuple[str, str]]) -> None:
+    """Also on the workers that nobody asks: each opens the model once."""
+    held = HeldEngine()
+    held.begin(*AUTO, "run 1")
+    _wait_for_it()
+    assert held.get(DEFAULT_MODEL, MODEL, EngineInfo("openvino", "f32")).info.name == "openvino"
+    assert len(opened) == 1
+
+
 def test_what_another_engine_has_taken_the_place_of_is_no_answer(opened: list[tuple[str, str]]) -> None:
     held = HeldEngine()
     _begun(held, *AUTO, "run 1")
